@@ -1,0 +1,1 @@
+"""Where series live: one port, one suite of promises, several engines."""

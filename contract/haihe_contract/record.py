@@ -1,0 +1,120 @@
+"""What a record of the journal can say. A record is named by (station, line, number) and never changes."""
+
+from typing import Any
+
+import msgspec
+
+from .ranges import Range
+
+RECORD_BYTES_MAX = 64 * 1024
+LANE_ALARM, LANE_LIVE, LANE_BACKLOG = 0, 1, 2
+"""Lanes in the order of sending. A lane is never part of an identity."""
+LANE_NAMES = ("alarm", "live", "backlog")
+
+
+class Opened(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """First record of every line: who opened the journal, and what came before.
+
+    Args:
+        time_ms: wall time of the opening, by whatever clock the machine had.
+        boot: id of this boot of the machine; a line belongs to exactly one boot.
+        monotonic_ms: milliseconds since that boot.
+        grade: how good the clock was.
+        previous: the line before, 0 if this journal is new.
+        previous_last: highest durable number of that line.
+        previous_time_ms: time of the last durable commit of that line. What was read after it and before the
+            machine stopped is lost: at most the commit window of routine readings.
+        window_ms: that commit window.
+        closed: whether the line before was closed in order, so that nothing at all is missing.
+        version: of the agent.
+        site: fingerprint of the site file.
+    """
+
+    time_ms: int
+    boot: str
+    monotonic_ms: int
+    grade: int
+    previous: int
+    previous_last: int
+    previous_time_ms: int
+    window_ms: int
+    closed: bool
+    version: str
+    site: str
+
+
+class Dictionary(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Small numbers for the series of this line: position in the list = series number."""
+
+    series: list[str]
+
+
+class Duty(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """What the station means to measure: period in milliseconds per series number, 0 for none expected."""
+
+    period_ms: list[int]
+
+
+class Readings(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """A reading group: values of several series at one time.
+
+    Args:
+        time_ms: see :class:`haihe_contract.reading.Reading`.
+        grade: how good the clock was.
+        series: series numbers of the line's dictionary.
+        values: one value a series, None where it is missing.
+        marks: one packed mark (:func:`haihe_contract.quality.mark`) a series; empty when all plainly pass.
+    """
+
+    time_ms: int
+    grade: int
+    series: list[int]
+    values: list[float | None]
+    marks: list[int] = []
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """Something that happened: a level crossed, the agent stopped, the supply failing.
+
+    Args:
+        time_ms: when.
+        grade: how good the clock was.
+        kind: for example ``level_raised``, ``level_cleared``, ``stopped``.
+        series: series number it is about, -1 for none.
+        value: the value that decided, or None.
+        detail: further facts by name.
+    """
+
+    time_ms: int
+    grade: int
+    kind: str
+    series: int = -1
+    value: float | None = None
+    detail: dict[str, Any] = {}
+
+
+class Gap(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """Numbers that are known to be missing, with the cause.
+
+    Args:
+        line: whose numbers.
+        ranges: which numbers.
+        cause: ``dropped_full``, ``damaged``, ...
+        time_ms: when it was found out.
+    """
+
+    line: int
+    ranges: list[Range]
+    cause: str
+    time_ms: int
+
+
+Body = Opened | Dictionary | Duty | Readings | Event | Gap
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One numbered entry: number, whether it goes by the alarm lane, and what it says."""
+
+    number: int
+    urgent: bool
+    body: Body
