@@ -4,7 +4,9 @@ The model of a document is a ``msgspec.Struct``. msgspec itself stops at the fir
 the YAML nodes along the model and lets msgspec judge the leaves; that way each fault keeps file:line:column.
 """
 
+import datetime
 import difflib
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,14 @@ import msgspec
 import yaml
 from msgspec import inspect
 
+from .series import POINT_PATTERN
+from .topic import STATION_PATTERN
+
 DOCUMENT_BYTES_MAX = 1024 * 1024
 _DEPTH_MAX = 32
+_NODES_MAX = 200_000
+"""A 1 MiB file has fewer; aliases of aliases could make any number of them."""
+_PROBLEMS_MAX = 200
 _S = TypeVar("_S", bound=msgspec.Struct)
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)$")
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB)$")
@@ -77,11 +85,15 @@ class Document:
 
     def complain(self, path: tuple[str | int, ...], what: str, *, key: bool = False) -> None:
         """Note a fault at the value (or the key) with that path, e.g. ``("instruments", 2, "unit")``."""
-        node = self._node(path, key=key)
-        mark = node.start_mark if node is not None else None
-        problem = Problem(self.file, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, what)
+        problem = self.problem(path, what, key=key)
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def problem(self, path: tuple[str | int, ...], what: str, *, key: bool = False) -> Problem:
+        """The place of a value (or key) with something to say about it, without complaining: for warnings."""
+        node = self._node(path, key=key)
+        mark = node.start_mark if node is not None else None
+        return Problem(self.file, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, what)
 
     def _node(self, path: tuple[str | int, ...], *, key: bool = False) -> yaml.Node | None:
         node = self.root
@@ -127,8 +139,14 @@ def parse(text: str, file: str) -> Document:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise DocumentError([Problem(file, *place, f"not YAML: {error.problem or error}")]) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        column = error.position - (before.rfind("\n") + 1) + 1
+        what = f"not YAML: the character U+{ord(text[error.position]):04X} is not allowed"
+        raise DocumentError([Problem(file, before.count("\n") + 1, column, what)]) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise DocumentError([Problem(file, 1, 1, f"not YAML: {error}")]) from None
+        what = "nested too deeply" if isinstance(error, RecursionError) else f"not YAML: {error}"
+        raise DocumentError([Problem(file, 1, 1, what)]) from None
     document = Document(file, root)
     if root is None:
         raise DocumentError([Problem(file, 1, 1, "the file is empty")])
@@ -141,13 +159,19 @@ def load(path: Path, model: type[_S]) -> tuple[_S, Document]:
     Raises:
         DocumentError: with every fault of the file.
     """
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DocumentError([Problem(str(path), 1, 1, f"not UTF-8 text: byte {error.start}")]) from None
-    except OSError as error:
-        raise DocumentError([Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")]) from None
-    return read(text, str(path), model)
+    return read(_text(path), str(path), model)
+
+
+def load_partly(path: Path, model: type[_S]) -> tuple[_S, Document]:
+    """As :func:`load`, but a file with faults is given as far as it goes, for checks that look further.
+
+    The faults found so far are in the document: end with ``document.finish()``. A list holds None where an
+    entry cannot be used, and an optional key that cannot be used has its default.
+
+    Raises:
+        DocumentError: when not even the outermost keys can be used.
+    """
+    return read_partly(_text(path), str(path), model)
 
 
 def read(text: str, file: str, model: type[_S]) -> tuple[_S, Document]:
@@ -156,15 +180,40 @@ def read(text: str, file: str, model: type[_S]) -> tuple[_S, Document]:
     Raises:
         DocumentError: with every fault of the text.
     """
-    document = parse(text, file)
-    assert document.root is not None  # noqa: S101 - parse() refuses an empty file
-    walk = _Walk(document)
-    value = walk.node(document.root, inspect.type_info(model), "the file", 0)
+    value, document = read_partly(text, file, model)
     document.finish()
     return value, document
 
 
+def read_partly(text: str, file: str, model: type[_S]) -> tuple[_S, Document]:
+    """As :func:`load_partly`, from text.
+
+    Raises:
+        DocumentError: when not even the outermost keys can be used.
+    """
+    document = parse(text, file)
+    assert document.root is not None  # noqa: S101 - parse() refuses an empty file
+    value = _Walk(document).node(document.root, inspect.type_info(model), "the file", 0)
+    if value is _FAULT:
+        document.finish()
+    return value, document
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DocumentError([Problem(str(path), 1, 1, f"not UTF-8 text: byte {error.start}")]) from None
+    except OSError as error:
+        raise DocumentError([Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")]) from None
+
+
 _FAULT = object()
+_PATTERNS = {
+    POINT_PATTERN: "small letters, digits, '-' and '_', at most 32",
+    STATION_PATTERN: "a station code: eight digits or capital letters",
+}
+"""What the patterns of the contract mean, for people."""
 
 
 class _Walk:
@@ -172,15 +221,22 @@ class _Walk:
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        self.nodes = 0
 
     def fault(self, node: yaml.Node, what: str) -> Any:
         mark = node.start_mark
         self.document.problems.append(Problem(self.document.file, mark.line + 1, mark.column + 1, what))
+        if len(self.document.problems) >= _PROBLEMS_MAX:
+            self.document.finish()
         return _FAULT
 
     def node(self, node: yaml.Node, kind: inspect.Type, name: str, depth: int) -> Any:
+        self.nodes += 1
         if depth > _DEPTH_MAX:
             return self.fault(node, "nested too deeply")
+        if self.nodes > _NODES_MAX:
+            self.fault(node, f"more than {_NODES_MAX} values; is an alias used too often?")
+            self.document.finish()
         if isinstance(kind, inspect.UnionType):
             return self.union(node, kind, name, depth)
         if isinstance(kind, inspect.StructType):
@@ -221,15 +277,12 @@ class _Walk:
         known = {str(each.tag): each for each in kinds}
         for key, value in node.value:
             if key.value == field:
-                chosen = known.get(value.value)
+                word = value.value if isinstance(value, yaml.ScalarNode) else _said(value)
+                chosen = known.get(word)
                 if chosen is None:
-                    return self.fault(
-                        value, f"{field}: {value.value!r} is not known{_near(value.value, known)}"
-                    )
+                    return self.fault(value, f"{field}: {word!r} is not known{_near(word, known)}")
                 return self.struct(node, chosen, name, depth)
-        return self.fault(
-            node, f"{name}: the key {field!r} is missing; write one of {', '.join(sorted(known))}"
-        )
+        return self.fault(node, f"{name}: the key {field!r} is missing; write one of {', '.join(sorted(known))}")
 
     def struct(self, node: yaml.Node, kind: inspect.StructType, name: str, depth: int) -> Any:
         if not isinstance(node, yaml.MappingNode):
@@ -239,26 +292,26 @@ class _Walk:
             fields.pop(kind.tag_field, None)
         values: dict[str, Any] = {}
         seen: set[str] = set()
-        faulty = False
         for key, value in self._pairs(node):
             if key.value in seen:
-                faulty = self.fault(key, f"{key.value}: written twice") is _FAULT
+                self.fault(key, f"{key.value}: written twice")
                 continue
             seen.add(key.value)
             if key.value == kind.tag_field:
                 continue
             field = fields.get(key.value)
             if field is None:
-                faulty = self.fault(key, f"{key.value}: unknown key{_near(key.value, fields)}") is _FAULT
+                self.fault(key, f"{key.value}: unknown key{_near(key.value, fields)}")
                 continue
             taken = self.node(value, field.type, key.value, depth + 1)
-            if taken is _FAULT:
-                faulty = True
-            else:
+            if taken is not _FAULT:
                 values[field.name] = taken
-        for missing in [f for f in fields.values() if f.required and f.encode_name not in seen]:
-            faulty = self.fault(node, f"{name}: the key {missing.encode_name!r} is missing") is _FAULT
-        if faulty:
+        # A misspelt key is one mistake, not two: its right name is not called missing as well.
+        meant = {_nearest(word, fields) for word in seen if word not in fields}
+        needed = [field for field in fields.values() if field.required]
+        for missing in [field for field in needed if field.encode_name not in seen | meant]:
+            self.fault(node, f"{name}: the key {missing.encode_name!r} is missing")
+        if any(field.name not in values for field in needed):
             return _FAULT
         try:
             return kind.cls(**values)
@@ -281,16 +334,11 @@ class _Walk:
                 out[left] = right
         return _FAULT if faulty else out
 
-    def sequence(
-        self, node: yaml.Node, kind: inspect.ListType | inspect.VarTupleType, name: str, depth: int
-    ) -> Any:
+    def sequence(self, node: yaml.Node, kind: inspect.ListType | inspect.VarTupleType, name: str, depth: int) -> Any:
         if not isinstance(node, yaml.SequenceNode):
-            return self.fault(
-                node, f"{name}: write a list here (lines that begin with '- '), not {_said(node)}"
-            )
-        items = [self.node(item, kind.item_type, name, depth + 1) for item in node.value]
-        if any(item is _FAULT for item in items):
-            return _FAULT
+            return self.fault(node, f"{name}: write a list here (lines that begin with '- '), not {_said(node)}")
+        found = (self.node(item, kind.item_type, name, depth + 1) for item in node.value)
+        items = [None if item is _FAULT else item for item in found]
         if kind.max_length is not None and len(items) > kind.max_length:
             return self.fault(node, f"{name}: {len(items)} entries, at most {kind.max_length} are allowed")
         if kind.min_length is not None and len(items) < kind.min_length:
@@ -303,10 +351,12 @@ class _Walk:
         value = _scalar(node)
         if (
             isinstance(kind, inspect.StrType)
-            and isinstance(value, int | float)
+            and isinstance(value, int | float | datetime.date)
             and not isinstance(value, bool)
         ):
             value = node.value  # a station code such as 31005650 is text
+        if isinstance(value, float) and not math.isfinite(value):
+            return self.fault(node, f"{name}: wanted a finite number, got {node.value[:60]!r}")
         try:
             return msgspec.convert(value, _python_type(kind))
         except msgspec.ValidationError as error:
@@ -319,7 +369,9 @@ class _Walk:
                 return self.fault(
                     node, f"{name}: {node.value!r} is not one of {', '.join(known)}{_near(node.value, known)}"
                 )
-            return self.fault(node, f"{name}: {_plain(str(error))}, got {node.value[:60]!r}")
+            pattern = getattr(kind, "pattern", None)
+            wanted = f"wanted {_PATTERNS[pattern]}" if pattern in _PATTERNS else _plain(str(error))
+            return self.fault(node, f"{name}: {wanted}, got {node.value[:60]!r}")
 
     def _pairs(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
         for key, value in node.value:
@@ -381,9 +433,14 @@ def _said(node: yaml.Node) -> str:
     return "a list" if isinstance(node, yaml.SequenceNode) else "a block of keys"
 
 
-def _near(word: str, known: Any) -> str:
+def _nearest(word: str, known: Any) -> str | None:
     close = difflib.get_close_matches(str(word), [str(each) for each in known], n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    return close[0] if close else None
+
+
+def _near(word: str, known: Any) -> str:
+    close = _nearest(word, known)
+    return f'; did you mean "{close}"?' if close else ""
 
 
 def near(word: str, known: Any) -> str:

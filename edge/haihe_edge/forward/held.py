@@ -1,0 +1,79 @@
+"""What one centre says it holds: receipts added up within an epoch, kept over a restart."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from haihe_contract.ranges import EMPTY, Range, RangeSet
+from haihe_contract.receipt import Receipt
+
+
+class _Saved(msgspec.Struct, array_like=True):
+    epoch: int
+    lines: dict[int, list[Range]]
+
+
+_decoder = msgspec.msgpack.Decoder(_Saved, strict=False)
+
+
+class Held:
+    """Numbers per line that need not be sent to this centre again.
+
+    A higher epoch voids all that was known, because that centre was restored from a backup; a lower one is an
+    old message and is ignored.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.epoch = 0
+        self.lines: dict[int, RangeSet] = {}
+        self._path = path
+        self._saved = True
+        if path is not None and path.exists():
+            try:
+                saved = _decoder.decode(path.read_bytes())
+                self.lines = {line: RangeSet(ranges) for line, ranges in saved.lines.items()}
+                self.epoch = saved.epoch
+            except (OSError, msgspec.DecodeError, ValueError):
+                self.lines = {}  # only means that some records are sent once more
+
+    def of(self, line: int) -> RangeSet:
+        """What is held of one line."""
+        return self.lines.get(line, EMPTY)
+
+    def take(self, receipt: Receipt) -> bool:
+        """Add a receipt. Returns whether anything that was held became void."""
+        if receipt.epoch < self.epoch:
+            return False
+        voided = receipt.epoch > self.epoch and bool(self.lines)
+        if receipt.epoch > self.epoch:
+            self.epoch, self.lines, self._saved = receipt.epoch, {}, False
+        for line, settled in receipt.settled().items():
+            before = self.of(line)
+            after = before | settled
+            if after != before:
+                self.lines[line] = after
+                self._saved = False
+        return voided
+
+    def keep_only(self, lines: set[int]) -> None:
+        """Forget lines of which the journal has nothing left."""
+        for line in [line for line in self.lines if line not in lines]:
+            del self.lines[line]
+            self._saved = False
+
+    def save(self) -> None:
+        """Write beside, sync, rename: losing this file only costs repetitions.
+
+        Raises:
+            OSError: when the disk refuses.
+        """
+        if self._saved or self._path is None:
+            return
+        beside = self._path.with_suffix(".new")
+        data = msgspec.msgpack.encode(_Saved(self.epoch, {k: list(v.ranges) for k, v in self.lines.items()}))
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)
+        self._saved = True

@@ -1,0 +1,194 @@
+"""MQTT v5 over TLS through paho, as a link.
+
+paho runs its own network thread; this class carries its callbacks over to the event loop and nothing more.
+It never reconnects by itself: when to try again is decided by :mod:`haihe_edge.forward.backoff`. paho is used
+directly because wrappers around it swallow an acknowledgement that says "refused".
+"""
+
+import asyncio
+import contextlib
+import ssl
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from haihe_edge.forward.port import LinkDown, PublishRefused
+
+CONNECT_TIMEOUT_S = 10.0
+KEEPALIVE_S = 20
+INCOMING_MAX = 256
+
+
+class MqttLink:
+    """A connection to one broker as one station.
+
+    Args:
+        station: user name by certificate; also the client id.
+        host: of the broker.
+        port: of the broker.
+        ca: certificate of the authority that signed the broker's.
+        certificate: this station's.
+        key: this station's.
+        topics: what to subscribe to.
+    """
+
+    def __init__(
+        self, *, station: str, host: str, port: int, ca: Path, certificate: Path, key: Path, topics: list[str]
+    ) -> None:
+        self.incoming: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(INCOMING_MAX)
+        self._station, self._host, self._port = station, host, port
+        self._ca, self._certificate, self._key = ca, certificate, key
+        self._topics = topics
+        self._client: paho.Client | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._ended: asyncio.Future[str] | None = None
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+
+    async def connect(self) -> None:
+        """Connect and subscribe (see the port)."""
+        loop = asyncio.get_running_loop()
+        self._ready, self._ended = loop.create_future(), loop.create_future()
+        self._waiting = {}
+        client = self._make(loop)
+        self._client = client
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await asyncio.to_thread(client.connect, self._host, self._port, KEEPALIVE_S, clean_start=True)
+                client.loop_start()
+                await self._ready
+        except TimeoutError:
+            await self.close()
+            raise LinkDown(f"no answer from {self._host}:{self._port} within {CONNECT_TIMEOUT_S:.0f} s") from None
+        except (OSError, ValueError) as error:
+            await self.close()
+            raise LinkDown(f"{self._host}:{self._port}: {_reason(error)}") from None
+        except LinkDown:
+            await self.close()
+            raise
+
+    def _make(self, loop: asyncio.AbstractEventLoop) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._station,
+            protocol=paho.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        try:
+            context = ssl.create_default_context(cafile=str(self._ca))
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.load_cert_chain(self._certificate, self._key)
+        except (OSError, ssl.SSLError) as error:
+            raise LinkDown(f"the certificates cannot be used: {_reason(error)} ({self._certificate})") from None
+        client.tls_set_context(context)
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(64)
+
+        def over(function: Any) -> Any:
+            """Carry a callback of paho's thread over to the loop."""
+
+            def call(*arguments: Any) -> None:
+                with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is interested any more
+                    loop.call_soon_threadsafe(function, client, *arguments[2:])
+
+            return call
+
+        client.on_connect = over(self._connected)
+        client.on_subscribe = over(self._subscribed)
+        client.on_disconnect = over(self._disconnected)
+        client.on_message = over(self._message)
+        client.on_publish = over(self._published)
+        return client
+
+    def _connected(self, client: paho.Client, _flags: Any, reason: ReasonCode, _properties: Properties) -> None:
+        if client is not self._client:
+            return
+        if reason.is_failure:
+            self._fail(LinkDown(f"the broker refused the connection: {reason}"))
+        else:
+            client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._topics])
+
+    def _subscribed(self, client: paho.Client, _mid: int, reasons: list[ReasonCode], _properties: Properties) -> None:
+        if client is not self._client or self._ready is None:
+            return
+        refused = [reason for reason in reasons if reason.is_failure]
+        if refused:
+            self._fail(LinkDown(f"the broker refused to send receipts: {refused[0]}"))
+        elif not self._ready.done():
+            self._ready.set_result(None)
+
+    def _fail(self, error: LinkDown) -> None:
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(error)
+
+    def _disconnected(self, client: paho.Client, _flags: Any, reason: ReasonCode, _properties: Properties) -> None:
+        if client is self._client:
+            self._end(str(reason))
+
+    def _end(self, why: str) -> None:
+        self._fail(LinkDown(f"the connection ended: {why}"))
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(why)
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(LinkDown(f"the connection ended: {why}"))
+        self._waiting = {}
+
+    def _message(self, client: paho.Client, message: paho.MQTTMessage) -> None:
+        if client is not self._client:
+            return
+        if self.incoming.full():  # receipts are cumulative within their topic: the newest says it all
+            self.incoming.get_nowait()
+        self.incoming.put_nowait((message.topic, bytes(message.payload)))
+
+    def _published(self, client: paho.Client, mid: int, reason: ReasonCode, _properties: Properties) -> None:
+        future = self._waiting.pop(mid, None) if client is self._client else None
+        if future is None or future.done():
+            return
+        if reason.is_failure:
+            future.set_exception(PublishRefused(str(reason)))
+        else:
+            future.set_result(None)
+
+    def publish(self, topic: str, payload: bytes) -> "asyncio.Future[None]":
+        """Hand over with QoS 1 (see the port)."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._client is None or self._ended is None or self._ended.done():
+            future.set_exception(LinkDown("not connected"))
+            return future
+        try:
+            info = self._client.publish(topic, payload, qos=1)
+        except ValueError as error:
+            future.set_exception(PublishRefused(str(error)))
+            return future
+        if info.rc != paho.MQTT_ERR_SUCCESS:
+            future.set_exception(LinkDown(paho.error_string(info.rc)))
+        else:
+            self._waiting[info.mid] = future
+        return future
+
+    async def closed(self) -> str:
+        """Wait for the end of the connection (see the port)."""
+        if self._ended is None:
+            return "never connected"
+        return await asyncio.shield(self._ended)
+
+    async def close(self) -> None:
+        """End the connection in order (see the port)."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.disconnect()
+            await asyncio.to_thread(client.loop_stop)
+        self._end("closed")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the broker's certificate is not trusted: {error.verify_message}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
