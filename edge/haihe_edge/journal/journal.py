@@ -51,8 +51,8 @@ class Extent(NamedTuple):
 class Journal:
     """One opening of the journal: one line.
 
-    ``append`` gives a number and costs nothing; ``commit`` makes everything appended durable. Both, and
-    ``read``, may be called from different threads. When the disk refuses, records wait in memory (bounded) and
+    ``append`` gives a number and never waits for the disk; ``commit`` makes everything appended durable. Both,
+    and ``read``, may be called from different threads. When the disk refuses, records wait in memory (bounded) and
     ``trouble`` says so; numbers that had to be given up are recorded as a gap.
     """
 
@@ -64,12 +64,15 @@ class Journal:
         self.line = 0
         self.trouble = ""
         self.dropped = 0
-        self._lock = threading.RLock()
+        self.files_freed = 0
+        self._lock = threading.RLock()  # over the files
+        self._numbering = threading.RLock()  # over what waits; never held while the disk works
         self._closed: list[Segment] = []
         self._open: OpenSegment | None = None
         self._serial = 0
         self._next = 1
         self._pending: list[Record] = []
+        self._writing: list[Record] = []
         self._settled: dict[int, RangeSet] = {}
         self._last_time: dict[int, int] = {}
         self._recent: deque[list[Record]] = deque(maxlen=_RECENT_COMMITS)
@@ -169,11 +172,11 @@ class Journal:
     @property
     def waiting(self) -> int:
         """Records that are not durable yet."""
-        return len(self._pending)
+        return len(self._pending) + len(self._writing)
 
     def append(self, body: Body, *, urgent: bool = False) -> int:
         """Number a record. It is durable, and may leave, only after the next :meth:`commit`."""
-        with self._lock:
+        with self._numbering:
             if type(body) is Readings:
                 body = self._apart(body)
             number = self._next
@@ -216,22 +219,26 @@ class Journal:
     def commit(self) -> list[Record]:
         """Make everything appended durable and return it; empty when the disk refuses or nothing waits."""
         with self._lock:
-            if not self._pending:
-                return []
             try:
                 self._make_room()
-                records = self._pending
+                with self._numbering:
+                    records = self._writing = self._pending
+                    self._pending = []
+                if not records:
+                    return []
                 if self._open is None:
                     self._open = self._new_segment(records[0].number)
                 self._open.append(records, self.clock.now_ms())
             except OSError as error:
                 self.trouble = f"{error.strerror or error} ({error.filename or self.directory})"
                 self._disk_full = error.errno == errno.ENOSPC
+                with self._numbering:
+                    self._pending, self._writing = self._writing + self._pending, []
                 self._abandon()
                 return []
+            self._writing = []
             self.trouble = ""
             self._disk_full = False
-            self._pending = []
             self._recent.append(records)
             if self._open.size >= self.segment_bytes:
                 self._seal(final=False)
@@ -277,6 +284,7 @@ class Journal:
             gone = {freed.name: freed for freed in space.choose(held, self._settled, excess)}
             for segment in [s for s in self._closed if s.path.name in gone]:
                 segment.path.unlink(missing_ok=True)
+                self.files_freed += 1
                 self._closed.remove(segment)
                 self._lose(segment.line, gone[segment.path.name].lost - _DICTIONARY_ONLY)
             sync_directory(self.directory)
@@ -354,8 +362,12 @@ class Journal:
     def close(self) -> None:
         """Commit and seal: the next opening then knows that nothing is missing."""
         with self._lock:
-            if self.waiting and not self.commit():
+            self.commit()
+            if self.waiting:
                 self._abandon()
-            elif self._open is None:
-                self._open = self._new_segment(self._next)
+                return
+            try:
+                self._open = self._open or self._new_segment(self._next)
+            except OSError as error:
+                self.trouble = f"{error.strerror or error} ({error.filename or self.directory})"
             self._seal(final=True)

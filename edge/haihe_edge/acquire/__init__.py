@@ -1,0 +1,10 @@
+"""Acquire: ask the instruments, and say what they answered or why they did not.
+
+``acquirer`` is the shell that station.py starts. ``modbus``, ``decode``, ``plan``, ``schedule`` and ``nmea``
+decide and are pure; ``line`` and ``bus`` are the only ones that touch ports.
+"""
+
+from .acquirer import Acquirer
+from .group import BusState, Group, Happening, InstrumentState, Sample
+
+__all__ = ["Acquirer", "Group", "Sample", "Happening", "BusState", "InstrumentState"]

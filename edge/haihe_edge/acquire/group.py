@@ -1,0 +1,100 @@
+"""What the acquirer hands on, and what it shows of itself."""
+
+from typing import NamedTuple
+
+import msgspec
+from haihe_contract.quality import Grade, Reason
+
+Sample = tuple[int, float | None, Reason]
+"""Series number; the point's value in the element's unit before the site's times and plus, or None; why not."""
+
+
+class Group(NamedTuple):
+    """What one poll brought.
+
+    Args:
+        time_ms: when its last answer arrived: wall time, or with grade NONE milliseconds of this boot.
+        grade: how good the clock was.
+        monotonic_ms: the same moment in milliseconds of this boot.
+        instrument: who was asked (the name of the bus for a positioning receiver).
+        samples: one a series.
+    """
+
+    time_ms: int
+    grade: Grade
+    monotonic_ms: int
+    instrument: str
+    samples: list[Sample]
+
+
+class Happening(NamedTuple):
+    """Something that a bus noticed and that is no reading, for an Event record.
+
+    Args:
+        time_ms: as for :class:`Group`.
+        grade: as for :class:`Group`.
+        kind: ``antenna_open``, ``antenna_short``, ``antenna_ok``, ``gnss_restarted``, ``station_moved``,
+            ``station_back``.
+        bus: where.
+        detail: facts by name.
+    """
+
+    time_ms: int
+    grade: Grade
+    kind: str
+    bus: str
+    detail: dict[str, object]
+
+
+Said = tuple[str, dict[str, object]]
+"""A sentence of the words table with its facts: ``words(said[0], **said[1])``."""
+
+
+class InstrumentState(msgspec.Struct):
+    """How an instrument is doing.
+
+    Args:
+        name: of the instrument.
+        unit: its address, -1 for a receiver.
+        polls: how often it was asked.
+        answers: how often it answered in full.
+        failures: failed polls since the last good one.
+        skipped: due times at which it was left alone.
+        overruns: due times that passed while the bus was busy.
+        answered_ago_ms: how long ago it last answered, None for never.
+        next_probe_ms: when it is asked again, if it is being left alone; else None.
+        error: why the last poll failed, None after a good one.
+    """
+
+    name: str
+    unit: int
+    polls: int = 0
+    answers: int = 0
+    failures: int = 0
+    skipped: int = 0
+    overruns: int = 0
+    answered_ago_ms: int | None = None
+    next_probe_ms: int | None = None
+    error: Said | None = None
+
+
+class BusState(msgspec.Struct):
+    """How a bus is doing.
+
+    Args:
+        name: of the bus.
+        kind: serial, tcp or gnss.
+        address: port, or host and port.
+        is_open: whether it can be used now.
+        error: why not, None when it can.
+        instruments: who is on it.
+        detail: for a receiver: antenna, satellites, whether it has a fix, refused sentences by cause.
+    """
+
+    name: str
+    kind: str
+    address: str
+    is_open: bool
+    error: Said | None
+    instruments: list[InstrumentState]
+    detail: dict[str, object] = {}

@@ -1,0 +1,354 @@
+"""``haihe-edge``: what technicians and installers type. Reads arguments, asks, prints; decides nothing."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from haihe_contract import language
+from haihe_contract.clock import beijing
+from haihe_contract.document import DocumentError
+from haihe_contract.element import element
+from haihe_contract.errors import FieldError
+from haihe_contract.quality import FLAG_NAMES, GRADE_NAMES, Flag, Grade, Reason, reasons_text
+from haihe_contract.series import parse_series
+
+from . import control
+from .site import Site, load_site
+from .words import CHINESE
+
+OK, WRONG, ASKED_WRONGLY = 0, 1, 2
+SITE_FILE = "/etc/haihe/site.yaml"
+_WIDE = 0x2E80  # from here on (CJK) a letter takes two columns of a terminal
+
+
+class Talk:
+    """How this run speaks: language, JSON or words, colour only on a terminal."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.language = language.choose(arguments.lang)
+        self.say = language.Words(CHINESE, self.language)
+        self.json = arguments.json
+        self.colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns as wide as their contents."""
+        cells = [[self.say(head) for head in heads], *[list(row) for row in rows]]
+        widths = [max(_columns(row[at]) for row in cells) for at in range(len(heads))]
+        for row in cells:
+            print("  ".join(cell + " " * (w - _columns(cell)) for cell, w in zip(row, widths, strict=True)).rstrip())
+
+    def paint(self, text: str, *, good: bool) -> str:
+        """Green or red on a terminal."""
+        return f"\033[3{2 if good else 1}m{text}\033[0m" if self.colour else text
+
+    def verdict(self, text: str, *, good: bool) -> int:
+        """The last line and the exit code."""
+        print(self.paint(text, good=good))
+        return OK if good else WRONG
+
+    def name(self, key: str) -> str:
+        """A series for people."""
+        series = parse_series(key)
+        known = element(series.element)
+        name = known.zh if self.language == "zh" else known.en
+        extra = [each for each in (series.point if series.point != "main" else "", series.datum) if each]
+        return f"{name} ({', '.join(extra)})" if extra else name
+
+    def value(self, key: str, value: float | None) -> str:
+        """A value with its unit at the element's resolution."""
+        known = element(parse_series(key).element)
+        return "—" if value is None else f"{value:.{known.decimals}f} {known.unit}".strip()
+
+    def quality(self, flag: int | None, reasons: int | None) -> str:
+        """Flag and reasons in words."""
+        if flag is None:
+            return self.say("not read yet")
+        words = FLAG_NAMES[Flag(flag)][self.language == "en"]
+        why = reasons_text(Reason(reasons or 0), self.language)
+        return f"{words} ({why})" if why else words
+
+    def ago(self, then_ms: int | None, now_ms: int) -> str:
+        """An age for people."""
+        if not then_ms:
+            return self.say("never")
+        seconds = max(0, now_ms - then_ms) // 1000
+        if seconds < 120:
+            return self.say("{n} s ago", n=seconds)
+        if seconds < 7200:
+            return self.say("{n} min ago", n=seconds // 60)
+        return self.say("{n} h ago", n=seconds // 3600)
+
+
+def _columns(text: str) -> int:
+    return sum(2 if ord(letter) >= _WIDE else 1 for letter in text)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. No stack trace ever reaches the person who typed it."""
+    root = parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(root)
+    arguments = root.parse_args(argv)
+    talk = Talk(arguments)
+    try:
+        command: Callable[[Talk, argparse.Namespace], int] = arguments.command
+        return command(talk, arguments)
+    except DocumentError as error:
+        return _fail_document(talk, error)
+    except FieldError as error:
+        if talk.json:
+            print(json.dumps({"what": error.what, "where": error.where, "do": error.do}, ensure_ascii=False))
+        else:
+            print(talk.paint(error.what, good=False), file=sys.stderr)
+            for head, text in ((talk.say("where"), error.where), (talk.say("do"), error.do)):
+                if text:
+                    print(f"  {head}  {text}", file=sys.stderr)
+        return WRONG
+    except (KeyboardInterrupt, BrokenPipeError):
+        return OK
+
+
+def _fail_document(talk: Talk, error: DocumentError) -> int:
+    if talk.json:
+        problems = [
+            {"file": p.file, "line": p.line, "column": p.column, "what": p.what, "level": "error"}
+            for p in error.problems
+        ]
+        print(json.dumps({"ok": False, "problems": problems}, ensure_ascii=False))
+    else:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        print(
+            talk.paint(talk.say("{n} faults; nothing was started", n=len(error.problems)), good=False), file=sys.stderr
+        )
+    return ASKED_WRONGLY
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their help in the language that was asked for."""
+    say = language.Words(CHINESE, language.choose(_asked_language()))
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--lang", choices=("zh", "en"), help=say("language of the output (default: from the locale)"))
+    common.add_argument("--json", action="store_true", help=say("print one JSON object instead of words"))
+    common.add_argument(
+        "--profiles",
+        type=Path,
+        metavar="DIR",
+        action="append",
+        default=[],
+        help=say("folder of instrument profiles, looked in first"),
+    )
+    root = argparse.ArgumentParser(prog="haihe-edge", description=say("The station's side of Haihe."))
+    commands = root.add_subparsers(required=True, metavar=say("COMMAND"))
+
+    def add(name: str, command: Callable[[Talk, argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, parents=[common], help=say(text), description=say(text))
+        sub.set_defaults(command=command)
+        site = sub.add_argument(
+            "site",
+            type=Path,
+            nargs="?",
+            default=Path(SITE_FILE),
+            help=say("site file (default: {file})", file=SITE_FILE),
+        )
+        site.metavar = "SITE.yaml"
+        return sub
+
+    add("check", check, "check a site file and its profiles without touching anything")
+    add("run", run, "measure, keep and send until stopped")
+    add("status", status, "how the running station is doing")
+    read_parser = add("read", read, "ask one instrument now")
+    read_parser.add_argument("--instrument", "-i", required=True, help=say("name of the instrument in the site file"))
+    watch_parser = add("watch", watch, "show every reading of the running station as it comes")
+    watch_parser.add_argument("--instrument", "-i", help=say("only this instrument"))
+    watch_parser.add_argument("--count", "-n", type=int, default=0, help=say("stop after so many (0: never)"))
+    return root
+
+
+def _asked_language() -> str | None:
+    """``--lang`` is needed before the arguments are parsed, for the help itself."""
+    for before, after in zip(sys.argv, sys.argv[1:], strict=False):
+        if before == "--lang":
+            return after
+    return next((word[7:] for word in sys.argv if word.startswith("--lang=")), None)
+
+
+def _load(arguments: argparse.Namespace) -> Site:
+    return load_site(arguments.site, arguments.profiles)
+
+
+def check(talk: Talk, arguments: argparse.Namespace) -> int:
+    """Offline: every fault at once, exit 2; what is only worth a look, exit 0."""
+    site = _load(arguments)
+    if talk.json:
+        warnings = [
+            {"file": p.file, "line": p.line, "column": p.column, "what": p.what, "level": "warning"}
+            for p in site.warnings
+        ]
+        print(
+            json.dumps(
+                {
+                    "ok": True,
+                    "station": site.station.code,
+                    "fingerprint": site.fingerprint,
+                    "instruments": len(site.instruments),
+                    "series": site.dictionary(),
+                    "problems": warnings,
+                },
+                ensure_ascii=False,
+            )
+        )
+        return OK
+    name = site.station.name.zh if talk.language == "zh" else site.station.name.en
+    print(talk.say("station {code} {name}", code=site.station.code, name=name))
+    rows = [
+        (each.bus, each.instrument, talk.name(each.key), _period(talk, each.period_ms), talk.say(each.series.source))
+        for each in site.series
+    ]
+    talk.table(("bus", "instrument", "series", "every", "source"), rows)
+    for warning in site.warnings:
+        print(f"{warning}  [{talk.say('worth a look')}]")
+    return talk.verdict(talk.say("the site file is usable (fingerprint {print})", print=site.fingerprint), good=True)
+
+
+def _period(talk: Talk, period_ms: int) -> str:
+    seconds = period_ms / 1000
+    if seconds < 60:
+        return talk.say("{n} s", n=f"{seconds:g}")
+    return talk.say("{n} min", n=f"{seconds / 60:g}")
+
+
+def run(talk: Talk, arguments: argparse.Namespace) -> int:
+    """In the foreground; the service manager keeps it running."""
+    from . import station
+
+    site = _load(arguments)
+    for warning in site.warnings:
+        print(warning, file=sys.stderr)
+
+    def ready() -> None:
+        words = talk.say("station {code} is measuring; stop with Ctrl-C", code=site.station.code)
+        print(words, file=sys.stderr, flush=True)
+
+    asyncio.run(station.run(site, ready=ready))
+    print(talk.say("stopped in order"), file=sys.stderr)
+    return OK
+
+
+def status(talk: Talk, arguments: argparse.Namespace) -> int:
+    """Ask the running agent."""
+    site = _load(arguments)
+    try:
+        said = control.ask(site.control, {"do": "status"})
+    except control.AgentAway:
+        if talk.json:
+            print(json.dumps({"station": site.station.code, "running": False, "ok": False}))
+            return WRONG
+        return talk.verdict(
+            talk.say("The agent is not running. Start it: systemctl start haihe-edge, or haihe-edge run"), good=False
+        )
+    if talk.json:
+        print(json.dumps(said, ensure_ascii=False))
+        return OK if said["ok"] else WRONG
+    return _show_status(talk, said)
+
+
+def _show_status(talk: Talk, said: dict[str, Any]) -> int:
+    now = said["now_ms"]
+    print(f"{said['station']} {said['name'][talk.language]}  {beijing(now)}  haihe {said['version']}")
+    talk.table(
+        ("series", "instrument", "value", "age", "quality"),
+        [
+            (
+                talk.name(each["series"]),
+                each["instrument"],
+                talk.value(each["series"], each["value"]),
+                talk.ago(each["time_ms"], now),
+                talk.quality(each["flag"], each["reasons"]),
+            )
+            for each in said["series"]
+        ],
+    )
+    for centre in said["centres"]:
+        words = talk.say("connected" if centre["connected"] else "not connected")
+        line = talk.say(
+            "centre {name}: {words} {since}, {waiting} records wait for a receipt, last receipt {receipt}",
+            name=centre["name"],
+            words=words,
+            since=talk.ago(centre["since_ms"], now),
+            waiting=centre["waiting_records"],
+            receipt=talk.ago(centre["last_receipt_ms"], now),
+        )
+        print(line)
+    journal = said["journal"]
+    print(
+        talk.say(
+            "journal: {used} of {limit} MiB, line {line}, number {head}; clock: {clock}",
+            used=f"{journal['bytes'] / 2**20:.1f}",
+            limit=f"{journal['bytes_limit'] / 2**20:.0f}",
+            line=journal["line"],
+            head=journal["head"],
+            clock=GRADE_NAMES[Grade(said["clock"]["grade"])][talk.language == "en"],
+        )
+    )
+    for trouble in said["troubles"]:
+        print(
+            talk.paint(f"! {trouble['where']}: {talk.say(trouble['kind'] + ' trouble')} {trouble['words']}", good=False)
+        )
+    return talk.verdict(talk.say("all is well" if said["ok"] else "something is wrong, see above"), good=said["ok"])
+
+
+def read(talk: Talk, arguments: argparse.Namespace) -> int:
+    """Through the running agent when there is one, else on the bus directly."""
+    site = _load(arguments)
+    try:
+        row = control.ask(site.control, {"do": "read", "instrument": arguments.instrument}, timeout_s=60.0)
+    except control.AgentAway:
+        from . import station
+
+        row = asyncio.run(station.read_alone(site, arguments.instrument))
+    if talk.json:
+        print(json.dumps(row, ensure_ascii=False))
+    else:
+        _show_row(talk, row)
+    good = all(each["flag"] in (Flag.PASS, Flag.NOT_EVALUATED) for each in row["readings"])
+    return OK if good else WRONG
+
+
+def _show_row(talk: Talk, row: dict[str, Any]) -> None:
+    when = beijing(row["time_ms"]) if row["grade"] else talk.say("{n} s of this boot", n=row["time_ms"] // 1000)
+    for each in row["readings"]:
+        quality = talk.quality(each["flag"], each["reasons"])
+        value = talk.value(each["series"], each["value"])
+        print(f"{when}  {row['instrument']}  {talk.name(each['series'])}  {value}  {quality}", flush=True)
+
+
+def watch(talk: Talk, arguments: argparse.Namespace) -> int:
+    """Follow the running agent."""
+    site = _load(arguments)
+    left = arguments.count
+    try:
+        for row in control.listen(site.control, {"do": "watch"}):
+            if arguments.instrument not in (None, row["instrument"]):
+                continue
+            if talk.json:
+                print(json.dumps(row, ensure_ascii=False), flush=True)
+            else:
+                _show_row(talk, row)
+            left -= 1
+            if left == 0:
+                return OK
+    except control.AgentAway:
+        raise FieldError(
+            talk.say("the agent is not running, or has stopped"),
+            where=str(site.control),
+            do=talk.say("start it: systemctl start haihe-edge, or haihe-edge run"),
+        ) from None
+    return OK

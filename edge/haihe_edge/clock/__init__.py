@@ -1,0 +1,1 @@
+"""How good the station's time is. The agent never sets the system clock."""

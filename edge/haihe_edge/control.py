@@ -1,0 +1,148 @@
+"""The socket by which the command line asks the running agent.
+
+One request is one line of JSON, ``{"do": "status"}``; an answer is one line of JSON. ``watch`` answers with a
+line for every reading group until the asker goes away. An answer ``{"what", "where", "do"}`` is an error.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+from haihe_contract.errors import FieldError
+
+REQUEST_BYTES_MAX = 4096
+ANSWER_BYTES_MAX = 1 << 20
+ASKERS_MAX = 16
+ASK_TIMEOUT_S = 15.0
+_MODE = 0o660
+
+Answer = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
+Stream = Callable[[], AsyncIterator[dict[str, Any]]]
+
+
+class AgentAway(Exception):
+    """No agent listens on the socket."""
+
+
+class Control:
+    """The agent's end of the socket.
+
+    Args:
+        path: of the socket; a stale one of a dead agent is replaced.
+        answers: by the word in ``do``.
+        streams: likewise, for answers without end.
+    """
+
+    def __init__(self, path: Path, answers: Mapping[str, Answer], streams: Mapping[str, Stream]) -> None:
+        self._path, self._answers, self._streams = path, answers, streams
+        self._askers = 0
+
+    async def run(self) -> None:
+        """Answer until cancelled.
+
+        Raises:
+            FieldError: when the socket cannot be made, or another agent already listens.
+        """
+        if self._path.exists():
+            try:
+                ask(self._path, {"do": "ping"}, timeout_s=1.0)
+            except AgentAway:
+                self._path.unlink(missing_ok=True)
+            else:
+                raise FieldError(
+                    "another agent is already running for this station",
+                    where=str(self._path),
+                    do="stop it first: systemctl stop haihe-edge",
+                )
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            server = await asyncio.start_unix_server(self._serve, path=str(self._path), limit=REQUEST_BYTES_MAX)
+        except OSError as error:
+            raise FieldError(
+                f"the control socket cannot be made: {error.strerror or error}",
+                where=str(self._path),
+                do="give a writable path under `control:` in the site file (a socket's path has at most 107 letters)",
+            ) from None
+        self._path.chmod(_MODE)
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._askers += 1
+        try:
+            if self._askers <= ASKERS_MAX:
+                await self._answer(reader, writer)
+        except (ConnectionError, TimeoutError, asyncio.CancelledError):
+            pass
+        finally:
+            self._askers -= 1
+            with contextlib.suppress(OSError):
+                writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def say(answer: Mapping[str, Any]) -> None:
+            writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+            await writer.drain()
+
+        try:
+            request = json.loads(await asyncio.wait_for(reader.readline(), ASK_TIMEOUT_S))
+            word = str(request["do"])
+        except (ValueError, KeyError, TypeError):
+            await say({"what": "not a request", "where": "", "do": 'write one line: {"do": "status"}'})
+            return
+        if word == "ping":
+            await say({"pong": True})
+        elif word in self._answers:
+            try:
+                await say(await self._answers[word](request))
+            except FieldError as error:
+                await say({"what": error.what, "where": error.where, "do": error.do})
+        elif word in self._streams:
+            async for answer in self._streams[word]():
+                await say(answer)
+        else:
+            known = ", ".join(sorted([*self._answers, *self._streams]))
+            await say({"what": f"unknown request {word[:40]!r}", "where": "", "do": f"one of: {known}"})
+
+
+def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float = ASK_TIMEOUT_S) -> dict[str, Any]:
+    """Ask the running agent once.
+
+    Raises:
+        AgentAway: when no agent listens there.
+        FieldError: when the agent answers with an error.
+    """
+    with contextlib.closing(listen(path, request, timeout_s=timeout_s)) as answers:
+        return next(answers)
+
+
+def listen(
+    path: Path, request: Mapping[str, Any], *, timeout_s: float | None = None
+) -> Generator[dict[str, Any], None, None]:
+    """Ask, and give every answer as it comes.
+
+    Raises:
+        AgentAway: when no agent listens there, or it went away.
+        FieldError: when the agent answers with an error.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout_s)
+        try:
+            connection.connect(str(path))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                while line := lines.readline(ANSWER_BYTES_MAX):
+                    answer = json.loads(line)
+                    if "what" in answer:
+                        raise FieldError(answer["what"], where=answer.get("where", ""), do=answer.get("do", ""))
+                    yield answer
+        except (OSError, ValueError) as error:
+            raise AgentAway(str(error)) from None
+    raise AgentAway("the agent closed the connection")

@@ -1,0 +1,6 @@
+"""Qualify: say how good each value is, and notice when the station's own levels are crossed. Pure."""
+
+from .judge import Judge, Judged
+from .levels import Crossing, LevelWatch
+
+__all__ = ["Judge", "Judged", "LevelWatch", "Crossing"]

@@ -1,0 +1,141 @@
+"""A site as the agent uses it: every name resolved, every text turned into a number."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from haihe_contract.document import Problem
+from haihe_contract.series import Series
+
+from haihe_edge.profile import Profile
+
+from .written import GnssBus, SerialBus, Station, TcpBus
+
+Bus = SerialBus | TcpBus | GnssBus
+
+
+class SiteSeries(NamedTuple):
+    """One series of the station; its place in the list is its number in the dictionary.
+
+    Args:
+        number: place in :attr:`Site.series`.
+        series: its identity.
+        key: the identity as text.
+        period_ms: how often a value is expected.
+        instrument: name of the instrument, or of the gnss bus.
+        bus: name of the bus.
+        point: name of the profile's point; latitude, longitude or satellites of a gnss bus.
+        times: factor from the point's value.
+        plus: added after the factor.
+        sensor: lowest and highest value that the sensor can measure, before times and plus.
+        local: lowest and highest value that is believable here, after times and plus.
+    """
+
+    number: int
+    series: Series
+    key: str
+    period_ms: int
+    instrument: str
+    bus: str
+    point: str
+    times: float
+    plus: float
+    sensor: tuple[float, float]
+    local: tuple[float, float]
+
+
+class Instrument(NamedTuple):
+    """One instrument: ``series`` are numbers of :attr:`Site.series`."""
+
+    name: str
+    profile: Profile
+    bus: str
+    unit: int
+    period_ms: int
+    series: tuple[int, ...]
+
+
+class Level(NamedTuple):
+    """The station's own levels of one series; ``number`` is a number of :attr:`Site.series`."""
+
+    number: int
+    key: str
+    datum: str
+    warning: float | None
+    guarantee: float | None
+    hysteresis: float
+
+
+class JournalPlan(NamedTuple):
+    """Where the journal lies, the most bytes it may take, and its commit window."""
+
+    directory: Path
+    size_bytes: int
+    window_ms: int
+
+
+class Centre(NamedTuple):
+    """A centre with the places of its files."""
+
+    name: str
+    host: str
+    port: int
+    ca: Path
+    certificate: Path
+    key: Path
+    receipt_key: Path
+    required: bool
+    retry_most_ms: int
+
+
+class Site(NamedTuple):
+    """Everything a station is, checked as a whole.
+
+    Args:
+        file: the site file.
+        fingerprint: 16 hex digits over the site file and the profiles it uses.
+        station: who speaks.
+        buses: by name, in the order of the file.
+        instruments: in the order of the file.
+        series: the series table; dictionary and duty follow from it.
+        levels: the station's own levels.
+        journal: where the station keeps what it measured.
+        centres: who receives.
+        control: the control socket.
+        profiles: the profiles in use, by id.
+        warnings: what is allowed and worth a look.
+    """
+
+    file: Path
+    fingerprint: str
+    station: Station
+    buses: Mapping[str, Bus]
+    instruments: tuple[Instrument, ...]
+    series: tuple[SiteSeries, ...]
+    levels: tuple[Level, ...]
+    journal: JournalPlan
+    centres: tuple[Centre, ...]
+    control: Path
+    profiles: Mapping[str, Profile]
+    warnings: tuple[Problem, ...]
+
+    def dictionary(self) -> list[str]:
+        """Series keys by number, for the Dictionary record."""
+        return [each.key for each in self.series]
+
+    def duty(self) -> list[int]:
+        """Period in milliseconds by series number, for the Duty record."""
+        return [each.period_ms for each in self.series]
+
+    def instrument(self, name: str) -> Instrument | None:
+        """The instrument of that name, or None."""
+        return next((each for each in self.instruments if each.name == name), None)
+
+    def only(self, name: str) -> "Site":
+        """The same site with one instrument (or receiver) and its bus; series keep their numbers."""
+        chosen = self.instrument(name)
+        bus = chosen.bus if chosen else name
+        return self._replace(
+            instruments=(chosen,) if chosen else (),
+            buses={each.name: each for each in self.buses.values() if each.name == bus},
+        )

@@ -1,0 +1,321 @@
+"""One station, put together. New here? Start reading at :func:`run`.
+
+    acquire -> judge and levels -> journal -> one forwarder per centre
+
+There is no decision about readings in this file; it only connects the parts that decide.
+"""
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from haihe_contract import topic
+from haihe_contract.clock import Clock, SystemClock
+from haihe_contract.errors import FieldError
+from haihe_contract.ranges import RangeSet
+from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
+
+from . import notify, status
+from .acquire import Acquirer, Group, Happening
+from .clock.kernel import boot_id
+from .clock.stamping import StationClock
+from .clock.trust import ClockTrust
+from .control import Control
+from .forward.forwarder import Forwarder
+from .forward.held import Held
+from .journal import Journal
+from .link.mqtt import MqttLink
+from .qualify import Judge, Judged, LevelWatch
+from .site import Centre, Site
+
+RECEIPTS_SAVE_S = 10.0
+WATCHERS_QUEUE_MAX = 1000
+
+
+class StationAgent:
+    """Everything of one running station that status, watch and read may ask for."""
+
+    def __init__(self, site: Site, clock: Clock, chance: random.Random) -> None:
+        self.site = site
+        self.system = clock
+        self.started_ms = clock.now_ms()
+        trust = ClockTrust()
+        self.clock = StationClock(clock, trust)
+        self.journal = _open_journal(site, self.clock, trust)
+        self.journal.append(Duty(site.duty()))
+        self.judge = Judge(site.series)
+        self.levels = LevelWatch(site.levels)
+        self.latest: dict[str, tuple[Group, Judged]] = {}
+        self.commits = 0
+        self._committing = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
+        self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
+        self.forwarders = [self._forwarder(centre, chance) for centre in site.centres]
+        self.receipted()
+
+    def _forwarder(self, centre: Centre, chance: random.Random) -> Forwarder:
+        station = self.site.station.code
+        return Forwarder(
+            station=station,
+            centre=centre.name,
+            key=read_receipt_key(centre.receipt_key),
+            journal=self.journal,
+            link=MqttLink(
+                station=station,
+                host=centre.host,
+                port=centre.port,
+                ca=centre.ca,
+                certificate=centre.certificate,
+                key=centre.key,
+                topics=[topic.receipt(station, centre.name)],
+            ),
+            held=Held(self.site.journal.directory / f"receipts-{centre.name}"),
+            clock=self.system,
+            chance=chance,
+            retry_most_ms=centre.retry_most_ms,
+            receipted=self.receipted,
+        )
+
+    def take(self, group: Group) -> None:
+        """A poll's group: judge it, watch the levels, give it its number."""
+        judged = self.judge(group.samples)
+        crossings = self.levels.see(judged, group.monotonic_ms)
+        urgent = any(crossing.urgent for crossing in crossings)
+        body = Readings(group.time_ms, group.grade, judged.series, judged.values, judged.marks)
+        self.journal.append(body, urgent=urgent)
+        self.latest[group.instrument] = (group, judged)
+        for each in crossings:
+            detail = {
+                "level": each.level,
+                "threshold": each.threshold,
+                "datum": each.datum,
+                "unverified": each.unverified,
+            }
+            event = Event(group.time_ms, group.grade, each.kind, each.number, each.value, detail)
+            self.journal.append(event, urgent=each.urgent)
+        self._appended(urgent=urgent)
+        if self._watchers:
+            row = status.row_of(self.site, group, judged)
+            for watcher in self._watchers:
+                if not watcher.full():
+                    watcher.put_nowait(row)
+
+    def happened(self, happening: Happening) -> None:
+        """A bus noticed something that is no reading."""
+        detail = {**happening.detail, "bus": happening.bus}
+        self.journal.append(Event(happening.time_ms, happening.grade, happening.kind, detail=detail))
+        self._appended(urgent=False)
+
+    def _appended(self, *, urgent: bool) -> None:
+        self._committing.set()
+        if urgent:
+            self._urgent.set()
+
+    async def commit(self) -> None:
+        """Group commit: a routine reading waits at most the window, an alarm not at all."""
+        window_s = self.site.journal.window_ms / 1000
+        while True:
+            await self._committing.wait()
+            try:
+                async with asyncio.timeout(window_s):
+                    await self._urgent.wait()
+            except TimeoutError:
+                pass
+            self._committing.clear()
+            self._urgent.clear()
+            await self._commit_now()
+            if self.journal.waiting:
+                await self.system.sleep(1.0)  # the disk refuses: try again, keep measuring
+                self._committing.set()
+
+    async def _commit_now(self) -> None:
+        freed = self.journal.files_freed
+        records = await asyncio.to_thread(self.journal.commit)
+        if records:
+            self.commits += 1
+        for forwarder in self.forwarders:
+            if records:
+                forwarder.committed(records)
+            if self.journal.files_freed != freed:
+                forwarder.refresh()
+
+    def receipted(self) -> None:
+        """What all required centres hold may go when its space is needed."""
+        required = [f for f, centre in zip(self.forwarders, self.site.centres, strict=True) if centre.required]
+        if not required:
+            return
+        lines = set.intersection(*(set(forwarder.held.lines) for forwarder in required))
+        settled: dict[int, RangeSet] = {}
+        for line in lines:
+            held = required[0].held.of(line)
+            for forwarder in required[1:]:
+                held = held & forwarder.held.of(line)
+            settled[line] = held
+        self.journal.settle(settled)
+
+    async def save_receipts(self) -> None:
+        """Keep what the centres hold over a restart."""
+        while True:
+            await self.system.sleep(RECEIPTS_SAVE_S)
+            await asyncio.to_thread(self._save_receipts)
+
+    def _save_receipts(self) -> None:
+        for forwarder in self.forwarders:
+            try:
+                forwarder.held.save()
+            except OSError as error:
+                self.journal.trouble = f"{error.strerror or error} ({error.filename})"
+
+    async def beat(self) -> None:
+        """Feed the service manager's watchdog as long as the event loop turns and commits get through."""
+        every = notify.watchdog_s()
+        notify.notify("READY=1")
+        while every is not None:
+            if not self.journal.trouble or self.journal.waiting < 10_000:
+                notify.notify("WATCHDOG=1")
+            await self.system.sleep(every)
+
+    async def run(self) -> None:
+        """Measure, keep and send until cancelled; then stop in order."""
+        control = Control(
+            self.site.control,
+            {"status": self.answer_status, "read": self.answer_read},
+            {"watch": self.answer_watch},
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(control.run(), name="control")
+                tasks.create_task(self.acquirer.run(), name="acquire")
+                tasks.create_task(self.commit(), name="commit")
+                tasks.create_task(self.save_receipts(), name="receipts")
+                tasks.create_task(self.beat(), name="watchdog")
+                for forwarder in self.forwarders:
+                    tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
+                self._appended(urgent=True)
+        finally:
+            notify.notify("STOPPING=1")
+            stamp = self.clock.stamp()
+            self.journal.append(Event(stamp.time_ms, stamp.grade, "stopped"))
+            self.journal.close()
+            self._save_receipts()
+
+    async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
+        """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""
+        return status.of(self)
+
+    async def answer_read(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask one instrument now, through the bus that is in use."""
+        group = await self.acquirer.read_now(str(request.get("instrument", "")))
+        return status.row_of(self.site, group, self.judge(group.samples))
+
+    async def answer_watch(self) -> AsyncIterator[dict[str, Any]]:
+        """Every reading group as it is taken."""
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WATCHERS_QUEUE_MAX)
+        self._watchers.add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._watchers.discard(queue)
+
+
+def _open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
+    def opened(previous: int, last: int, last_ms: int, closed: bool) -> Opened:  # noqa: FBT001 - the record's own word
+        trust.floor_ms = max(trust.floor_ms, last_ms)
+        stamp = clock.stamp()
+        return Opened(
+            time_ms=stamp.time_ms,
+            boot=boot_id(),
+            monotonic_ms=clock.monotonic_ms(),
+            grade=stamp.grade,
+            previous=previous,
+            previous_last=last,
+            previous_time_ms=last_ms,
+            window_ms=site.journal.window_ms,
+            closed=closed,
+            version=version("haihe"),
+            site=site.fingerprint,
+        )
+
+    return Journal.open(
+        site.journal.directory,
+        size=site.journal.size_bytes,
+        clock=clock,
+        entropy=lambda: random.SystemRandom().getrandbits(64),
+        dictionary=Dictionary(site.dictionary()),
+        opened=opened,
+    )
+
+
+def read_receipt_key(path: Path) -> Ed25519PublicKey:
+    """The centre's public receipt key.
+
+    Raises:
+        FieldError: when the file is not one.
+    """
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a PEM public key"
+        raise FieldError(
+            f"the centre's receipt key cannot be read: {why}",
+            where=str(path),
+            do="copy the file that `haihe-cloud pki receipt-key` made at the centre",
+        ) from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise FieldError("the centre's receipt key is not an Ed25519 key", where=str(path), do="see `receipt_key:`")
+    return key
+
+
+async def read_alone(site: Site, name: str) -> dict[str, Any]:
+    """Ask one instrument on its bus, without a running agent; nothing is recorded.
+
+    Raises:
+        FieldError: when there is no instrument of that name.
+    """
+    system = SystemClock()
+    clock = StationClock(system, ClockTrust())
+    acquirer = Acquirer(site.only(name), clock, clock.grade, lambda _group: None)
+    running = asyncio.ensure_future(acquirer.run())
+    try:
+        await asyncio.sleep(0)
+        group = await acquirer.read_now(name)
+    finally:
+        running.cancel()
+    return status.row_of(site, group, Judge(site.series)(group.samples))
+
+
+async def run(site: Site, *, clock: Clock | None = None, ready: Callable[[], None] | None = None) -> None:
+    """Run one station until SIGTERM or SIGINT, then stop in order.
+
+    Args:
+        site: from :func:`haihe_edge.site.load_site`.
+        clock: the machine's, unless a test brings its own.
+        ready: called once everything has started.
+
+    Raises:
+        FieldError: when the station cannot start, with what to do about it.
+    """
+    agent = StationAgent(site, clock or SystemClock(), random.SystemRandom())
+    task = asyncio.ensure_future(agent.run())
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, task.cancel)
+    if ready is not None:
+        ready()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+    except ExceptionGroup as group:
+        faults, rest = group.split(FieldError)
+        if rest is not None or faults is None:
+            raise
+        raise faults.exceptions[0] from None

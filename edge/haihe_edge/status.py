@@ -1,0 +1,139 @@
+"""What the agent says of itself: one JSON object, described in docs/reference/status.md."""
+
+import os
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from haihe_contract.quality import PASS_MARK, unmark
+
+from .acquire import Group
+from .qualify import Judged
+from .site import Site
+
+if TYPE_CHECKING:
+    from .station import StationAgent
+
+RECEIPT_LATE_MS = 120_000
+
+
+def of(agent: "StationAgent") -> dict[str, Any]:
+    """Everything ``haihe-edge status`` shows, and whether all is well."""
+    now = agent.system.now_ms()
+    stamp = agent.clock.stamp()
+    site, journal = agent.site, agent.journal
+    buses = [_bus(state) for state in agent.acquirer.state()]
+    centres = [
+        {
+            "name": forwarder.centre,
+            "connected": forwarder.connected,
+            "since_ms": forwarder.since_ms,
+            "waiting_records": forwarder.outbox.unsettled(),
+            "in_flight": sum(forwarder.outbox.flying(lane) for lane in range(3)),
+            "last_receipt_ms": forwarder.last_receipt_ms or None,
+            "next_try_ms": None if forwarder.connected else forwarder.next_try_ms,
+            "bytes_sent": forwarder.bytes_sent,
+            "refused": forwarder.refused,
+            "trouble": forwarder.trouble or None,
+        }
+        for forwarder in agent.forwarders
+    ]
+    latest = _latest(agent)
+    series = [
+        {
+            "series": each.key,
+            "instrument": each.instrument,
+            "period_ms": each.period_ms,
+            **latest.get(each.key, _NOTHING),
+        }
+        for each in site.series
+    ]
+    troubles = _troubles(buses, centres, journal.trouble)
+    return {
+        "station": site.station.code,
+        "name": {"zh": site.station.name.zh, "en": site.station.name.en},
+        "version": version("haihe"),
+        "running": True,
+        "pid": os.getpid(),
+        "started_ms": agent.started_ms,
+        "now_ms": now,
+        "clock": {"grade": int(stamp.grade), "gnss_offset_ms": agent.clock.trust.offset_ms},
+        "journal": {
+            "line": f"{journal.line:016x}",
+            "head": journal.head,
+            "not_durable": journal.waiting,
+            "bytes": journal.bytes_used(),
+            "bytes_limit": journal.size,
+            "window_ms": site.journal.window_ms,
+            "commits": agent.commits,
+            "dropped": journal.dropped,
+            "files_freed": journal.files_freed,
+            "trouble": journal.trouble or None,
+        },
+        "centres": centres,
+        "buses": buses,
+        "series": series,
+        "levels_reached": [{"series": site.series[n].key, "level": level} for n, level in agent.levels.reached()],
+        "ok": not troubles,
+        "troubles": troubles,
+    }
+
+
+def row_of(site: Site, group: Group, judged: Judged) -> dict[str, Any]:
+    """A reading group as ``watch`` and ``read`` show it."""
+    marks = judged.marks or [PASS_MARK] * len(judged.series)
+    return {
+        "time_ms": group.time_ms,
+        "grade": int(group.grade),
+        "instrument": group.instrument,
+        "readings": [
+            {"series": site.series[number].key, "value": value, **_quality(packed)}
+            for number, value, packed in zip(judged.series, judged.values, marks, strict=True)
+        ],
+    }
+
+
+def _quality(packed: int) -> dict[str, int]:
+    flag, reasons = unmark(packed)
+    return {"flag": int(flag), "reasons": int(reasons)}
+
+
+def _bus(state: Any) -> dict[str, Any]:
+    return dict(msgspec.to_builtins(state))
+
+
+_NOTHING: dict[str, Any] = {"time_ms": None, "value": None, "flag": None, "reasons": None, "grade": None}
+
+
+def _latest(agent: "StationAgent") -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for group, judged in agent.latest.values():
+        row = row_of(agent.site, group, judged)
+        for each in row["readings"]:
+            found[each.pop("series")] = {"time_ms": row["time_ms"], "grade": row["grade"], **each}
+    return found
+
+
+def _troubles(buses: list[dict[str, Any]], centres: list[dict[str, Any]], journal: str) -> list[dict[str, str]]:
+    """What is wrong now, worst first: kind, where, and words where the part itself has some."""
+    found: list[dict[str, str]] = []
+    if journal:
+        found.append({"kind": "journal", "where": "journal", "words": journal})
+    found += [
+        {"kind": "link", "where": centre["name"], "words": centre["trouble"] or ""}
+        for centre in centres
+        if not centre["connected"] or centre["trouble"]
+    ]
+    for bus in buses:
+        if not bus["is_open"]:
+            found.append({"kind": "bus", "where": bus["name"], "words": _said(bus["error"])})
+        found += [
+            {"kind": "instrument", "where": each["name"], "words": _said(each["error"])}
+            for each in bus["instruments"]
+            if bus["is_open"] and each["error"]
+        ]
+    return found
+
+
+def _said(error: Any) -> str:
+    return error[0].format(**error[1]) if error else ""
