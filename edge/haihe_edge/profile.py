@@ -229,7 +229,7 @@ def _check_point(profile: Profile, point: Point, index: int, document: Document)
         document.complain(("points", index, key), f"{key}: {what}")
 
     if profile.block_of(point) is None:
-        wrong("at", f"{point.at:#06x} ({point.words} registers) lies in no declared {point.table} block; see blocks")
+        wrong("at", f"{point.at:#06x} (length {point.words}) lies in no declared {point.table} block; see blocks")
     elif point.words > profile.registers_most:
         wrong("as", f"{point.kind} is longer than registers_most")
     if point.element is not None and point.element not in ELEMENTS:

@@ -61,4 +61,17 @@ CHINESE = {
     "instrument trouble": "仪器故障",
     "all is well": "一切正常",
     "something is wrong, see above": "有异常，见上",
+    # acquire: why there is no value
+    "no answer": "无应答",
+    "no answer but an echo of the request": "无应答，只收到自己发出的请求（回波）",
+    "no answer, but unit {other} spoke": "无应答，但地址 {other} 的仪器有应答",
+    "no answer, but one to an earlier request": "无应答，收到的是先前请求的应答",
+    "a damaged answer of {count} bytes": "应答损坏（{count} 字节）",
+    "the instrument refused: exception {code} ({what})": "仪器拒绝：异常码 {code}（{what}）",
+    "an answer that does not fit the request": "应答与请求不符",
+    "the other side does not speak Modbus TCP": "对方使用的不是 Modbus TCP 协议",
+    "port {port}: {why}": "串口 {port}：{why}",
+    "{address}: {why}": "{address}：{why}",
+    "{address}: no connection, no answer": "{address}：无法连接，对方无应答",
+    "no sentence from the receiver": "定位接收机没有输出语句",
 }

@@ -74,6 +74,10 @@ class GnssInstrument:
             elif isinstance(word, Banner) and self._receiver.starts > 1:
                 self._happened("gnss_restarted", {"starts": self._receiver.starts})
 
+    def has_spoken(self) -> bool:
+        """Whether it has said, since the agent started, where it stands or that it does not know."""
+        return self._receiver.position is not None
+
     def samples(self) -> list[Sample]:
         """What to write down at a due time."""
         now = self._clock.monotonic_ms()

@@ -19,6 +19,9 @@ from .line import BusDown, Line
 from .schedule import first_due, growing, next_due
 from .unit import Unit
 
+_LISTEN_MS = 250
+"""How often somebody who waits for a receiver's first words looks again."""
+
 
 class Emit(Protocol):
     """Stamps the samples of an instrument with now, or with a moment some milliseconds ago, and hands them on."""
@@ -251,7 +254,11 @@ class GnssRunner:
                 due = max(due, clock.monotonic_ms())
 
     async def read_now(self, name: str) -> Group:
-        """Write down at once."""
+        """Write down at once; a receiver that has only just been opened gets a moment to speak."""
+        for _ in range(limits.NMEA_SILENCE_MS // _LISTEN_MS):
+            if self._receiver.has_spoken():
+                break
+            await self._clock.sleep(_LISTEN_MS / 1000)
         return await self._asked.ask(name)
 
     def shown(self) -> BusState:

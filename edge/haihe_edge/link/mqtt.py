@@ -124,6 +124,7 @@ class MqttLink:
     def _fail(self, error: LinkDown) -> None:
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(error)
+            self._ready.exception()  # seen: whoever waits hears it, and nobody need wait
 
     def _disconnected(self, client: paho.Client, _flags: Any, reason: ReasonCode, _properties: Properties) -> None:
         if client is self._client:

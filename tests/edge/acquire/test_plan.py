@@ -7,6 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
+def profile_of(blocks: tuple[Block, ...], points: tuple[Point, ...], **more: object) -> Profile:
+    return Profile(
+        "x", "m", "m", "simulated", ("s",), "modbus", blocks, points, Answer(1, 1), **more  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
 @st.composite
 def profiles(draw: st.DrawFn) -> Profile:
     blocks, points, start = [], [], draw(st.integers(0, 100))
@@ -19,7 +25,7 @@ def profiles(draw: st.DrawFn) -> Profile:
             points.append(Point(f"p{len(points)}", at, kind))  # type: ignore[arg-type]
         start += count + draw(st.integers(0, 50))
     most = draw(st.sampled_from([4, 8, 125]))
-    return Profile("x", "m", "m", "simulated", ("s",), "modbus", tuple(blocks), tuple(points), Answer(1, 1), registers_most=most)  # fmt: skip
+    return profile_of(tuple(blocks), tuple(points), registers_most=most)
 
 
 @given(profiles(), st.data())
@@ -50,6 +56,6 @@ def test_a_telling_read_has_a_length_of_its_own(profile: Profile) -> None:
 
 def test_a_sonde_that_knows_whole_blocks_only_is_asked_for_them() -> None:
     points = (Point("a", 0x2601, "f32"), Point("b", 0x2609, "f32"))
-    profile = Profile("x", "m", "m", "simulated", ("s",), "modbus", (Block("holding", 0x2601, 16),), points, Answer(1, 1), whole_blocks=True)  # fmt: skip
+    profile = profile_of((Block("holding", 0x2601, 16),), points, whole_blocks=True)
     assert [read.request for read in plan(profile, 1, {"b"})] == [Request(1, 3, 0x2601, 16)]
     assert telling_read(profile, plan(profile, 1, {"b"})) is None

@@ -1,0 +1,188 @@
+"""How many readings the centre takes per CPU second: decode, unfold, store, ledger.
+
+    python bench/ingest.py [--quick] [--json]
+
+Two shapes of batches: what stations send live (ten groups of 20 values), and backlog (250 groups). The reference
+is the same rows put into a plain SQLite table by executemany, committed as often, in the same run.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from haihe_cloud.database import Database
+from haihe_cloud.ledger.arrival import Arrival
+from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.limits import ROUND_MESSAGES
+from haihe_cloud.store.sqlite import SqliteStore
+from haihe_contract import wire
+from haihe_contract.clock import SystemClock
+from haihe_contract.quality import Grade
+from haihe_contract.ranges import EMPTY
+from haihe_contract.reading import Reading
+from haihe_contract.record import LANE_LIVE, Readings, Record
+from haihe_contract.series import Series
+from haihe_contract.unfold import unfold
+
+SERIES = [Series("water_temperature", f"p{n}").key for n in range(20)]
+STATIONS = [f"3110{n:04}" for n in range(32)]
+T0 = 1_785_542_400_000
+
+
+class Work(NamedTuple):
+    """Messages of one shape, in rounds as the ingest worker takes them."""
+
+    rounds: list[list[bytes]]
+    readings: int
+
+
+def work(readings: int, groups: int, chance: random.Random) -> Work:
+    """Batches of so many groups each from all stations in turn, about so many readings together."""
+    batches = max(ROUND_MESSAGES, readings // (groups * len(SERIES)))
+    sent = dict.fromkeys(STATIONS, 0)
+    values = {station: [round(chance.uniform(5, 25), 1) for _ in SERIES] for station in STATIONS}
+    messages = []
+    for at in range(batches):
+        station = STATIONS[at % len(STATIONS)]
+        first = sent[station]
+        sent[station] += groups
+        records = []
+        for number in range(first + 1, first + groups + 1):
+            values[station] = [round(value + chance.uniform(-0.2, 0.2), 1) for value in values[station]]
+            body = Readings(T0 + number * 1000, Grade.GNSS, list(range(len(SERIES))), [*values[station]])
+            records.append(Record(number, False, body))
+        line = 0x8000000000000000 + STATIONS.index(station)
+        messages.append(wire.encode(wire.Batch(station, line, LANE_LIVE, sent[station], 1, records)))
+    rounds = [messages[at : at + ROUND_MESSAGES] for at in range(0, len(messages), ROUND_MESSAGES)]
+    return Work(rounds, batches * groups * len(SERIES))
+
+
+def opened(messages: list[bytes]) -> tuple[dict[str, list[Reading]], list[Arrival]]:
+    """What the worker makes of one round."""
+    readings: dict[str, list[Reading]] = {}
+    arrivals = []
+    for data in messages:
+        envelope = wire.read_envelope(data)
+        batch = wire.open_batch(envelope)
+        readings.setdefault(batch.station, []).extend(unfold(batch, SERIES))
+        arrivals.append(Arrival(envelope, batch, data, T0, EMPTY))
+    return readings, arrivals
+
+
+def ingest(directory: Path, rounds: list[list[bytes]]) -> None:
+    """The whole way of the data."""
+    store = SqliteStore(directory / "series.db")
+    database = Database(directory / "centre.db")
+    ledger = Ledger(database, centre="bench", clock=SystemClock())
+    for messages in rounds:
+        readings, arrivals = opened(messages)
+        if store.write(readings):
+            raise SystemExit("the store refused readings: the benchmark is wrong")
+        ledger.take(arrivals)
+    store.close()
+    database.close()
+
+
+def store_only(directory: Path, rounds: list[dict[str, list[Reading]]]) -> None:
+    """Only the store."""
+    store = SqliteStore(directory / "series.db")
+    for readings in rounds:
+        store.write(readings)
+    store.close()
+
+
+def plain_sqlite(directory: Path, rounds: list[list[tuple[object, ...]]]) -> None:
+    """The reference: the same rows, the same key, the same commits, nothing else."""
+    connection = sqlite3.connect(directory / "plain.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(
+        "CREATE TABLE reading (series_id INTEGER, time_ms INTEGER, value REAL, mark INTEGER, grade INTEGER, "
+        "line_id INTEGER, number INTEGER, PRIMARY KEY (series_id, time_ms)) WITHOUT ROWID"
+    )
+    for rows in rounds:
+        connection.execute("BEGIN")
+        connection.executemany("INSERT OR IGNORE INTO reading VALUES (?,?,?,?,?,?,?)", rows)
+        connection.execute("COMMIT")
+    connection.close()
+
+
+def plain_rows(rounds: list[dict[str, list[Reading]]]) -> list[list[tuple[object, ...]]]:
+    """Rows for :func:`plain_sqlite`."""
+    ids: dict[tuple[str, str], int] = {}
+    return [
+        [
+            (ids.setdefault((station, r.series), len(ids)), r.time_ms, r.value, 1, 6, 1, r.number)
+            for station, readings in of_round.items()
+            for r in readings
+        ]
+        for of_round in rounds
+    ]
+
+
+def per_cpu_second(readings: int, run: Callable[[Path], None]) -> float:
+    """Readings per second of this process's CPU time (user and system)."""
+    with tempfile.TemporaryDirectory() as directory:
+        began = time.process_time()
+        run(Path(directory))
+        return readings / (time.process_time() - began)
+
+
+def figures(readings: int, chance: random.Random) -> Iterator[dict[str, object]]:
+    """All figures, one after the other."""
+    for shape, groups in (("live", 10), ("backlog", 250)):
+        made = work(readings, groups, chance)
+        as_readings = [opened(messages)[0] for messages in made.rounds]
+        rows = plain_rows(as_readings)
+        reference = per_cpu_second(made.readings, lambda at, rows=rows: plain_sqlite(at, rows))  # type: ignore[misc]
+        for name, value in (
+            (
+                f"{shape} readings through decode, unfold, store and ledger",
+                per_cpu_second(made.readings, lambda at, made=made: ingest(at, made.rounds)),  # type: ignore[misc]
+            ),
+            (
+                f"{shape} readings through the store alone",
+                per_cpu_second(made.readings, lambda at, them=as_readings: store_only(at, them)),  # type: ignore[misc]
+            ),
+        ):
+            yield {
+                "name": name,
+                "value": round(value),
+                "unit": "readings per CPU second",
+                "reference": round(reference),
+                "ratio": round(value / reference, 3),
+            }
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a few seconds instead of a minute")
+    parser.add_argument("--json", action="store_true", help="one object instead of a table")
+    asked = parser.parse_args()
+    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    machine = f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}, {versions}"
+    found = []
+    for figure in figures(100_000 if asked.quick else 2_000_000, random.Random(3)):
+        found.append(figure)
+        if not asked.json:
+            against = f"   plain SQLite {figure['reference']:,}, ratio {figure['ratio']}" if figure["ratio"] else ""
+            print(f"{figure['name']}: {figure['value']:,} {figure['unit']}{against}")
+    if asked.json:
+        json.dump({"bench": "ingest", "machine": machine, "figures": found}, sys.stdout, indent=2)
+        print()
+    else:
+        print(f"machine: {machine}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Who may speak: the registry of stations and their keys."""

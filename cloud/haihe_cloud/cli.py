@@ -1,0 +1,276 @@
+"""``haihe-cloud``: the commands of the centre."""
+
+import argparse
+import asyncio
+import logging
+import logging.handlers
+import os
+import random
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from haihe_contract.clock import SystemClock
+from haihe_contract.document import DocumentError
+from haihe_contract.errors import FieldError
+from haihe_contract.language import choose
+
+from . import commands, keys
+from .admit.broker import write_broker_files
+from .admit.pki import CA_DAYS, LEAF_DAYS, Pki
+from .admit.registry import SILENT_AFTER_S, Registry, Station
+from .alarm.book import AlarmBook
+from .ledger.ledger import Ledger
+from .output import ASKED_WRONGLY, GOOD, WRONG, Answer, tell, tell_fault
+from .service import Service, open_database
+from .settings import load_settings
+from .words import Sentences
+
+_FAULTS_BYTES = 1024 * 1024
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code: 0 all is well, 1 something is wrong, 2 asked wrongly."""
+    language = choose(_asked_language(sys.argv[1:] if arguments is None else arguments))
+    words = Sentences(language)
+    parser = _parser(words)
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    try:
+        asked = parser.parse_args(arguments)
+    except SystemExit as stop:
+        return GOOD if stop.code in (0, None) else ASKED_WRONGLY
+    as_json = bool(getattr(asked, "json", False))
+    try:
+        answer = _act(asked, words)
+        return answer if isinstance(answer, int) else tell(answer, as_json=as_json)
+    except (FieldError, DocumentError) as error:
+        return tell_fault(error, words, as_json=as_json)
+    except sqlite3.Error as error:
+        fault = FieldError(
+            f"the database cannot be used: {error}", do="check free space and owner of the data directory"
+        )
+        return tell_fault(fault, words, as_json=as_json)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        return GOOD
+
+
+def _asked_language(arguments: Sequence[str]) -> str | None:
+    """What ``--lang`` says, wherever it stands: the help itself is in that language."""
+    for at, argument in enumerate(arguments):
+        if argument == "--lang" and at + 1 < len(arguments):
+            return arguments[at + 1]
+        if argument.startswith("--lang="):
+            return argument.removeprefix("--lang=")
+    return None
+
+
+def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
+    clock = SystemClock()
+    if asked.command == "init":
+        return keys.init(
+            asked.directory,
+            clock=clock,
+            words=words,
+            centre=asked.centre,
+            hosts=asked.host,
+            broker_port=asked.port,
+            http_host=asked.http_host,
+            http_port=asked.http_port,
+            days=asked.days,
+        )
+    if asked.command == "pki":
+        return _pki(asked, clock, words)
+    settings = load_settings(asked.config)
+    if asked.command == "check":
+        return commands.check(settings, clock, words)
+    if asked.command == "run":
+        _log_to(Path(settings.data))
+        service = Service(settings, clock, random.Random())  # noqa: S311 - pauses, not secrets
+        return GOOD if asyncio.run(service.run()) else WRONG
+    database = open_database(settings)
+    try:
+        registry = Registry(database)
+        ledger = Ledger(database, centre=settings.centre, clock=clock)
+        if asked.command == "station":
+            return _station(asked, registry, ledger, words)
+        if asked.command == "ledger":
+            if asked.what == "renew":
+                return commands.ledger_renew(ledger, words)
+            return commands.ledger_show(ledger, asked.station, words)
+        if asked.command == "alarm":
+            book = AlarmBook(database)
+            if asked.what == "answer":
+                return commands.alarm_answer(book, asked.alarm, asked.who, asked.note, clock, words)
+            return commands.alarm_list(book, words, every=asked.all)
+        if asked.what == "show":
+            return commands.quarantine_show(ledger, asked.number, words)
+        return commands.quarantine_list(ledger, words)
+    finally:
+        database.close()
+
+
+def _station(asked: argparse.Namespace, registry: Registry, ledger: Ledger, words: Sentences) -> Answer:
+    if asked.what == "add":
+        station = Station(
+            asked.code,
+            asked.name_zh,
+            asked.name_en,
+            asked.latitude,
+            asked.longitude,
+            asked.river,
+            asked.district,
+            asked.silent_after,
+            commands.levels_of(asked.level),
+        )
+        return commands.station_add(registry, station, words)
+    if asked.what == "remove":
+        return commands.station_remove(registry, asked.code, words)
+    if asked.what == "import":
+        return commands.station_import(registry, asked.file, words)
+    return commands.station_list(registry, ledger, words)
+
+
+def _pki(asked: argparse.Namespace, clock: SystemClock, words: Sentences) -> Answer:
+    pki = Pki(asked.pki, clock)
+    if asked.what == "init":
+        pki.init(days=asked.days)
+        return Answer({"ca": str(pki.ca)}, words("made  {path}", path=pki.ca))
+    if asked.what == "broker":
+        made = pki.broker(asked.host, days=asked.days)
+        if asked.conf:
+            write_broker_files(asked.conf, pki, asked.centre, port=asked.port)
+        return keys.issued(made, words)
+    if asked.what == "centre":
+        return keys.issued(pki.centre(asked.centre, days=asked.days), words)
+    if asked.what == "station":
+        return keys.station_keys(pki, asked.code, asked.out, asked.days, words)
+    return keys.issued(pki.make_receipt_key(), words)
+
+
+def _parser(words: Sentences) -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--lang", choices=("zh", "en"), help=words("language"))
+    common.add_argument("--json", action="store_true", help=words("print one JSON object"))
+    of_centre = argparse.ArgumentParser(add_help=False, parents=[common])
+    of_centre.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("HAIHE_CLOUD_CONFIG", keys.SETTINGS_NAME)),
+        help=words("settings file"),
+    )
+    parser = argparse.ArgumentParser(prog="haihe-cloud", description=words("The centre of Haihe."), parents=[common])
+    top = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    init = top.add_parser(
+        "init", parents=[common], help=words("make keys, broker configuration and settings of a single box")
+    )
+    init.add_argument("directory", type=Path, metavar="DIR")
+    init.add_argument("--centre", default="haihe", help=words("name of this centre"))
+    init.add_argument(
+        "--host", action="append", default=[], help=words("name or address under which stations reach the broker")
+    )
+    init.add_argument("--port", type=int, default=8883, help=words("TLS port of the broker"))
+    init.add_argument("--http-host", default="127.0.0.1", help=words("address of the page"))
+    init.add_argument("--http-port", type=int, default=8080, help=words("port of the page"))
+    init.add_argument("--days", type=int, default=LEAF_DAYS, help=words("validity of certificates in days"))
+
+    top.add_parser("run", parents=[of_centre], help=words("run the centre"))
+    top.add_parser("check", parents=[of_centre], help=words("check settings, keys, rules; start nothing"))
+
+    station = top.add_parser("station", help=words("stations that may speak")).add_subparsers(
+        dest="what", required=True
+    )
+    station.add_parser("list", parents=[of_centre], help=words("known and unknown stations"))
+    add = station.add_parser("add", parents=[of_centre], help=words("register a station, or change it"))
+    add.add_argument("code", metavar="CODE")
+    add.add_argument("--name-zh", default="")
+    add.add_argument("--name-en", default="")
+    add.add_argument("--latitude", type=float)
+    add.add_argument("--longitude", type=float)
+    add.add_argument("--river", default="")
+    add.add_argument("--district", default="")
+    add.add_argument("--silent-after", type=int, default=SILENT_AFTER_S, metavar="SECONDS")
+    add.add_argument("--level", action="append", default=[], metavar="SERIES:WARNING:GUARANTEE")
+    remove = station.add_parser("remove", parents=[of_centre], help=words("take nothing more from a station"))
+    remove.add_argument("code", metavar="CODE")
+    load = station.add_parser("import", parents=[of_centre], help=words("register the stations of a YAML file"))
+    load.add_argument("file", type=Path, metavar="FILE")
+
+    ledger = top.add_parser("ledger", help=words("what is held, awaited and lost")).add_subparsers(
+        dest="what", required=True
+    )
+    show = ledger.add_parser("show", parents=[of_centre], help=words("lines of all stations or of one"))
+    show.add_argument("station", nargs="?", metavar="CODE")
+    ledger.add_parser("renew", parents=[of_centre], help=words("after a restore from a backup: void older receipts"))
+
+    alarm = top.add_parser("alarm", help=words("alarms")).add_subparsers(dest="what", required=True)
+    listing = alarm.add_parser("list", parents=[of_centre], help=words("alarms that are on"))
+    listing.add_argument("--all", action="store_true", help=words("ended ones too"))
+    answer = alarm.add_parser("answer", parents=[of_centre], help=words("write down who has answered"))
+    answer.add_argument("alarm", type=int, metavar="ALARM")
+    answer.add_argument("--who", required=True)
+    answer.add_argument("--note", default="")
+
+    kept = top.add_parser("quarantine", help=words("messages that were not taken")).add_subparsers(
+        dest="what", required=True
+    )
+    kept.add_parser("list", parents=[of_centre])
+    one = kept.add_parser("show", parents=[of_centre])
+    one.add_argument("number", type=int)
+    _pki_parser(top, common, words)
+    return parser
+
+
+def _pki_parser(
+    top: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser, words: Sentences
+) -> None:
+    shared = argparse.ArgumentParser(add_help=False, parents=[common])
+    shared.add_argument("--pki", type=Path, default=Path("pki"), metavar="DIR", help=words("directory of the keys"))
+    pki = top.add_parser("pki", help=words("certificates and keys")).add_subparsers(dest="what", required=True)
+    init = pki.add_parser("init", parents=[shared], help=words("make the certificate authority"))
+    init.add_argument("--days", type=int, default=CA_DAYS)
+    broker = pki.add_parser("broker", parents=[shared], help=words("issue the broker's certificate"))
+    broker.add_argument("host", nargs="+", metavar="HOST")
+    broker.add_argument("--conf", type=Path, metavar="DIR", help=words("write mosquitto.conf and acl there too"))
+    broker.add_argument("--port", type=int, default=8883)
+    broker.add_argument("--centre", default="haihe")
+    centre = pki.add_parser("centre", parents=[shared], help=words("issue this centre's certificate"))
+    centre.add_argument("centre", nargs="?", default="haihe")
+    station = pki.add_parser("station", parents=[shared], help=words("issue a station's certificate"))
+    station.add_argument("code", metavar="CODE")
+    station.add_argument("--out", type=Path, metavar="DIR", help=words("put all that the station needs there"))
+    for each in (broker, centre, station):
+        each.add_argument("--days", type=int, default=LEAF_DAYS, help=words("validity of certificates in days"))
+    pki.add_parser("receipt-key", parents=[shared], help=words("make the key that signs receipts"))
+
+
+class _OneLine(logging.Formatter):
+    """Log lines for people: what went wrong in one line, its trace only in the faults file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = f"{self.formatTime(record)} {record.levelname.lower():8}{record.getMessage()}"
+        if record.exc_info and record.exc_info[1] is not None:
+            text += f": {record.exc_info[1]!r} (see faults.txt in the data directory)"
+        return text
+
+
+def _log_to(data: Path) -> None:
+    """Lines to standard error; errors with their traces to a small file of the data directory."""
+    data.mkdir(parents=True, exist_ok=True)
+    lines = logging.StreamHandler()
+    lines.setFormatter(_OneLine())
+    faults = logging.handlers.RotatingFileHandler(
+        data / "faults.txt", maxBytes=_FAULTS_BYTES, backupCount=1, encoding="utf-8", delay=True
+    )
+    faults.setLevel(logging.ERROR)
+    faults.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[lines, faults], force=True)
+    for noisy in ("uvicorn", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

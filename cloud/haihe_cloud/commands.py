@@ -1,0 +1,272 @@
+"""Commands that look at a centre, or change its registry and alarms. They work while it runs."""
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from haihe_contract.clock import Clock, beijing
+from haihe_contract.errors import FieldError
+from haihe_contract.series import parse_series
+
+from .admit.pki import load_receipt_key
+from .admit.registry import Registry, Station, StationLevels
+from .admit.station_file import load_stations
+from .alarm.book import AlarmBook
+from .ledger.arrival import LineState
+from .ledger.ledger import Ledger
+from .ledger.packed import line_text
+from .output import GOOD, WRONG, Answer
+from .service import open_rules
+from .settings import Settings, read_secret
+from .table import table
+from .words import Sentences
+
+_EXPIRES_SOON_DAYS = 30
+
+
+def station_list(registry: Registry, ledger: Ledger, words: Sentences) -> Answer:
+    """Registered stations, and unknown ones that have spoken."""
+    stations, unknown, heard = registry.stations(), registry.unknown(), ledger.last_heard()
+    rows = [
+        (
+            each.code,
+            each.name_zh if words.language == "zh" else each.name_en or each.name_zh,
+            each.river,
+            f"{each.silent_after_s} s",
+            beijing(heard[each.code]) if each.code in heard else words("never"),
+        )
+        for each in stations
+    ]
+    heads = [words(head) for head in ("station", "name", "river", "silent after", "last heard")]
+    text = [table(heads, rows)] if rows else []
+    if unknown:
+        heads = [words(head) for head in ("unknown station", "messages", "last heard")]
+        text.append(table(heads, [(e.code, e.times, beijing(e.last_ms)) for e in unknown], right=[1]))
+    text.append(
+        words("{known} stations registered, {unknown} unknown ones have spoken", known=len(rows), unknown=len(unknown))
+    )
+    data = {
+        "stations": [{**msgspec.to_builtins(e), "last_heard_ms": heard.get(e.code)} for e in stations],
+        "unknown": msgspec.to_builtins(unknown),
+    }
+    return Answer(data, "\n\n".join(text))
+
+
+def station_add(registry: Registry, station: Station, words: Sentences) -> Answer:
+    """Register a station.
+
+    Raises:
+        FieldError: when it cannot be right.
+    """
+    registry.add(station)
+    return Answer(
+        {"station": msgspec.to_builtins(station)},
+        words("station {code} is registered; what it sends next is taken", code=station.code),
+    )
+
+
+def station_remove(registry: Registry, code: str, words: Sentences) -> Answer:
+    """Forget a station.
+
+    Raises:
+        FieldError: when it is not known.
+    """
+    registry.remove(code)
+    return Answer(
+        {"removed": code}, words("station {code} is removed; what it sent stays, what it sends is not taken", code=code)
+    )
+
+
+def station_import(registry: Registry, path: Path, words: Sentences) -> Answer:
+    """Register all stations of a file.
+
+    Raises:
+        DocumentError: with every fault of the file; none is registered then.
+    """
+    stations = load_stations(path)
+    for station in stations:
+        registry.add(station)
+    return Answer(
+        {"stations": [station.code for station in stations]},
+        words("{count} stations are registered", count=len(stations)),
+    )
+
+
+def levels_of(written: Sequence[str]) -> list[StationLevels]:
+    """Levels of ``SERIES:WARNING:GUARANTEE``, metres; either may be left empty.
+
+    Raises:
+        FieldError: when one is written otherwise.
+    """
+    levels = []
+    for text in written:
+        series, _, rest = text.partition(":")
+        warning, _, guarantee = rest.partition(":")
+        try:
+            datum = parse_series(series).datum
+            figures = [float(each) if each else None for each in (warning, guarantee)]
+        except ValueError as error:
+            raise FieldError(
+                f"{text!r} names no levels: {error}",
+                where="--level",
+                do="--level water_level.main.instant.0.derived.dagu:4.50:5.20",
+            ) from None
+        levels.append(StationLevels(series, datum, figures[0], figures[1]))
+    return levels
+
+
+def ledger_show(ledger: Ledger, station: str | None, words: Sentences) -> Answer:
+    """What is held of each line, what is awaited, and whether anything is lost without a word."""
+    lines = [line for code in ([station] if station else ledger.stations()) for line in ledger.lines(code)]
+    rows = [
+        (
+            line.station,
+            line_text(line.line)[:8],
+            line.head,
+            line.held.count(),
+            line.awaited.count(),
+            line.gaps.count(),
+            line.refused.count(),
+            line.lost.count(),
+            beijing(line.last_ms),
+        )
+        for line in lines
+    ]
+    heads = ("station", "line", "records", "held", "awaited", "gaps", "refused", "lost", "last heard")
+    lost = sum(line.lost.count() for line in lines)
+    awaited = sum(line.awaited.count() for line in lines)
+    if lost:
+        verdict = words("{count} records are neither here, nor at the station, nor explained", count=lost)
+    elif awaited:
+        verdict = words("{count} records are still at the stations; nothing is lost", count=awaited)
+    else:
+        verdict = words("everything the stations have recorded is here or explained")
+    text = table([words(head) for head in heads], rows, right=range(2, 8)) + "\n\n" if rows else ""
+    data = {"epoch": str(ledger.epoch), "lines": [_line(line) for line in lines], "lost": lost, "awaited": awaited}
+    return Answer(data, text + verdict, WRONG if lost else GOOD)
+
+
+def _line(line: LineState) -> dict[str, object]:
+    return {
+        "station": line.station,
+        "line": line_text(line.line),
+        "head": line.head,
+        "tail": line.tail,
+        "held": line.held.ranges,
+        "refused": line.refused.ranges,
+        "gaps": line.gaps.ranges,
+        "awaited": line.awaited.ranges,
+        "lost": line.lost.ranges,
+        "first_ms": line.first_ms,
+        "last_ms": line.last_ms,
+    }
+
+
+def ledger_renew(ledger: Ledger, words: Sentences) -> Answer:
+    """Mint a new epoch after a restore from a backup."""
+    epoch = ledger.renew()
+    return Answer(
+        {"epoch": str(epoch)},
+        words("epoch {epoch}: older receipts are void, stations send again what they still have", epoch=epoch),
+    )
+
+
+def alarm_list(book: AlarmBook, words: Sentences, *, every: bool) -> Answer:
+    """Alarms that are on, or the last ones."""
+    alarms = book.recent() if every else book.active()
+    rows = [
+        (
+            alarm.id,
+            alarm.station,
+            alarm.rule,
+            "" if alarm.threshold is None else f"{alarm.threshold:g}",
+            "" if alarm.peak is None else f"{alarm.peak:g}",
+            beijing(alarm.started_ms),
+            words("on") if alarm.ended_ms is None else beijing(alarm.ended_ms),
+            alarm.answered_by or "-",
+        )
+        for alarm in alarms
+    ]
+    heads = ("alarm", "station", "rule", "level", "peak", "started", "ended", "answered by")
+    unanswered = sum(1 for alarm in alarms if alarm.ended_ms is None and not alarm.answered_by)
+    text = table([words(head) for head in heads], rows, right=[0, 3, 4]) + "\n\n" if rows else ""
+    verdict = words("{count} alarms are on and not answered", count=unanswered)
+    data = {"alarms": msgspec.to_builtins(alarms), "unanswered": unanswered}
+    return Answer(data, text + verdict, WRONG if unanswered else GOOD)
+
+
+def alarm_answer(book: AlarmBook, alarm: int, who: str, note: str, clock: Clock, words: Sentences) -> Answer:
+    """Write down who has answered.
+
+    Raises:
+        FieldError: when there is no such alarm.
+    """
+    answered = book.answer(alarm, who, note, clock.now_ms())
+    return Answer({"alarm": msgspec.to_builtins(answered)}, words("alarm {id} is answered by {who}", id=alarm, who=who))
+
+
+def quarantine_list(ledger: Ledger, words: Sentences) -> Answer:
+    """Messages that were not taken."""
+    kept, dropped = ledger.quarantined(), ledger.quarantine_dropped()
+    rows = [(e.id, e.station or "-", e.times, f"{e.size} B", beijing(e.last_ms), e.reason) for e in kept]
+    heads = [words(head) for head in ("number", "station", "times", "size", "last", "reason")]
+    text = table(heads, rows, right=[0, 2, 3]) + "\n\n" if rows else ""
+    verdict = words(
+        "{count} messages in quarantine, {dropped} dropped because it was full", count=len(kept), dropped=dropped
+    )
+    return Answer({"quarantine": [each._asdict() for each in kept], "dropped": dropped}, text + verdict)
+
+
+def quarantine_show(ledger: Ledger, number: int, words: Sentences) -> Answer:
+    """One message in quarantine with its bytes.
+
+    Raises:
+        FieldError: when there is no such one.
+    """
+    data = ledger.quarantined_bytes(number)
+    if data is None:
+        raise FieldError(f"number {number} is not in quarantine", do="haihe-cloud quarantine list")
+    lines = [f"{at:06x}  {data[at : at + 16].hex(' ')}" for at in range(0, min(len(data), 512), 16)]
+    lines.append(words("{size} bytes; --json gives all of them", size=len(data)))
+    return Answer({"number": number, "size": len(data), "hex": data.hex()}, "\n".join(lines))
+
+
+def check(settings: Settings, clock: Clock, words: Sentences) -> Answer:
+    """Everything that can be known before starting: files, keys, how long certificates are valid.
+
+    Raises:
+        FieldError: for the first thing that cannot be used.
+        DocumentError: with every fault of the stations or rules file.
+    """
+    load_receipt_key(Path(settings.receipt_key))
+    stations = load_stations(Path(settings.stations)) if settings.stations else []
+    rules = open_rules(settings)
+    if settings.http.write_token_file:
+        read_secret(settings.http.write_token_file, "the write token")
+    now = datetime.datetime.fromtimestamp(clock.now_ms() / 1000, datetime.UTC)
+    rows, worst = [], GOOD
+    for path in (settings.broker.ca, settings.broker.certificate):
+        days = (_certificate(Path(path)).not_valid_after_utc - now).days
+        if days < _EXPIRES_SOON_DAYS:
+            worst = WRONG
+        rows.append((path, words("valid for {days} days", days=days)))
+    if not Path(settings.broker.key).is_file():
+        raise FieldError("a key is missing", where=settings.broker.key, do="haihe-cloud pki centre")
+    rows.append((words("alarm rules"), len(rules.rules)))
+    rows.append((words("stations in the file"), len(stations)))
+    verdict = words("a certificate ends within 30 days") if worst else words("the settings can be used")
+    data = {"checked": [[str(cell) for cell in row] for row in rows], "usable": worst == GOOD}
+    return Answer(data, table(("", ""), rows).lstrip("\n") + "\n\n" + verdict, worst)
+
+
+def _certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except OSError as error:
+        raise FieldError(
+            f"a certificate cannot be read: {error.strerror}", where=str(path), do="haihe-cloud pki centre"
+        ) from None
+    except ValueError:
+        raise FieldError("this is no certificate in PEM form", where=str(path)) from None

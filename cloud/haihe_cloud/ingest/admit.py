@@ -1,0 +1,205 @@
+"""What to do with a message: a pure decision, the same for MQTT and for bundles carried by hand."""
+
+import math
+from collections.abc import Callable, Container, Sequence
+from typing import NamedTuple
+
+from haihe_contract.quality import Flag
+from haihe_contract.ranges import EMPTY, RangeSet
+from haihe_contract.reading import Reading
+from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Record
+from haihe_contract.series import parse_series
+from haihe_contract.topic import station_of
+from haihe_contract.unfold import UnknownSeries, unfold
+from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
+
+from haihe_cloud.limits import DICTIONARY_SERIES, GAP_RANGES, NUMBER_MAX, SERIES_KEY_CHARACTERS
+
+
+class Admitted(NamedTuple):
+    """To be stored and booked.
+
+    Args:
+        envelope: as read.
+        batch: opened; without records when its body cannot be understood.
+        readings: what goes to the store.
+        refused: numbers of which something goes to quarantine instead.
+        reason: why, when anything is refused.
+        dictionary: of the line, as it is known with this batch.
+    """
+
+    envelope: Envelope
+    batch: Batch
+    readings: list[Reading]
+    refused: RangeSet
+    reason: str
+    dictionary: Sequence[str] = ()
+
+
+class Heartbeat(NamedTuple):
+    """A batch without records: it only tells that the station is there, and its head and tail."""
+
+    envelope: Envelope
+
+
+class Quarantine(NamedTuple):
+    """Not to be taken and no number of it to be booked; the bytes are kept with the reason."""
+
+    station: str
+    reason: str
+
+
+class UnknownStation(NamedTuple):
+    """Authenticated, but not registered: shown, not trusted, nothing kept."""
+
+    station: str
+
+
+class WaitingForDictionary(NamedTuple):
+    """Its series numbers mean nothing yet. Without receipt the station sends it again, with the dictionary."""
+
+    station: str
+    line: int
+
+
+Verdict = Admitted | Heartbeat | Quarantine | UnknownStation | WaitingForDictionary
+KnownDictionary = Callable[[str, int], Sequence[str] | None]
+
+
+def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDictionary) -> Verdict:
+    """Judge one message.
+
+    Args:
+        topic: where it came in; the broker has tied its station to the sender's certificate.
+        payload: as it came.
+        known: codes of registered stations.
+        dictionary: the series keys of (station, line) as far as known.
+    """
+    speaker = station_of(topic)
+    if speaker is None:
+        return Quarantine("", "no topic on which stations send batches")
+    if speaker not in known:
+        return UnknownStation(speaker)
+    try:
+        envelope = read_envelope(payload)
+    except WireError as error:
+        return Quarantine(speaker, str(error))
+    if envelope.station != speaker:
+        return Quarantine(speaker, f"names station {envelope.station[:8]!r}, but {speaker} has sent it")
+    highest = max(envelope.head, envelope.tail, envelope.numbers.last if envelope.numbers else 0)
+    if highest > NUMBER_MAX:
+        return Quarantine(speaker, f"number {highest} is beyond any journal")
+    try:
+        batch = open_batch(envelope)
+        _check(batch)
+    except (WireError, NotUnderstood) as error:
+        return _refuse(envelope, str(error))
+    if not batch.records:
+        return Heartbeat(envelope)
+    return _unfold(envelope, batch, dictionary(speaker, envelope.line))
+
+
+class NotUnderstood(Exception):
+    """A record says something that cannot be; the text says what."""
+
+
+def _refuse(envelope: Envelope, reason: str) -> Admitted:
+    empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])
+    return Admitted(envelope, empty, [], envelope.numbers, reason)
+
+
+def _unfold(envelope: Envelope, batch: Batch, known: Sequence[str] | None) -> Verdict:
+    try:
+        dictionary = _dictionary(batch, known)
+    except NotUnderstood as error:
+        return _refuse(envelope, str(error))
+    if dictionary is None:
+        if any(_needs_dictionary(record) for record in batch.records):
+            return WaitingForDictionary(envelope.station, envelope.line)
+        dictionary = ()
+    try:
+        readings = unfold(batch, dictionary)
+    except (UnknownSeries, ValueError) as error:
+        return _refuse(envelope, str(error))
+    good: list[Reading] = []
+    bad: set[int] = set()
+    reason = ""
+    faulty_series = {key: fault for key in dictionary if (fault := _series_fault(key))}
+    for reading in readings:
+        fault = faulty_series.get(reading.series) or _fault(reading)
+        if fault:
+            bad.add(reading.number)
+            reason = reason or f"record {reading.number}: {fault}"
+        else:
+            good.append(reading)
+    return Admitted(envelope, batch, good, RangeSet.from_numbers(bad) if bad else EMPTY, reason, dictionary)
+
+
+def _dictionary(batch: Batch, known: Sequence[str] | None) -> Sequence[str] | None:
+    """The dictionary that holds for the batch: the longer one, as long as they agree."""
+    for record in batch.records:
+        if isinstance(record.body, Dictionary):
+            brought = record.body.series
+            shorter, longer = sorted((known if known is not None else [], brought), key=len)
+            if list(longer[: len(shorter)]) != list(shorter):
+                raise NotUnderstood(f"record {record.number}: dictionary contradicts the one of the same line")
+            known = longer
+    return known
+
+
+def _needs_dictionary(record: Record) -> bool:
+    return isinstance(record.body, Readings) or (isinstance(record.body, Event) and record.body.series >= 0)
+
+
+def _check(batch: Batch) -> None:
+    """Whether what the records say about themselves can be.
+
+    Raises:
+        NotUnderstood: when it cannot.
+    """
+    for record in batch.records:
+        fault = _record_fault(record)
+        if fault:
+            raise NotUnderstood(f"record {record.number}: {fault}")
+
+
+def _record_fault(record: Record) -> str:
+    body = record.body
+    if isinstance(body, Dictionary):
+        if len(body.series) > DICTIONARY_SERIES:
+            return f"dictionary of {len(body.series)} series, more than {DICTIONARY_SERIES}"
+    elif isinstance(body, Gap):
+        if len(body.ranges) > GAP_RANGES:
+            return f"gap of {len(body.ranges)} ranges, more than {GAP_RANGES}"
+        if any(not 1 <= first <= last <= NUMBER_MAX for first, last in body.ranges):
+            return "gap with a range that does not exist"
+        if not 0 <= body.line < 2**64:
+            return "gap in a line that does not exist"
+    elif isinstance(body, Opened) and not (0 <= body.previous < 2**64 and 0 <= body.previous_last <= NUMBER_MAX):
+        return "names a previous line or number that does not exist"
+    if isinstance(body, Gap | Opened | Event) and not 0 <= body.time_ms <= NUMBER_MAX:
+        return f"time {body.time_ms} does not exist"
+    if isinstance(body, Opened | Event) and not 0 <= body.grade <= 255:
+        return f"clock grade {body.grade} does not exist"
+    return ""
+
+
+def _series_fault(key: str) -> str:
+    if len(key) > SERIES_KEY_CHARACTERS:
+        return f"series key of {len(key)} characters"
+    try:
+        parse_series(key)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _fault(reading: Reading) -> str:
+    """Why no store could keep the reading, or nothing."""
+    if not 0 <= reading.time_ms <= NUMBER_MAX:
+        return f"time {reading.time_ms} does not exist"
+    if reading.value is None:
+        return "" if reading.flag is Flag.MISSING else "no value, and not marked as missing"
+    if reading.flag is Flag.MISSING:
+        return "marked as missing, and with a value"
+    return "" if math.isfinite(reading.value) else f"value {reading.value} is no number"

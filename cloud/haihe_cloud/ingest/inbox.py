@@ -1,0 +1,56 @@
+"""The waiting room between the broker's threads and the one that stores: bounded, the urgent first."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Message(NamedTuple):
+    """A message on its way: what came, when, and how to acknowledge it once it is durable."""
+
+    topic: str
+    payload: bytes
+    received_ms: int
+    acknowledge: Callable[[], None]
+
+
+class Inbox:
+    """Messages of two urgencies; alarms and live values are taken before backlog.
+
+    Args:
+        most: messages of one urgency that may wait. The broker is told the same number, so a fuller room
+            means that somebody sends without acknowledgement (QoS 0), and that is dropped and counted.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._rooms: tuple[deque[Message], deque[Message]] = (deque(), deque())
+        self._came = threading.Condition()
+        self.dropped = 0
+
+    def put(self, message: Message, *, urgent: bool) -> bool:
+        """Let a message in; False when there is no room."""
+        with self._came:
+            room = self._rooms[0 if urgent else 1]
+            if len(room) >= self._most:
+                self.dropped += 1
+                return False
+            room.append(message)
+            self._came.notify()
+            return True
+
+    def take(self, most: int, seconds: float) -> list[Message]:
+        """Wait for a message, then take what is there, urgent first, at most so many."""
+        with self._came:
+            self._came.wait_for(lambda: any(self._rooms), seconds)
+            taken: list[Message] = []
+            for room in self._rooms:
+                while room and len(taken) < most:
+                    taken.append(room.popleft())
+            return taken
+
+    def waiting(self) -> tuple[int, int]:
+        """How many wait: urgent, backlog."""
+        with self._came:
+            return len(self._rooms[0]), len(self._rooms[1])

@@ -1,0 +1,310 @@
+"""The ingest worker: judge, store, book, state, acknowledge. A crash between any two only causes a repetition."""
+
+import logging
+import random
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from haihe_contract import topic
+from haihe_contract.clock import Clock
+from haihe_contract.ranges import EMPTY, RangeSet
+from haihe_contract.reading import Reading
+from haihe_contract.receipt import sign
+from haihe_contract.wire import Batch
+
+from haihe_cloud.admit.registry import Registry
+from haihe_cloud.ledger.arrival import Arrival, Refusal
+from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.limits import BACKOFF_CAP_S, ROUND_MESSAGES, ROUND_READINGS
+from haihe_cloud.store.port import Refused, Store, StoreAway
+
+from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, UnknownStation, Verdict, admit
+from .inbox import Inbox, Message
+
+_log = logging.getLogger(__name__)
+_IDLE_S = 0.5
+_PRUNE_EVERY_MS = 60_000
+_FIRST_PAUSE_S = 0.2
+_T = TypeVar("_T")
+
+Publish = Callable[[str, bytes], bool]
+"""Publish retained; False when there is no connection now."""
+
+
+class Counts(msgspec.Struct):
+    """What the worker has met since it started.
+
+    Args:
+        messages: taken from the waiting room.
+        batches: stored and booked.
+        readings: written to the store.
+        heartbeats: without records.
+        refused: batches of which something, or all, went to quarantine with its numbers booked as refused.
+        quarantined: messages kept without booking any number.
+        unknown: from stations that are not registered.
+        waiting_for_dictionary: not taken because their series numbers meant nothing yet.
+        deferred: not booked because their line had too many holes.
+        receipts: published.
+    """
+
+    messages: int = 0
+    batches: int = 0
+    readings: int = 0
+    heartbeats: int = 0
+    refused: int = 0
+    quarantined: int = 0
+    unknown: int = 0
+    waiting_for_dictionary: int = 0
+    deferred: int = 0
+    receipts: int = 0
+
+
+class _Round:
+    """What is gathered from some messages before anything is written."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.admitted: list[tuple[Message, Admitted]] = []
+        self.heartbeats: list[tuple[Message, Heartbeat]] = []
+        self.refusals: list[Refusal] = []
+        self.unknown: dict[str, tuple[Message, int]] = {}
+        self.dictionaries: dict[tuple[str, int], Sequence[str]] = {}
+        self.readings: dict[str, list[Reading]] = {}
+        self.size = 0
+
+
+class Stopped(Exception):
+    """The worker was told to stop while it waited for a store; nothing of its round was acknowledged."""
+
+
+class Worker:
+    """Takes messages in rounds.
+
+    Args:
+        inbox: where messages wait.
+        store: where readings go.
+        ledger: where numbers are booked.
+        registry: who may speak.
+        publish: how receipts leave.
+        receipt_key: what they are signed with.
+        clock: wall and monotonic time.
+        chance: for pauses between tries.
+        stop: ends the worker; a round that waits for an engine is given up unacknowledged.
+        touched: told of every station that has new readings.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        store: Store,
+        ledger: Ledger,
+        registry: Registry,
+        publish: Publish,
+        receipt_key: Ed25519PrivateKey,
+        *,
+        clock: Clock,
+        chance: random.Random,
+        stop: threading.Event,
+        touched: Callable[[str], None] = lambda station: None,
+    ) -> None:
+        self.counts = Counts()
+        self.trouble = ""
+        self.working_since_ms = clock.now_ms()
+        self._inbox = inbox
+        self._store = store
+        self._ledger = ledger
+        self._registry = registry
+        self._publish = publish
+        self._receipt_key = receipt_key
+        self._clock = clock
+        self._chance = chance
+        self._stop = stop
+        self._touched = touched
+        self._owed: set[str] = set()
+        self._owe_all = threading.Event()
+        self._pruned_ms = 0
+
+    def owe_receipts(self) -> None:
+        """State the receipts of all stations again: the broker may have forgotten the retained ones."""
+        self._owe_all.set()
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        while not self._stop.is_set():
+            messages = self._inbox.take(ROUND_MESSAGES, _IDLE_S)
+            try:
+                while messages:
+                    done = self.round(messages)
+                    messages = messages[done:]
+                self.housekeep()
+            except Stopped:
+                return
+
+    def round(self, messages: Sequence[Message]) -> int:
+        """Work off the first of the messages, as many as the limits allow; how many.
+
+        Raises:
+            Stopped: when told to stop while an engine was away.
+        """
+        taken = self._judge(messages)
+        self._until_it_works("database", lambda: self._note_unknown(taken))
+        readings: Mapping[str, Sequence[Reading]] = taken.readings
+        refused_rows = self._until_it_works("store", lambda: self._store.write(readings))
+        arrivals, refusals = self._arrivals(taken, refused_rows)
+        deferred = self._until_it_works("database", lambda: self._ledger.take(arrivals, refusals))
+        self._count(taken, arrivals, deferred)
+        self._owed |= {arrival.envelope.station for arrival in arrivals}
+        self._until_it_works("database", self._state_receipts)
+        for message in taken.messages:
+            message.acknowledge()
+        for station in taken.readings:
+            self._touched(station)
+        return len(taken.messages)
+
+    def _judge(self, messages: Sequence[Message]) -> _Round:
+        taken = _Round()
+        known = _Known(self._registry)
+
+        def dictionary(station: str, line: int) -> Sequence[str] | None:
+            return taken.dictionaries.get((station, line)) or self._ledger.dictionary(station, line)
+
+        for message in messages:
+            if taken.messages and taken.size >= ROUND_READINGS:
+                break
+            taken.messages.append(message)
+            verdict = self._verdict(message, known, dictionary)
+            if isinstance(verdict, Admitted):
+                taken.admitted.append((message, verdict))
+                taken.size += len(verdict.readings)
+                if verdict.readings:
+                    taken.readings.setdefault(verdict.envelope.station, []).extend(verdict.readings)
+                if verdict.dictionary:  # for what comes later in the same round
+                    key = (verdict.envelope.station, verdict.envelope.line)
+                    taken.dictionaries[key] = verdict.dictionary
+            elif isinstance(verdict, Heartbeat):
+                taken.heartbeats.append((message, verdict))
+            elif isinstance(verdict, Quarantine):
+                taken.refusals.append(_refusal(message, verdict.station, verdict.reason))
+            elif isinstance(verdict, UnknownStation):
+                _, times = taken.unknown.get(verdict.station, (message, 0))
+                taken.unknown[verdict.station] = (message, times + 1)
+            else:
+                self.counts.waiting_for_dictionary += 1
+        return taken
+
+    def _verdict(self, message: Message, known: "_Known", dictionary: KnownDictionary) -> Verdict:
+        def judge() -> Verdict:
+            try:
+                return admit(message.topic, message.payload, known, dictionary)
+            except sqlite3.OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a message does to our code, the next ones matter
+                _log.exception("a message on %s cannot be judged", message.topic)
+                return Quarantine(topic.station_of(message.topic) or "", f"cannot be judged: {error!r}")
+
+        return self._until_it_works("database", judge)
+
+    def _note_unknown(self, taken: _Round) -> None:
+        for station, (message, times) in taken.unknown.items():
+            self._registry.saw_unknown(station, message.received_ms, message.topic, times)
+            self.counts.unknown += times
+        taken.unknown.clear()
+
+    def _arrivals(self, taken: _Round, refused_rows: Sequence[Refused]) -> tuple[list[Arrival], list[Refusal]]:
+        rows: dict[tuple[str, int], dict[int, str]] = {}
+        for row in refused_rows:
+            rows.setdefault((row.station, row.reading.line), {})[row.reading.number] = row.why
+        arrivals: list[Arrival] = []
+        refusals = list(taken.refusals)
+        for message, verdict in taken.admitted:
+            envelope, refused, reason = verdict.envelope, verdict.refused, verdict.reason
+            bad = rows.get((envelope.station, envelope.line), {})
+            by_store = RangeSet.from_numbers(bad) & envelope.numbers if bad else EMPTY
+            if by_store:
+                refused = refused | by_store
+                reason = reason or f"record {by_store.first}: {bad[by_store.first]}"
+            if refused:
+                refusals.append(_refusal(message, envelope.station, reason))
+            arrivals.append(Arrival(envelope, verdict.batch, message.payload, message.received_ms, refused))
+        for message, beat in taken.heartbeats:
+            envelope = beat.envelope
+            empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])
+            arrivals.append(Arrival(envelope, empty, message.payload, message.received_ms, EMPTY))
+        return arrivals, refusals
+
+    def _count(self, taken: _Round, arrivals: Sequence[Arrival], deferred: int) -> None:
+        counts = self.counts
+        counts.messages += len(taken.messages)
+        counts.batches += len(taken.admitted)
+        counts.readings += taken.size
+        counts.heartbeats += len(taken.heartbeats)
+        counts.refused += sum(1 for arrival in arrivals if arrival.refused)
+        counts.quarantined += len(taken.refusals)
+        counts.deferred += deferred
+
+    def _state_receipts(self) -> None:
+        for station in sorted(self._owed):
+            payload = sign(self._ledger.receipt(station), self._receipt_key)
+            if not self._publish(topic.receipt(station, self._ledger.centre), payload):
+                return  # no connection: they stay owed
+            self._owed.discard(station)
+            self.counts.receipts += 1
+
+    def housekeep(self) -> None:
+        """Send receipts that are owed, prune the log from time to time."""
+        if self._owe_all.is_set():
+            self._owe_all.clear()
+            self._owed |= {station.code for station in self._registry.stations()} & set(self._ledger.last_heard())
+        if self._owed:
+            self._until_it_works("database", self._state_receipts)
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
+            self._pruned_ms = now_ms
+            self._until_it_works("database", self._ledger.prune)
+
+    def _until_it_works(self, engine: str, act: Callable[[], _T]) -> _T:
+        """Try until the engine answers; the pause grows to the cap and is drawn, so that many do not meet.
+
+        Raises:
+            Stopped: when told to stop meanwhile.
+        """
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                result = act()
+            except (StoreAway, sqlite3.OperationalError) as error:
+                if isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode == sqlite3.SQLITE_ERROR):
+                    raise  # our own SQL is wrong
+                self.trouble = f"{engine}: {error}"
+                _log.warning("%s, the round waits", self.trouble)
+                if self._stop.wait(self._chance.uniform(0, pause)):
+                    raise Stopped from None
+                pause = min(BACKOFF_CAP_S, pause * 2)
+            else:
+                if self.trouble:
+                    _log.warning("%s answers again", engine)
+                    self.trouble, self.working_since_ms = "", self._clock.now_ms()
+                return result
+
+
+class _Known:
+    """The registry as a set of codes, each asked at most once a round."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._answers: dict[str, bool] = {}
+
+    def __contains__(self, code: object) -> bool:
+        if not isinstance(code, str):
+            return False
+        if code not in self._answers:
+            self._answers[code] = self._registry.get(code) is not None
+        return self._answers[code]
+
+
+def _refusal(message: Message, station: str, reason: str) -> Refusal:
+    return Refusal(message.topic, station, reason, message.payload, message.received_ms)

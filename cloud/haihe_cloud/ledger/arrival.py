@@ -1,0 +1,138 @@
+"""The nouns of the ledger: an arrival, an entry of the arrival log, the state of a line, what is kept for people."""
+
+from typing import Any, NamedTuple
+
+from haihe_contract.ranges import RangeSet
+from haihe_contract.wire import Batch, Envelope
+
+
+class Arrival(NamedTuple):
+    """One admitted batch on its way into the ledger.
+
+    Args:
+        envelope: as it was read.
+        batch: its opened contents; without records when the body could not be opened.
+        data: the bytes as they came.
+        received_ms: when the centre took it from the broker or file.
+        refused: numbers of the envelope that are in quarantine instead of the store.
+    """
+
+    envelope: Envelope
+    batch: Batch
+    data: bytes
+    received_ms: int
+    refused: RangeSet
+
+
+class ArrivalEntry(NamedTuple):
+    """One row of the arrival log: a batch with its place in the order of arrival."""
+
+    position: int
+    station: str
+    line: int
+    lane: int
+    received_ms: int
+    data: bytes
+
+
+class LineState(NamedTuple):
+    """What the centre knows of one line.
+
+    Args:
+        station: whose.
+        line: which.
+        head: highest number the station has said it committed.
+        tail: lowest number it has said is still there, the highest such word; 0 when it never said.
+        held: numbers durably in the store.
+        refused: numbers whose original bytes are in quarantine, less what is held.
+        gaps: numbers the station has declared missing, less what is held or refused.
+        first_ms: when the line was first heard of.
+        last_ms: when it was last heard of.
+    """
+
+    station: str
+    line: int
+    head: int
+    tail: int
+    held: RangeSet
+    refused: RangeSet
+    gaps: RangeSet
+    first_ms: int
+    last_ms: int
+
+    @property
+    def missing(self) -> RangeSet:
+        """Numbers the station has committed that are neither held, nor refused, nor a declared gap."""
+        return self.held.holes(1, self.head) - self.refused - self.gaps
+
+    @property
+    def awaited(self) -> RangeSet:
+        """Missing numbers that the station still has."""
+        return self.missing & RangeSet.of((max(1, self.tail), max(1, self.tail, self.head)))
+
+    @property
+    def lost(self) -> RangeSet:
+        """Missing numbers that the station no longer has and has not explained."""
+        return self.missing - self.awaited
+
+
+class StationEvent(NamedTuple):
+    """An event, an opening or a gap of a station's journal, for people.
+
+    Args:
+        station: whose.
+        line: of the record.
+        number: of the record.
+        time_ms: when it happened, by the station.
+        grade: how good the station's clock was.
+        kind: of the event; ``opened`` and ``gap`` for those records.
+        series: key of the series it is about, or empty.
+        value: that decided, or None.
+        detail: further facts by name.
+        received_ms: when the centre learned of it.
+    """
+
+    station: str
+    line: int
+    number: int
+    time_ms: int
+    grade: int
+    kind: str
+    series: str
+    value: float | None
+    detail: dict[str, Any]
+    received_ms: int
+
+
+class Refusal(NamedTuple):
+    """A message for the quarantine: its bytes, where they came from, and why they were not taken."""
+
+    topic: str
+    station: str
+    reason: str
+    data: bytes
+    received_ms: int
+
+
+class Quarantined(NamedTuple):
+    """A message in quarantine.
+
+    Args:
+        id: to ask for it.
+        topic: where it came in.
+        station: the authenticated station, or empty.
+        reason: why it was not taken.
+        times: how often the same bytes came.
+        first_ms: when they came first.
+        last_ms: when they came last.
+        size: in bytes.
+    """
+
+    id: int
+    topic: str
+    station: str
+    reason: str
+    times: int
+    first_ms: int
+    last_ms: int
+    size: int

@@ -1,0 +1,100 @@
+"""Events, openings and gaps of the stations' journals as rows for people."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from haihe_contract.record import Event, Gap, Opened
+
+from haihe_cloud.limits import EVENT_DETAIL_CHARACTERS, EVENTS_PER_STATION
+
+from .arrival import Arrival, StationEvent
+from .packed import line_of, line_text
+
+_RECENT = "SELECT * FROM event ORDER BY received_ms DESC, time_ms DESC, station, line, number DESC LIMIT ?"
+_RECENT_OF_STATION = (
+    "SELECT * FROM event WHERE station=? ORDER BY received_ms DESC, time_ms DESC, line, number DESC LIMIT ?"
+)
+
+
+def put(connection: sqlite3.Connection, arrival: Arrival, series: list[str]) -> bool:
+    """Keep what a batch tells people; whether there was anything. Repetition changes nothing."""
+    batch = arrival.batch
+    found = False
+    for record in batch.records:
+        body = record.body
+        key, value, grade = "", None, 0
+        detail: dict[str, Any]
+        if isinstance(body, Event):
+            kind, detail, grade, value = body.kind, body.detail, body.grade, body.value
+            key = series[body.series] if 0 <= body.series < len(series) else ""
+        elif isinstance(body, Gap):
+            kind = "gap"
+            detail = {"line": line_text(body.line), "ranges": body.ranges, "cause": body.cause}
+        elif isinstance(body, Opened):
+            kind, grade = "opened", body.grade
+            detail = {
+                "previous": line_text(body.previous),
+                "previous_last": body.previous_last,
+                "previous_time_ms": body.previous_time_ms,
+                "window_ms": body.window_ms,
+                "closed": body.closed,
+                "version": body.version,
+                "site": body.site,
+            }
+        else:
+            continue
+        found = True
+        connection.execute(
+            "INSERT OR IGNORE INTO event VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                batch.station,
+                line_text(batch.line),
+                record.number,
+                body.time_ms,
+                grade,
+                kind,
+                key,
+                value,
+                _json(detail),
+                arrival.received_ms,
+            ),
+        )
+    return found
+
+
+def trim(connection: sqlite3.Connection, stations: Iterable[str]) -> None:
+    """Drop the oldest events of these stations beyond the limit."""
+    for station in stations:
+        connection.execute(
+            "DELETE FROM event WHERE station=?1 AND (line, number) IN (SELECT line, number FROM event"
+            " WHERE station=?1 ORDER BY received_ms DESC, time_ms DESC, line, number DESC LIMIT -1 OFFSET ?2)",
+            (station, EVENTS_PER_STATION),
+        )
+
+
+def recent(connection: sqlite3.Connection, station: str | None, most: int) -> list[StationEvent]:
+    """The latest received first, of one station or of all."""
+    if station is None:
+        rows = connection.execute(_RECENT, (most,))
+    else:
+        rows = connection.execute(_RECENT_OF_STATION, (station, most))
+    return [_event(row) for row in rows]
+
+
+def _event(row: tuple[Any, ...]) -> StationEvent:
+    station, line, number, time_ms, grade, kind, series, value, detail, received_ms = row
+    facts = msgspec.json.decode(detail)
+    return StationEvent(station, line_of(line), number, time_ms, grade, kind, series, value, facts, received_ms)
+
+
+def _json(detail: dict[str, Any]) -> str:
+    """The facts as JSON, whatever a station put in them; too much is said to be so."""
+    try:
+        text = msgspec.json.encode(detail, enc_hook=str).decode()
+    except (TypeError, ValueError, RecursionError):
+        text = msgspec.json.encode({"text": str(detail)[: EVENT_DETAIL_CHARACTERS // 2]}).decode("utf-8", "replace")
+    if len(text) > EVENT_DETAIL_CHARACTERS:
+        text = msgspec.json.encode({"cut": True, "text": text[: EVENT_DETAIL_CHARACTERS // 2]}).decode()
+    return text

@@ -1,0 +1,102 @@
+"""Following the arrival log with a durable cursor: nobody is fed from memory alone."""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from haihe_contract.wire import Batch, WireError, decode
+
+from haihe_cloud.database import Database
+from haihe_cloud.limits import FOLLOW_ENTRIES, FOLLOW_TRIES
+
+from .arrival import ArrivalEntry, Refusal
+from .ledger import Ledger
+
+_log = logging.getLogger(__name__)
+_IDLE_S = 1.0
+
+
+class Follower(Protocol):
+    """Somebody who works off every admitted batch, in the order of arrival."""
+
+    name: str
+
+    def handle(self, entry: ArrivalEntry, batch: Batch, connection: sqlite3.Connection) -> None:
+        """Take one batch in. What is written through the connection commits together with the cursor.
+
+        The same batch may come again after a crash, and numbers may repeat within other batches.
+        """
+        ...
+
+
+def follow(
+    ledger: Ledger,
+    database: Database,
+    follower: Follower,
+    stop: threading.Event,
+    *,
+    away: tuple[type[Exception], ...] = (),
+) -> None:
+    """Follow the log until told to stop; each commit holds the work on some entries and the cursor.
+
+    Args:
+        ledger: whose log.
+        database: where work and cursor are committed.
+        follower: who works.
+        stop: ends the loop after the current commit.
+        away: exceptions that mean "not now": the same entries are tried again for ever.
+    """
+    position = ledger.position(follower.name)
+    failures = 0
+    while not stop.is_set():
+        if not ledger.wait(position, _IDLE_S):
+            continue
+        entries = ledger.arrivals(position, 1 if failures else FOLLOW_ENTRIES)
+        if not entries:
+            stop.wait(_IDLE_S)  # the newest entry is known and not visible: another process prunes
+            continue
+        try:
+            with database.transaction() as connection:
+                _work(ledger, follower, entries, connection)
+        except Exception as error:  # noqa: BLE001 - whatever the follower's code does, the next batches matter
+            if _not_now(error, away):
+                _log.warning("%s waits: %s", follower.name, error)
+                stop.wait(_IDLE_S)
+                continue
+            # A fault of the follower's own code must not keep it from all later batches for ever.
+            failures += 1
+            _log.exception("%s failed at position %d", follower.name, entries[0].position)
+            if failures > FOLLOW_TRIES:
+                _set_aside(ledger, database, follower, entries[0], error)
+                position, failures = entries[0].position, 0
+            else:
+                stop.wait(0.1 * 2**failures)
+            continue
+        position, failures = entries[-1].position, 0
+
+
+def _not_now(error: Exception, away: tuple[type[Exception], ...]) -> bool:
+    """Whether the world, not the follower, is at fault: engine away, database busy, disk full."""
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode != sqlite3.SQLITE_ERROR
+    return isinstance(error, away)
+
+
+def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], connection: sqlite3.Connection) -> None:
+    for entry in entries:
+        try:
+            batch = decode(entry.data)
+        except WireError as error:  # written by a version that this one does not know
+            _log.error("position %d cannot be opened: %s", entry.position, error)  # noqa: TRY400
+            continue
+        follower.handle(entry, batch, connection)
+    ledger.advance(connection, follower.name, entries[-1].position)
+
+
+def _set_aside(ledger: Ledger, database: Database, follower: Follower, entry: ArrivalEntry, error: Exception) -> None:
+    reason = f"follower {follower.name} failed at position {entry.position}: {error!r}"
+    ledger.quarantine([Refusal(f"follower/{follower.name}", entry.station, reason, entry.data, entry.received_ms)])
+    with database.transaction() as connection:
+        ledger.advance(connection, follower.name, entry.position)

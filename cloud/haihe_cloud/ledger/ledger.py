@@ -1,0 +1,299 @@
+"""The ledger: which numbers the centre holds of each line, and the log of what arrived in which order.
+
+One :meth:`Ledger.take` is one commit: ranges, gaps, dictionaries, events, quarantine and arrival log stand or
+fall together, so a receipt can never name what the followers will not see.
+"""
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from haihe_contract.clock import Clock
+from haihe_contract.ranges import RangeSet
+from haihe_contract.receipt import LineHeld, Receipt
+from haihe_contract.record import Dictionary, Gap, Opened
+from haihe_contract.wire import Batch
+
+from haihe_cloud.database import Database
+from haihe_cloud.limits import (
+    ARRIVALS_KEPT_MS,
+    LINE_RANGES,
+    LINES_SHOWN,
+    PRUNE_ROWS,
+    RECEIPT_LINES,
+    RECEIPT_RANGES,
+)
+
+from . import events, quarantine
+from .arrival import Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
+from .lines import Addition, add, ends, pieces, unheard
+from .packed import line_of, line_text, pack, unpack
+
+_LINE_COLUMNS = "station, line, head, tail, held, refused, gaps, first_ms, last_ms"
+_FIND = f"SELECT {_LINE_COLUMNS} FROM line WHERE station=? AND line=?"  # noqa: S608
+_LINES = (
+    f"SELECT {_LINE_COLUMNS} FROM line WHERE station=?"  # noqa: S608
+    " ORDER BY last_ms DESC, first_ms DESC, line LIMIT ?"
+)
+
+
+class Ledger:
+    """The centre's book. Any order and any repetition of the same batches leaves the same ranges.
+
+    Args:
+        database: where it lives.
+        centre: name of this centre; it stands in receipts.
+        clock: for the time of issue and the epoch.
+    """
+
+    def __init__(self, database: Database, *, centre: str, clock: Clock) -> None:
+        self.centre = centre
+        self._database = database
+        self._clock = clock
+        self._arrived = threading.Condition()
+        with database.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO meta VALUES('epoch', ?)", (clock.now_ms(),))
+        self._newest = self._last_position()
+
+    @property
+    def epoch(self) -> int:
+        """Minted when the ledger was made or restored from a backup; a higher one voids older receipts."""
+        return int(self._one("SELECT value FROM meta WHERE name='epoch'"))
+
+    def renew(self) -> int:
+        """Mint a new epoch, after a restore from a backup: stations send again what they still have."""
+        with self._database.transaction() as connection:
+            epoch = max(self._clock.now_ms(), self.epoch + 1)
+            connection.execute("UPDATE meta SET value=? WHERE name='epoch'", (epoch,))
+        return epoch
+
+    def take(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = ()) -> int:
+        """Book what has been stored, and what went to quarantine, in one commit; wake the followers.
+
+        A batch whose numbers are all held already leaves no entry in the arrival log. One that would tear a
+        line into more separate ranges than the limit is not booked: without receipt the station sends it
+        again when older numbers have filled the holes.
+
+        Returns:
+            How many batches were not booked for that reason.
+        """
+        newest = 0
+        deferred = 0
+        eventful: set[str] = set()
+        with self._database.transaction() as connection:
+            quarantine.put(connection, refusals)
+            for arrival in arrivals:
+                position = self._book(connection, arrival, eventful)
+                if position is None:
+                    deferred += 1
+                else:
+                    newest = max(newest, position)
+            events.trim(connection, eventful)
+        if newest:
+            with self._arrived:
+                self._newest = max(self._newest, newest)
+                self._arrived.notify_all()
+        return deferred
+
+    def lines(self, station: str, most: int = LINES_SHOWN) -> list[LineState]:
+        """The lines of a station, most recently heard first: the one it writes now stands on top."""
+        rows = self._database.connection().execute(
+            _LINES,
+            (station, most),
+        )
+        return [_state(row) for row in rows]
+
+    def stations(self) -> list[str]:
+        """Every station of which something was ever taken."""
+        rows = self._database.connection().execute("SELECT DISTINCT station FROM line ORDER BY station")
+        return [station for (station,) in rows]
+
+    def dictionary(self, station: str, line: int) -> list[str] | None:
+        """The series keys of a line by series number, or None when its dictionary has not arrived."""
+        row = (
+            self._database.connection()
+            .execute(
+                "SELECT body FROM line JOIN dictionary ON dictionary.id=line.dictionary WHERE station=? AND line=?",
+                (station, line_text(line)),
+            )
+            .fetchone()
+        )
+        return msgspec.msgpack.decode(row[0], type=list[str]) if row else None
+
+    def arrivals(self, after: int, most: int = 256) -> list[ArrivalEntry]:
+        """Entries of the arrival log behind a position, in order."""
+        rows = self._database.connection().execute(
+            "SELECT position, station, line, lane, received_ms, data FROM arrival"
+            " WHERE position>? ORDER BY position LIMIT ?",
+            (after, most),
+        )
+        return [ArrivalEntry(row[0], row[1], line_of(row[2]), *row[3:]) for row in rows]
+
+    def position(self, follower: str) -> int:
+        """How far a follower has come. Asking makes it known, and the log is kept for it from then on."""
+        connection = self._database.connection()
+        find = "SELECT position FROM follower WHERE name=?"
+        row = connection.execute(find, (follower,)).fetchone()
+        if row is None:
+            with self._database.transaction():
+                connection.execute("INSERT OR IGNORE INTO follower VALUES(?, 0)", (follower,))
+            row = connection.execute(find, (follower,)).fetchone()
+        return int(row[0])
+
+    def advance(self, connection: sqlite3.Connection, follower: str, position: int) -> None:
+        """Move a follower's cursor, inside the follower's own transaction."""
+        connection.execute(
+            "INSERT INTO follower VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET position=excluded.position",
+            (follower, position),
+        )
+
+    def behind(self) -> dict[str, int]:
+        """How many positions each follower has still before it."""
+        rows = self._database.connection().execute("SELECT name, position FROM follower ORDER BY name")
+        return {name: max(0, self._newest - position) for name, position in rows}
+
+    def receipt(self, station: str) -> Receipt:
+        """What the centre can state about a station now: a true subset where it would be too long."""
+        lines = [
+            LineHeld(line.line, ends(line.held, RECEIPT_RANGES), ends(line.refused, RECEIPT_RANGES))
+            for line in self.lines(station, RECEIPT_LINES)
+            if line.held or line.refused
+        ]
+        return Receipt(0, self.centre, self.epoch, station, self._clock.now_ms(), lines)
+
+    def last_heard(self) -> dict[str, int]:
+        """When the newest batch or heartbeat of each station came, by the centre's clock."""
+        return dict(self._database.connection().execute("SELECT station, received_ms FROM heard").fetchall())
+
+    def events(self, station: str | None, most: int = 200) -> list[StationEvent]:
+        """Events, openings and gaps of one station or of all, latest received first."""
+        return events.recent(self._database.connection(), station, most)
+
+    def quarantine(self, refusals: Sequence[Refusal]) -> None:
+        """Keep messages that were not taken, with the reason. The same bytes again are only counted."""
+        with self._database.transaction() as connection:
+            quarantine.put(connection, refusals)
+
+    def quarantined(self, most: int = 200) -> list[Quarantined]:
+        """What is in quarantine, latest first."""
+        return quarantine.recent(self._database.connection(), most)
+
+    def quarantined_bytes(self, id: int) -> bytes | None:  # noqa: A002
+        """The original bytes of one message in quarantine."""
+        row = self._database.connection().execute("SELECT data FROM quarantine WHERE id=?", (id,)).fetchone()
+        return bytes(row[0]) if row else None
+
+    def quarantine_dropped(self) -> int:
+        """How many messages left the quarantine because it was full."""
+        return quarantine.dropped(self._database.connection())
+
+    def wait(self, after: int, seconds: float) -> bool:
+        """Wait until the log has an entry behind a position; whether it has."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: self._newest > after, seconds)
+
+    def prune(self) -> int:
+        """Remove a bounded number of arrivals that all followers have passed and that are old; how many."""
+        with self._database.transaction() as connection:
+            return connection.execute(
+                "DELETE FROM arrival WHERE position IN (SELECT position FROM arrival WHERE received_ms<? AND"
+                " position<=(SELECT COALESCE(MIN(position), 0) FROM follower) ORDER BY position LIMIT ?)",
+                (self._clock.now_ms() - ARRIVALS_KEPT_MS, PRUNE_ROWS),
+            ).rowcount
+
+    def _book(self, connection: sqlite3.Connection, arrival: Arrival, eventful: set[str]) -> int | None:
+        """Book one arrival; its position in the log, 0 when it needs none, None when it must wait."""
+        envelope, batch, now_ms = arrival.envelope, arrival.batch, arrival.received_ms
+        station, line = envelope.station, envelope.line
+        held = envelope.numbers - arrival.refused
+        before = _find(connection, station, line, now_ms)
+        after = add(before, Addition(station, line, now_ms, envelope.head, envelope.tail, held, arrival.refused))
+        too_many = pieces(after) > LINE_RANGES and pieces(after) > pieces(before)
+        if too_many:
+            after = add(before, Addition(station, line, now_ms, envelope.head, envelope.tail))
+        _save(connection, after)
+        connection.execute(
+            "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
+            " received_ms=max(received_ms, excluded.received_ms)",
+            (station, now_ms),
+        )
+        if too_many:
+            return None
+        series = self._learn(connection, arrival)
+        for more in _told(batch, now_ms):
+            told = add(_find(connection, station, more.line, now_ms), more)
+            if pieces(told) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
+                _save(connection, told)
+        if events.put(connection, arrival, series):
+            eventful.add(station)
+        if not batch.records or before.held.covers(held):
+            return 0
+        cursor = connection.execute(
+            "INSERT INTO arrival(station, line, lane, received_ms, data) VALUES(?, ?, ?, ?, ?)",
+            (station, line_text(line), envelope.lane, now_ms, arrival.data),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def _learn(self, connection: sqlite3.Connection, arrival: Arrival) -> list[str]:
+        """Keep the dictionary that the batch brings; the one that holds for its line now."""
+        station, line = arrival.envelope.station, arrival.envelope.line
+        known = self.dictionary(station, line) or []
+        for record in arrival.batch.records:
+            if isinstance(record.body, Dictionary) and len(record.body.series) > len(known):
+                known = record.body.series
+                body = msgspec.msgpack.encode(known)
+                digest = hashlib.sha256(body).digest()
+                connection.execute("INSERT OR IGNORE INTO dictionary(digest, body) VALUES(?, ?)", (digest, body))
+                connection.execute(
+                    "UPDATE line SET dictionary=(SELECT id FROM dictionary WHERE digest=?) WHERE station=? AND line=?",
+                    (digest, station, line_text(line)),
+                )
+        return known
+
+    def _last_position(self) -> int:
+        return int(self._one("SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name='arrival'), 0)"))
+
+    def _one(self, sql: str) -> int:
+        return int(self._database.connection().execute(sql).fetchone()[0])
+
+
+def _told(batch: Batch, now_ms: int) -> Iterable[Addition]:
+    """What the records of a batch say about other lines, or about missing numbers of their own."""
+    for record in batch.records:
+        body = record.body
+        if isinstance(body, Gap):
+            yield Addition(batch.station, body.line, now_ms, gaps=RangeSet(body.ranges))
+        elif isinstance(body, Opened) and body.previous and body.previous_last:
+            yield Addition(batch.station, body.previous, now_ms, head=body.previous_last)
+
+
+def _find(connection: sqlite3.Connection, station: str, line: int, now_ms: int) -> LineState:
+    row = connection.execute(_FIND, (station, line_text(line))).fetchone()
+    return _state(row) if row else unheard(station, line, now_ms)
+
+
+def _save(connection: sqlite3.Connection, state: LineState) -> None:
+    connection.execute(
+        f"INSERT INTO line({_LINE_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, line)"
+        " DO UPDATE SET head=excluded.head, tail=excluded.tail, held=excluded.held, refused=excluded.refused,"
+        " gaps=excluded.gaps, first_ms=excluded.first_ms, last_ms=excluded.last_ms",
+        (
+            state.station,
+            line_text(state.line),
+            state.head,
+            state.tail,
+            pack(state.held),
+            pack(state.refused),
+            pack(state.gaps),
+            state.first_ms,
+            state.last_ms,
+        ),
+    )
+
+
+def _state(row: tuple[Any, ...]) -> LineState:
+    station, line, head, tail, held, refused, gaps, first_ms, last_ms = row
+    return LineState(station, line_of(line), head, tail, unpack(held), unpack(refused), unpack(gaps), first_ms, last_ms)

@@ -1,0 +1,65 @@
+"""Messages that were not taken: kept as they came, with the reason, within bounds."""
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+
+from haihe_cloud.limits import QUARANTINE_BYTES, QUARANTINE_ROWS
+
+from .arrival import Quarantined, Refusal
+
+_DROPPED = "quarantine_dropped"
+
+
+def put(connection: sqlite3.Connection, refusals: Sequence[Refusal]) -> None:
+    """Keep them, inside the caller's transaction. The same bytes from the same place again are only counted."""
+    if not refusals:
+        return
+    for refusal in refusals:
+        digest = hashlib.sha256(refusal.topic.encode("utf-8", "replace") + b"\0" + refusal.data).digest()
+        connection.execute(
+            "INSERT INTO quarantine(digest, topic, station, reason, times, first_ms, last_ms, size, data)"
+            " VALUES(?, ?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT(digest) DO UPDATE SET"
+            " times=times+1, last_ms=excluded.last_ms, reason=excluded.reason",
+            (
+                digest,
+                refusal.topic,
+                refusal.station,
+                refusal.reason,
+                refusal.received_ms,
+                refusal.received_ms,
+                len(refusal.data),
+                refusal.data,
+            ),
+        )
+    _bound(connection)
+
+
+def recent(connection: sqlite3.Connection, most: int) -> list[Quarantined]:
+    """The latest first."""
+    rows = connection.execute(
+        "SELECT id, topic, station, reason, times, first_ms, last_ms, size FROM quarantine"
+        " ORDER BY last_ms DESC, id DESC LIMIT ?",
+        (most,),
+    )
+    return [Quarantined(*row) for row in rows]
+
+
+def dropped(connection: sqlite3.Connection) -> int:
+    """How many were dropped because the quarantine was full."""
+    row = connection.execute("SELECT value FROM meta WHERE name=?", (_DROPPED,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _bound(connection: sqlite3.Connection) -> None:
+    rows, size = connection.execute("SELECT count(*), COALESCE(sum(size), 0) FROM quarantine").fetchone()
+    gone = 0
+    while rows > QUARANTINE_ROWS or size > QUARANTINE_BYTES:
+        oldest, bytes_ = connection.execute("SELECT id, size FROM quarantine ORDER BY id LIMIT 1").fetchone()
+        connection.execute("DELETE FROM quarantine WHERE id=?", (oldest,))
+        rows, size, gone = rows - 1, size - bytes_, gone + 1
+    if gone:
+        connection.execute(
+            "INSERT INTO meta VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value=value+excluded.value",
+            (_DROPPED, gone),
+        )

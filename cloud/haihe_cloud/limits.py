@@ -1,0 +1,69 @@
+"""Every bound of the centre in one place, with its reason."""
+
+DAY_MS = 86_400_000
+
+RECEIVE_MAXIMUM = 64
+"""Unacknowledged messages a subscriber lets the broker send: bounds its queue to 64 batches (at most 64 MiB)."""
+
+ROUND_MESSAGES = 64
+"""Messages that share one store write and one ledger commit: what is waiting, never waited for."""
+
+ROUND_READINGS = 100_000
+"""Readings opened before a round is closed early, so that a few huge batches cannot fill the memory."""
+
+NUMBER_MAX = 2**53 - 1
+"""Highest record number, head or time that is believed: what JSON and SQLite both hold exactly."""
+
+DICTIONARY_SERIES = 4096
+"""Series that one line's dictionary may have."""
+
+SERIES_KEY_CHARACTERS = 200
+"""Length of a series key: four times the longest that the contract can make."""
+
+LINE_RANGES = 8192
+"""Separate ranges the ledger keeps of one line. More holes than that wait until older ones are filled."""
+
+GAP_RANGES = 4096
+"""Ranges one gap record may name: as many as the envelope of a batch."""
+
+LINES_SHOWN = 1000
+"""Lines of one station that are listed at once, most recently heard first."""
+
+RECEIPT_LINES = 64
+"""Lines a receipt considers; what the station sends now is always among them."""
+
+RECEIPT_RANGES = 200
+"""Ranges of one line in a receipt, half from each end: about 2.2 KiB of the 4 KiB."""
+
+ARRIVALS_KEPT_MS = 30 * DAY_MS
+"""How long the arrival log keeps a batch after all followers have passed it."""
+
+PRUNE_ROWS = 2000
+"""Rows one pruning pass removes, so that no pass holds the database for long."""
+
+EVENTS_PER_STATION = 5000
+"""Events kept for people per station; the records themselves stay in the arrival log's time and the store."""
+
+EVENT_DETAIL_CHARACTERS = 4000
+"""Length of one event's further facts as JSON."""
+
+QUARANTINE_ROWS = 10_000
+"""Different refused messages kept."""
+
+QUARANTINE_BYTES = 256 * 1024 * 1024
+"""Bytes of refused messages kept; beyond it the oldest are dropped and counted."""
+
+UNKNOWN_STATIONS = 1000
+"""Unknown stations listed; the one not heard of for the longest is dropped first."""
+
+FOLLOW_ENTRIES = 16
+"""Arrival log entries that a follower works off in one commit."""
+
+FOLLOW_TRIES = 3
+"""How often a follower tries an entry that its own code fails on, before it is set aside in quarantine."""
+
+BACKOFF_CAP_S = 30.0
+"""Longest pause between two tries to reach a broker or store."""
+
+LATEST_EVERY_S = 1.0
+"""Shortest time between two publications of one station's latest values."""

@@ -1,0 +1,328 @@
+"""The centre as one process: the only place where its stages meet."""
+
+import asyncio
+import logging
+import random
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+from fastapi import FastAPI
+from haihe_contract.clock import Clock
+from haihe_contract.errors import FieldError
+from haihe_contract.record import LANE_ALARM, LANE_BACKLOG, LANE_LIVE, LANE_NAMES
+from haihe_contract.topic import ROOT
+
+from .admit.pki import centre_user, load_receipt_key
+from .admit.registry import Registry
+from .admit.station_file import load_stations
+from .alarm.book import AlarmBook
+from .alarm.engine import AlarmEngine
+from .alarm.rule import Rules, load_rules
+from .database import Database
+from .ingest.inbox import Inbox
+from .ingest.latest import LatestValues
+from .ingest.subscriber import Subscriber
+from .ingest.worker import Worker
+from .ledger.follow import Follower, follow
+from .ledger.ledger import Ledger
+from .limits import RECEIVE_MAXIMUM
+from .notify import notify
+from .settings import InfluxStore, Settings, read_secret
+from .show.app import create_app
+from .show.feed import LiveFeed
+from .store.influx import InfluxStore as InfluxEngine
+from .store.port import Store, StoreAway
+from .store.sqlite import SqliteStore as SqliteEngine
+
+_log = logging.getLogger(__name__)
+_TICK_S = 1.0
+_LOAD_AGAIN_S = 2.0
+_JOIN_S = 4.0
+_DATABASE, _SERIES = "haihe.db", "series.db"
+_RULES = (
+    Path(__file__).parents[1] / "rules" / "default.yaml",
+    Path(sys.prefix) / "share" / "haihe" / "rules" / "default.yaml",
+)
+
+
+def open_database(settings: Settings) -> Database:
+    """The SQL of ledger, registry and alarms.
+
+    Raises:
+        FieldError: when it is newer than this program, or the directory cannot be used.
+    """
+    path = Path(settings.data) / _DATABASE
+    try:
+        return Database(path)
+    except OSError as error:
+        raise FieldError(
+            f"the data directory cannot be used: {error.strerror}", where=str(path), do="check owner and space"
+        ) from None
+
+
+def open_store(settings: Settings) -> Store:
+    """The engine that the settings name; one that is away is not an error here.
+
+    Raises:
+        FieldError: when its token cannot be read or its file cannot be used.
+    """
+    chosen = settings.store
+    if isinstance(chosen, InfluxStore):
+        token = read_secret(chosen.token_file, "the token of the store", 1) if chosen.token_file else ""
+        return InfluxEngine(chosen.url, token, chosen.org, chosen.bucket)
+    return SqliteEngine(Path(settings.data) / _SERIES)
+
+
+def open_rules(settings: Settings) -> Rules:
+    """The alarm rules that the settings name, or those that come with the program.
+
+    Raises:
+        DocumentError: with every fault of the file.
+        FieldError: when there is none.
+    """
+    if settings.rules:
+        return load_rules(Path(settings.rules))
+    for path in _RULES:
+        if path.is_file():
+            return load_rules(path)
+    raise FieldError("no alarm rules are installed", do="name a rules file in the settings: rules: rules.yaml")
+
+
+class Service:
+    """All parts of one centre, made but not started.
+
+    Args:
+        settings: what it is told.
+        clock: wall and monotonic time.
+        chance: for pauses between tries.
+
+    Raises:
+        FieldError: when a file, key or port cannot be used; nothing has been started then.
+        DocumentError: when the stations or rules file is wrong.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, chance: random.Random) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._started_ms = clock.now_ms()
+        self._stop = threading.Event()
+        self._failed: list[str] = []
+        self._threads: list[threading.Thread] = []
+        receipt_key = load_receipt_key(Path(settings.receipt_key))
+        token_file = settings.http.write_token_file
+        token = read_secret(token_file, "the write token") if token_file else None
+        rules = open_rules(settings)
+        stations = load_stations(Path(settings.stations)) if settings.stations else []
+        self._inbox = Inbox(RECEIVE_MAXIMUM)
+        urgent = [f"{ROOT}/+/+/up/{LANE_NAMES[lane]}" for lane in (LANE_ALARM, LANE_LIVE)]
+        self.live = self._subscriber("live", urgent, urgent=True, chance=chance)
+        backlog = [f"{ROOT}/+/+/up/{LANE_NAMES[LANE_BACKLOG]}"]
+        self.backlog = self._subscriber("backlog", backlog, urgent=False, chance=chance)
+        self.socket = _listen(settings.http.host, settings.http.port)
+        self.database = open_database(settings)
+        self.registry = Registry(self.database)
+        for station in stations:
+            if self.registry.get(station.code) != station:
+                self.registry.add(station)
+        self.store = open_store(settings)
+        self.ledger = Ledger(self.database, centre=settings.centre, clock=clock)
+        self.alarms = AlarmBook(self.database)
+        self.engine = AlarmEngine(self.database, self.ledger, self.store, self.registry, rules, clock)
+        self.feed = LiveFeed(store=self.store, ledger=self.ledger, registry=self.registry, clock=clock)
+        self._latest = LatestValues(self.store, self.live.publish, clock, self._stop)
+        self.worker = Worker(
+            self._inbox,
+            self.store,
+            self.ledger,
+            self.registry,
+            self.live.publish,
+            receipt_key,
+            clock=clock,
+            chance=chance,
+            stop=self._stop,
+            touched=self._latest.touched,
+        )
+        self.app: FastAPI = create_app(
+            store=self.store,
+            ledger=self.ledger,
+            registry=self.registry,
+            alarms=self.alarms,
+            status=self.status,
+            clock=clock,
+            feed=self.feed,
+            write_token=token,
+        )
+
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        host, port = self.socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def run(self) -> bool:
+        """Serve until SIGTERM or SIGINT; False when a part of the centre failed."""
+        server = _Server(uvicorn.Config(self.app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, asked.set)
+        self._start()
+        serving = asyncio.create_task(server.serve(sockets=[self.socket]))
+        _log.info("the page is at %s", self.address)
+        notify("READY=1")
+        while not asked.is_set() and not self._failed and not serving.done():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asked.wait(), _TICK_S)
+            notify("WATCHDOG=1")
+        notify("STOPPING=1")
+        self.feed.close()
+        server.should_exit = True
+        await serving
+        await asyncio.to_thread(self._end)
+        return not self._failed
+
+    def status(self) -> dict[str, Any]:
+        """A snapshot for people, for Prometheus and for ``/healthz``."""
+        now_ms = self._clock.now_ms()
+        urgent, backlog = self._inbox.waiting()
+        links = {"live": self.live.link, "backlog": self.backlog.link}
+        faults = [f"broker ({name}): {link.reason}" for name, link in links.items() if not link.connected]
+        if self.worker.trouble:
+            faults.append(self.worker.trouble)
+        faults += [f"part {name} has failed" for name in self._failed]
+        return {
+            "centre": self.settings.centre,
+            "epoch": str(self.ledger.epoch),
+            "started_ms": self._started_ms,
+            "running_s": (now_ms - self._started_ms) // 1000,
+            "faults": faults,
+            "broker": {name: msgspec.to_builtins(link) for name, link in links.items()},
+            "ingest": {
+                **msgspec.to_builtins(self.worker.counts),
+                "urgent_in_room": urgent,
+                "backlog_in_room": backlog,
+                "dropped_without_acknowledgement": self._inbox.dropped,
+            },
+            "follower_behind": self.ledger.behind(),
+            "quarantine_dropped": self.ledger.quarantine_dropped(),
+        }
+
+    def _subscriber(self, name: str, filters: list[str], *, urgent: bool, chance: random.Random) -> Subscriber:
+        return Subscriber(
+            self.settings.broker,
+            f"{centre_user(self.settings.centre)}-{name}",
+            filters,
+            self._inbox,
+            urgent=urgent,
+            clock=self._clock,
+            chance=random.Random(chance.random()),  # noqa: S311 - pauses, not secrets
+            forgotten=lambda: self.worker.owe_receipts(),
+        )
+
+    def _start(self) -> None:
+        self._thread("ingest", self.worker.run)
+        self._thread("follow-alarm", lambda: self._follow(self.engine))
+        self._thread("follow-page", lambda: self._follow(self.feed))
+        self._thread("page-load", self._load_feed)
+        self._thread("alarm-tick", self._tick)
+        self._thread("latest", self._latest.run)
+        self._thread("broker-live", self.live.run)
+        self._thread("broker-backlog", self.backlog.run)
+
+    def _thread(self, name: str, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - every fault of a part is a fault of the whole
+                # Nothing may go on with a part missing: the supervisor starts the whole process again.
+                _log.exception("part %s of the centre has failed", name)
+                self._failed.append(name)
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _follow(self, follower: Follower) -> None:
+        follow(self.ledger, self.database, follower, self._stop, away=(StoreAway,))
+
+    def _load_feed(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.feed.load()
+            except StoreAway:
+                self._stop.wait(_LOAD_AGAIN_S)
+            else:
+                return
+
+    def _tick(self) -> None:
+        """Judge silence, and tell the page of alarms, once a second."""
+        told = self.alarms.sequence()
+        while not self._stop.wait(_TICK_S):
+            try:
+                self.engine.tick(self._clock.now_ms(), self._listening_since_ms())
+                newest = self.alarms.sequence()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+                    raise  # our own SQL is wrong
+                _log.warning("silence is not judged now: %s", error)
+                continue
+            if newest != told:
+                told = newest
+                self.feed.changed("alarms")
+
+    def _listening_since_ms(self) -> int | None:
+        """Since when everything that stations say has reached the ledger; None while it does not."""
+        link = self.live.link
+        if not link.connected or self.worker.trouble:
+            return None
+        return max(link.since_ms, self.worker.working_since_ms)
+
+    def _end(self) -> None:
+        """Let the worker finish its round, then leave the broker; what is not acknowledged comes again."""
+        self._stop.set()
+        deadline = self._clock.monotonic_ms() + int(_JOIN_S * 1000)
+        for subscribers in (False, True):
+            if subscribers:
+                self.live.stop()
+                self.backlog.stop()
+            for thread in self._threads:
+                if thread.name.startswith("broker-") is subscribers:
+                    thread.join(max(0.0, (deadline - self._clock.monotonic_ms()) / 1000))
+        if not any(thread.is_alive() for thread in self._threads):
+            self.store.close()
+            self.database.close()
+
+
+class _Server(uvicorn.Server):
+    """A server whose signals are ours."""
+
+    def capture_signals(self) -> Any:
+        """Nothing is captured."""
+        return nullcontext()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The page's socket.
+
+    Raises:
+        FieldError: when the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise FieldError(
+            f"the page cannot listen on {host} port {port}: {why}",
+            where="http.port of the settings",
+            do=f"ss -ltnp 'sport = :{port}' shows who has it; or choose another port",
+        ) from None

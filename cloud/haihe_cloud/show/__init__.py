@@ -1,0 +1,1 @@
+"""What the dispatch centre sees: JSON API, live updates, metrics and the built-in web page."""

@@ -1,0 +1,91 @@
+"""Which of two readings of one (station, series, time) is shown, whatever order they arrived in.
+
+Settling is a join: it may be done in any order, in any portions and again, and ends the same. That holds
+because of each value only the best reading is kept, and the best of all values is the one that is shown.
+"""
+
+from collections.abc import Iterable
+from math import isfinite
+from typing import NamedTuple
+
+from haihe_contract.quality import Flag
+from haihe_contract.reading import Reading
+from haihe_contract.series import parse_series
+
+TIME_MS_MAX = 9_223_372_036_853
+"""Last millisecond (year 2262) that an engine counting nanoseconds in 63 bits can hold."""
+NUMBER_MAX = 2**63 - 1
+LINE_MAX = 2**64 - 1
+SERIES_MAX = 4096
+"""Series one station may have in a store: a station that makes up series without end harms only itself."""
+
+Rank = tuple[int, int, int, int, int, int, int, float]
+
+
+class Settled(NamedTuple):
+    """All readings of one place after the choice: the one that is shown, and the best of each other value."""
+
+    shown: Reading
+    others: tuple[Reading, ...]
+
+
+def rank(reading: Reading) -> Rank:
+    """The larger rank is shown: a usable value, then the better clock, then the later line and number.
+
+    Source (manual, derived, instrument) and datum need no place here because they are part of the series key.
+    What stands after the number only decides between two contents of one record, which must not happen and
+    still must end the same everywhere (the time too: readings without a clock have their place by number).
+    """
+    if reading.flag == Flag.MISSING:
+        standing = 0
+    elif reading.flag == Flag.FAIL:
+        standing = 1
+    else:
+        standing = 2
+    value = reading.value
+    return (
+        standing,
+        reading.grade,
+        reading.line,
+        reading.number,
+        -reading.flag,
+        reading.reasons,
+        reading.time_ms,
+        float("-inf") if value is None else value,
+    )
+
+
+def settle(readings: Iterable[Reading]) -> Settled:
+    """Choose among readings of one place; there must be at least one.
+
+    Readings that agree on the value are no conflict, so only the best of them is kept.
+    """
+    best: dict[float | None, Reading] = {}
+    for reading in readings:
+        found = best.get(reading.value)
+        if found is None or rank(reading) > rank(found):
+            best[reading.value] = reading
+    shown, *others = sorted(best.values(), key=rank, reverse=True)
+    return Settled(shown, tuple(others))
+
+
+def better(left: Reading, right: Reading) -> Reading:
+    """The one of two that is shown, for tables that keep no rivals."""
+    return left if rank(left) >= rank(right) else right
+
+
+def refusal(reading: Reading) -> str | None:
+    """Why no engine will ever take this reading, or None when it can be stored."""
+    if not 0 <= reading.time_ms <= TIME_MS_MAX:
+        return f"time {reading.time_ms} ms is outside 1970 to 2262"
+    if not 1 <= reading.number <= NUMBER_MAX or not 0 <= reading.line <= LINE_MAX:
+        return f"line {reading.line} or number {reading.number} does not exist"
+    if (reading.value is None) != (reading.flag == Flag.MISSING):
+        return f"value {reading.value} does not go with flag {int(reading.flag)}"
+    if reading.value is not None and not isfinite(reading.value):
+        return f"value {reading.value} is no finite number"
+    try:
+        parse_series(reading.series)
+    except ValueError as error:
+        return str(error)
+    return None

@@ -1,0 +1,143 @@
+"""The file of the embedded store: its schema, a connection for each thread, commits, and being away."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from haihe_contract.errors import FieldError
+
+from .choose import TIME_MS_MAX
+from .port import StoreAway
+
+SCHEMA_VERSION = 1
+_WAL_BYTES_KEPT = 64 * 1024 * 1024
+_SCHEMA = f"""
+CREATE TABLE series (id INTEGER PRIMARY KEY, station TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (station, key));
+CREATE TABLE line (id INTEGER PRIMARY KEY, line TEXT NOT NULL UNIQUE);
+CREATE TABLE reading (
+  series_id INTEGER NOT NULL, time_ms INTEGER NOT NULL, value REAL, mark INTEGER NOT NULL, grade INTEGER NOT NULL,
+  line_id INTEGER NOT NULL, number INTEGER NOT NULL,
+  PRIMARY KEY (series_id, time_ms),
+  CHECK (time_ms BETWEEN 0 AND {TIME_MS_MAX}), CHECK (number >= 1),
+  CHECK ((value IS NULL) = ((mark & 15) = 9)), CHECK (value IS NULL OR abs(value) <= 1.7976931348623157e308)
+) WITHOUT ROWID;
+CREATE TABLE conflict (
+  series_id INTEGER NOT NULL, time_ms INTEGER NOT NULL, value REAL, mark INTEGER NOT NULL, grade INTEGER NOT NULL,
+  line_id INTEGER NOT NULL, number INTEGER NOT NULL
+);
+CREATE INDEX conflict_place ON conflict (series_id, time_ms);
+CREATE TABLE untimed (
+  series_id INTEGER NOT NULL, line_id INTEGER NOT NULL, number INTEGER NOT NULL, boot_ms INTEGER NOT NULL,
+  value REAL, mark INTEGER NOT NULL,
+  PRIMARY KEY (series_id, line_id, number)
+) WITHOUT ROWID;
+"""
+
+
+class SqliteFile:
+    """One file in WAL mode with ``synchronous=FULL``: what :meth:`transaction` committed is durable.
+
+    Args:
+        path: of the file; made when it is not there.
+        patience_s: how long to wait for a lock before the store counts as away.
+
+    Raises:
+        FieldError: when the file was written by a newer version.
+        StoreAway: when it cannot be opened now.
+    """
+
+    def __init__(self, path: Path, *, patience_s: float) -> None:
+        self.path = path
+        self._patience_s = patience_s
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._prepare()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One commit, or none of it.
+
+        Raises:
+            StoreAway: when SQLite cannot write now.
+        """
+        try:
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._drop()  # closing rolls back
+            raise StoreAway(f"{self.path}: {error}") from error
+        except BaseException:
+            self._drop()
+            raise
+
+    def select(self, sql: str, facts: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
+        """All rows of a question.
+
+        Raises:
+            StoreAway: when SQLite cannot read now.
+        """
+        try:
+            return self._connection().execute(sql, facts).fetchall()
+        except sqlite3.Error as error:
+            self._drop()
+            raise StoreAway(f"{self.path}: {error}") from error
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+        self._local = threading.local()
+
+    def _connection(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = sqlite3.connect(self.path, timeout=self._patience_s, isolation_level=None, check_same_thread=False)
+            try:
+                found.execute("PRAGMA journal_mode=WAL")
+                found.execute("PRAGMA synchronous=FULL")
+                found.execute(f"PRAGMA journal_size_limit={_WAL_BYTES_KEPT}")
+            except sqlite3.Error:
+                found.close()
+                raise
+            self._local.connection = found
+            with self._lock:
+                self._all.append(found)
+        return found
+
+    def _drop(self) -> None:
+        """Let go of this thread's connection after a fault, so that the next try starts fresh."""
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is not None:
+            self._local.connection = None
+            with self._lock:
+                if found in self._all:
+                    self._all.remove(found)
+            found.close()
+
+    def _prepare(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreAway(f"{self.path.parent}: {error.strerror}") from error
+        with self.transaction() as connection:
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if version > SCHEMA_VERSION:
+                raise FieldError(
+                    f"the series store was written by a newer version (schema {version}, "
+                    f"this version knows {SCHEMA_VERSION})",
+                    where=str(self.path),
+                    do="install the newer version again, or restore the backup made before the upgrade",
+                )
+            if version == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    if statement.strip():
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
