@@ -6,13 +6,8 @@ Two shapes of batches: what stations send live (ten groups of 20 values), and ba
 is the same rows put into a plain SQLite table by executemany, committed as often, in the same run.
 """
 
-import argparse
-import json
-import os
-import platform
 import random
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +27,7 @@ from haihe_contract.reading import Reading
 from haihe_contract.record import LANE_LIVE, Readings, Record
 from haihe_contract.series import Series
 from haihe_contract.unfold import unfold
+from report import Figure, run
 
 SERIES = [Series("water_temperature", f"p{n}").key for n in range(20)]
 STATIONS = [f"3110{n:04}" for n in range(32)]
@@ -137,52 +133,19 @@ def per_cpu_second(readings: int, run: Callable[[Path], None]) -> float:
         return readings / (time.process_time() - began)
 
 
-def figures(readings: int, chance: random.Random) -> Iterator[dict[str, object]]:
+def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.run
     """All figures, one after the other."""
+    readings, chance = 100_000 if quick else 2_000_000, random.Random(3)
     for shape, groups in (("live", 10), ("backlog", 250)):
         made = work(readings, groups, chance)
         as_readings = [opened(messages)[0] for messages in made.rounds]
         rows = plain_rows(as_readings)
         reference = per_cpu_second(made.readings, lambda at, rows=rows: plain_sqlite(at, rows))  # type: ignore[misc]
-        for name, value in (
-            (
-                f"{shape} readings through decode, unfold, store and ledger",
-                per_cpu_second(made.readings, lambda at, made=made: ingest(at, made.rounds)),  # type: ignore[misc]
-            ),
-            (
-                f"{shape} readings through the store alone",
-                per_cpu_second(made.readings, lambda at, them=as_readings: store_only(at, them)),  # type: ignore[misc]
-            ),
-        ):
-            yield {
-                "name": name,
-                "value": round(value),
-                "unit": "readings per CPU second",
-                "reference": round(reference),
-                "ratio": round(value / reference, 3),
-            }
-
-
-def main() -> None:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a few seconds instead of a minute")
-    parser.add_argument("--json", action="store_true", help="one object instead of a table")
-    asked = parser.parse_args()
-    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    machine = f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}, {versions}"
-    found = []
-    for figure in figures(100_000 if asked.quick else 2_000_000, random.Random(3)):
-        found.append(figure)
-        if not asked.json:
-            against = f"   plain SQLite {figure['reference']:,}, ratio {figure['ratio']}" if figure["ratio"] else ""
-            print(f"{figure['name']}: {figure['value']:,} {figure['unit']}{against}")
-    if asked.json:
-        json.dump({"bench": "ingest", "machine": machine, "figures": found}, sys.stdout, indent=2)
-        print()
-    else:
-        print(f"machine: {machine}")
+        whole = per_cpu_second(made.readings, lambda at, made=made: ingest(at, made.rounds))  # type: ignore[misc]
+        alone = per_cpu_second(made.readings, lambda at, them=as_readings: store_only(at, them))  # type: ignore[misc]
+        for name, value in ((f"{shape}_ingest", whole), (f"{shape}_store_alone", alone)):
+            yield Figure(name, value, "readings per CPU second", reference, "plain SQLite")
 
 
 if __name__ == "__main__":
-    main()
+    run("readings the centre takes per CPU second", measure)

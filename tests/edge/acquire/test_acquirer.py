@@ -9,7 +9,7 @@ import pytest
 from haihe_contract.clock import SystemClock
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Grade, Reason
-from haihe_edge.acquire import Acquirer, Group
+from haihe_edge.acquire import Acquirer, Group, Happening
 from haihe_edge.site import load_site
 
 from tests.edge.acquire.far_end import Answering, PtyInstrument, registers_answer
@@ -28,11 +28,15 @@ class Heard:
 
     def __init__(self) -> None:
         self.groups: list[Group] = []
+        self.happenings: list[Happening] = []
         self._event = asyncio.Event()
 
     def __call__(self, group: Group) -> None:
         self.groups.append(group)
         self._event.set()
+
+    def kinds(self) -> list[str]:
+        return [each.kind for each in self.happenings]
 
     async def until(self, fits: Callable[[Group], bool], seconds: float = 8) -> Group:
         start = len(self.groups)
@@ -49,7 +53,8 @@ class Heard:
 @asynccontextmanager
 async def measuring(path: Path, grade: Grade = Grade.NTP):  # type: ignore[no-untyped-def]
     heard = Heard()
-    acquirer = Acquirer(load_site(path, [path.parent / "profiles"]), SystemClock(), lambda: grade, heard)
+    site = load_site(path, [path.parent / "profiles"])
+    acquirer = Acquirer(site, SystemClock(), lambda: grade, heard, on_happening=heard.happenings.append)
     running = asyncio.ensure_future(acquirer.run())
     try:
         yield acquirer, heard
@@ -115,6 +120,8 @@ instruments:
     assert state["dead"].skipped >= 1
     assert state["dead"].next_probe_ms is not None
     assert state["dead"].error == ("no answer", {})
+    assert heard.kinds() == ["instrument_silent"]
+    assert heard.happenings[0].detail == {"instrument": "dead", "why": "no answer"}
     assert state["good"].failures == 0
     good = [group for group in heard.groups if group.instrument == "good"]
     assert all(has_values(group) for group in good)
@@ -131,7 +138,7 @@ async def test_a_late_answer_is_never_taken_for_the_next_request(on_pty: OnPty, 
 
     async def think(request: bytes, number: int) -> None:
         async with busy:  # one request after the other, as instruments do
-            await asyncio.sleep(0.13 if number % 3 == 2 else 0.002)
+            await asyncio.sleep(0.25 if number % 6 == 2 else 0.002)
             instrument.say(registers_answer(request, *([number] * request[5])))
 
     tasks = []
@@ -167,6 +174,7 @@ async def test_a_vanished_port_comes_back_by_itself(on_pty: OnPty, site_file: Si
         instrument.plug()
         await heard.until(has_values)
         assert acquirer.state()[0].error is None
+        assert heard.kinds() == ["bus_down", "bus_up"]
 
 
 async def test_a_refusal_concerns_its_own_block_only(on_pty: OnPty, site_file: SiteFile, tmp_path: Path) -> None:
@@ -241,6 +249,7 @@ async def test_a_receiver_gives_position_time_and_antenna(on_pty: OnPty, site_fi
     assert state.detail["antenna"] == "open"
     receiver.unplug()
     await heard.until(misses_for(Reason.BUS_DOWN))
+    assert kinds[-1] == "bus_down"
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

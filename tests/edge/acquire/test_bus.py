@@ -120,8 +120,9 @@ async def test_an_independent_modbus_tcp_server_is_read() -> None:
     server = ModbusTcpServer(device, address=("127.0.0.1", 0))
     serving = asyncio.ensure_future(server.serve_forever())
     async with asyncio.timeout(5):
-        while not (server.transport and server.transport.sockets):  # type: ignore[attr-defined]
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - pymodbus has no event for it
+        # pymodbus has no event for it
+        while not (server.transport and server.transport.sockets):  # type: ignore[attr-defined]  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
     bus = await to(port)
     assert await bus.exchange(Request(1, 3, 0, 3), 1_000) == b"\x0c\x8e\0\x07\xff\xff"

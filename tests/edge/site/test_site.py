@@ -118,7 +118,7 @@ def test_all_faults_are_said_at_once_with_place_and_hint(tmp_path: Path) -> None
         ("warning: 4.5, guarantee: 5.2", "hysteresis: 0.1", "write at least one of warning and guarantee"),
         ("low: -2, high: 7.5", "low: 2, high: 1", "high: must be more than low"),
         ("directory: journal", "directory: journal, size: 3MB", "size: '3MB' is no size"),
-        ("high: 7.5}", "high: 7.5}\n      - {point: distance, as: water_level, plus: 1, datum: dagu}", "already written in line 16"),
+        ("h: 7.5}", "h: 7.5}\n      - {point: distance, as: water_level, plus: 1, datum: dagu}", "in line 16"),
         ("times: -1", "times: 0", "times: 0 would make every value the same"),
         ("times: -1", "times: .inf", "times: wanted a finite number"),
     ],
