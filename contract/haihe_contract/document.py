@@ -7,6 +7,7 @@ the YAML nodes along the model and lets msgspec judge the leaves; that way each 
 import datetime
 import difflib
 import math
+import operator
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -384,7 +385,7 @@ class _Walk:
 def _scalar(node: yaml.ScalarNode) -> Any:
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node)
     except (yaml.YAMLError, ValueError):
         return node.value
     finally:
@@ -424,7 +425,7 @@ def _literal(values: tuple[Any, ...]) -> Any:
 def _annotated(plain: Any, meta: msgspec.Meta) -> Any:
     from typing import Annotated
 
-    return Annotated.__class_getitem__((plain, meta))
+    return operator.getitem(Annotated, (plain, meta))
 
 
 def _said(node: yaml.Node) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -237,6 +238,7 @@ def run(talk: Talk, arguments: argparse.Namespace) -> int:
         words = talk.say("station {code} is measuring; stop with Ctrl-C", code=site.station.code)
         print(words, file=sys.stderr, flush=True)
 
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s")
     asyncio.run(station.run(site, ready=ready))
     print(talk.say("stopped in order"), file=sys.stderr)
     return OK

@@ -2,22 +2,37 @@
 
 import os
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
+from haihe_contract.clock import Clock
 from haihe_contract.quality import PASS_MARK, unmark
 
-from .acquire import Group
-from .qualify import Judged
+from .acquire import Acquirer, Group
+from .clock.stamping import StationClock
+from .forward.forwarder import Forwarder
+from .journal import Journal
+from .qualify import Judged, LevelWatch
 from .site import Site
 
-if TYPE_CHECKING:
-    from .station import StationAgent
 
-RECEIPT_LATE_MS = 120_000
+class Agent(Protocol):
+    """A running station, as far as its status needs it."""
+
+    site: Site
+    started_ms: int
+    system: Clock
+    clock: StationClock
+    journal: Journal
+    acquirer: Acquirer
+    levels: LevelWatch
+    forwarders: list[Forwarder]
+    latest: dict[str, tuple[Group, Judged]]
+    commits: int
 
 
-def of(agent: "StationAgent") -> dict[str, Any]:
+
+def of(agent: Agent) -> dict[str, Any]:
     """Everything ``haihe-edge status`` shows, and whether all is well."""
     now = agent.system.now_ms()
     stamp = agent.clock.stamp()
@@ -105,7 +120,7 @@ def _bus(state: Any) -> dict[str, Any]:
 _NOTHING: dict[str, Any] = {"time_ms": None, "value": None, "flag": None, "reasons": None, "grade": None}
 
 
-def _latest(agent: "StationAgent") -> dict[str, dict[str, Any]]:
+def _latest(agent: Agent) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for group, judged in agent.latest.values():
         row = row_of(agent.site, group, judged)
@@ -114,13 +129,13 @@ def _latest(agent: "StationAgent") -> dict[str, dict[str, Any]]:
     return found
 
 
-def _troubles(buses: list[dict[str, Any]], centres: list[dict[str, Any]], journal: str) -> list[dict[str, str]]:
-    """What is wrong now, worst first: kind, where, and words where the part itself has some."""
-    found: list[dict[str, str]] = []
+def _troubles(buses: list[dict[str, Any]], centres: list[dict[str, Any]], journal: str) -> list[dict[str, Any]]:
+    """What is wrong now, worst first: kind, where, and words as a sentence with its facts."""
+    found: list[dict[str, Any]] = []
     if journal:
-        found.append({"kind": "journal", "where": "journal", "words": journal})
+        found.append({"kind": "journal", "where": "journal", "words": _said([journal, {}])})
     found += [
-        {"kind": "link", "where": centre["name"], "words": centre["trouble"] or ""}
+        {"kind": "link", "where": centre["name"], "words": _said([centre["trouble"] or "", {}])}
         for centre in centres
         if not centre["connected"] or centre["trouble"]
     ]
@@ -135,5 +150,9 @@ def _troubles(buses: list[dict[str, Any]], centres: list[dict[str, Any]], journa
     return found
 
 
-def _said(error: Any) -> str:
-    return error[0].format(**error[1]) if error else ""
+def _said(error: Any) -> dict[str, Any]:
+    """A sentence of the words table with its facts, and the same in English for whoever has no table."""
+    if not error:
+        return {"sentence": "", "facts": {}, "text": ""}
+    sentence, facts = error
+    return {"sentence": sentence, "facts": facts, "text": sentence.format(**facts) if facts else sentence}

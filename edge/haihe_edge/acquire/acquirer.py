@@ -11,7 +11,7 @@ from haihe_edge.site import GnssBus, Instrument, SerialBus, Site, TcpBus
 
 from .bus import ModbusBus
 from .gnss import GnssInstrument
-from .group import BusState, Group, Happening, Sample
+from .group import BusState, Group, Happened, Happening, Sample
 from .line import Line, SerialLine, TcpLine
 from .runner import GnssRunner, ModbusRunner
 from .unit import Unit
@@ -45,7 +45,7 @@ class Acquirer:
             return soon.
         on_gnss_time: told ``(utc_ms, monotonic_ms)`` for each trusted sentence of a receiver, about once a
             second.
-        on_happening: told what is no reading: antenna, restart of a receiver, the station has moved.
+        on_happening: told what is no reading: an outage begins or ends, antenna, the station has moved.
     """
 
     def __init__(
@@ -69,21 +69,25 @@ class Acquirer:
             self._runners[bus.name] = self._gnss(bus) if isinstance(bus, GnssBus) else self._modbus(bus)
 
     def _modbus(self, bus: SerialBus | TcpBus) -> ModbusRunner:
+        instruments = [each for each in self._site.instruments if each.bus == bus.name]
         conversation = open_bus(bus, self._clock)
-        units = [
-            Unit(each, self._site, conversation, self._clock) for each in self._site.instruments if each.bus == bus.name
-        ]
-        return ModbusRunner(bus, conversation, units, self._clock, self._emit)
+        happened = self._teller(bus.name)
+        units = [Unit(each, self._site, conversation, self._clock, happened) for each in instruments]
+        return ModbusRunner(bus, conversation, units, self._clock, self._emit, happened)
 
     def _gnss(self, bus: GnssBus) -> GnssRunner:
-        def happened(kind: str, detail: dict[str, object]) -> None:
-            time_ms, grade, _ = self._stamp()
-            self._on_happening(Happening(time_ms, grade, kind, bus.name, detail))
-
         series = tuple(each for each in self._site.series if each.instrument == bus.name)
         line = SerialLine(bus.port, bus.baud)
+        happened = self._teller(bus.name)
         receiver = GnssInstrument(bus, self._site.station, series, line, self._clock, self._on_gnss_time, happened)
-        return GnssRunner(receiver, series[0].period_ms, self._clock, self._emit)
+        return GnssRunner(receiver, series[0].period_ms, self._clock, self._emit, happened)
+
+    def _teller(self, bus: str) -> Happened:
+        def happened(kind: str, detail: dict[str, object]) -> None:
+            time_ms, grade, _ = self._stamp()
+            self._on_happening(Happening(time_ms, grade, kind, bus, detail))
+
+        return happened
 
     def _stamp(self) -> tuple[int, Grade, int]:
         grade = self._grade()

@@ -9,6 +9,7 @@ from .line import BusDown, Line
 from .modbus import (
     ExchangeError,
     OutOfStep,
+    Refused,
     Request,
     find_rtu_answer,
     rtu_answer_bytes,
@@ -86,6 +87,9 @@ class ModbusBus:
                 self._timeouts = 0
                 self.line.close()  # a connection that nobody serves any more looks just like this
             raise failure from None
+        except Refused:
+            self._timeouts = 0
+            raise
         except OutOfStep:
             self.line.close()
             raise

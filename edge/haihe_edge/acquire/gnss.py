@@ -8,7 +8,7 @@ from haihe_contract.quality import Reason
 
 from haihe_edge.site import GnssBus, SiteSeries, Station
 
-from .group import BusState, InstrumentState, Said, Sample
+from .group import BusState, Happened, InstrumentState, Said, Sample
 from .line import Line
 from .nmea import Antenna, Banner, Framer, Moment, Position, Receiver
 
@@ -44,7 +44,7 @@ class GnssInstrument:
         line: Line,
         clock: Clock,
         on_time: Callable[[int, int], None],
-        happened: Callable[[str, dict[str, object]], None],
+        happened: Happened,
     ) -> None:
         self.bus = bus
         self.line = line

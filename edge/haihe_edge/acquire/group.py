@@ -1,5 +1,6 @@
 """What the acquirer hands on, and what it shows of itself."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -33,7 +34,8 @@ class Happening(NamedTuple):
     Args:
         time_ms: as for :class:`Group`.
         grade: as for :class:`Group`.
-        kind: ``antenna_open``, ``antenna_short``, ``antenna_ok``, ``gnss_restarted``, ``station_moved``,
+        kind: ``bus_down``, ``bus_up``, ``instrument_silent``, ``instrument_back`` when an outage begins and ends;
+            ``antenna_open``, ``antenna_short``, ``antenna_ok``, ``gnss_restarted``, ``station_moved``,
             ``station_back``.
         bus: where.
         detail: facts by name.
@@ -45,6 +47,9 @@ class Happening(NamedTuple):
     bus: str
     detail: dict[str, object]
 
+
+Happened = Callable[[str, dict[str, object]], None]
+"""Told kind and detail of what happened."""
 
 Said = tuple[str, dict[str, object]]
 """A sentence of the words table with its facts: ``words(said[0], **said[1])``."""

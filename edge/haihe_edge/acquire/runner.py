@@ -14,7 +14,7 @@ from haihe_edge.site import SerialBus, TcpBus
 
 from .bus import ModbusBus
 from .gnss import GnssInstrument
-from .group import BusState, Group, Said, Sample
+from .group import BusState, Group, Happened, Said, Sample
 from .line import BusDown, Line
 from .schedule import first_due, growing, next_due
 from .unit import Unit
@@ -34,8 +34,9 @@ class Emit(Protocol):
 class _Opener:
     """Opens a line, and again after it broke, with growing pauses."""
 
-    def __init__(self, line: Line, clock: Clock) -> None:
+    def __init__(self, line: Line, clock: Clock, happened: Happened) -> None:
         self.line = line
+        self._happened = happened
         self._clock = clock
         self._failures = 0
         self._again_ms = 0
@@ -52,12 +53,19 @@ class _Opener:
         except BusDown as error:
             self.broke(error)
             return False
-        self._failures, self.error = 0, None
         return True
+
+    def worked(self) -> None:
+        """Note that it was of use: opening alone proves nothing, a server may hang up at once."""
+        if self.error is not None:
+            self._happened("bus_up", {})
+            self._failures, self.error = 0, None
 
     def broke(self, error: BusDown) -> None:
         """Note that it broke or would not open."""
         self.line.close()
+        if self.error is None:
+            self._happened("bus_down", {"why": str(error)})
         self.error = (error.sentence, error.facts)
         pause = growing(limits.REOPEN_PAUSE_MS_MIN, self._failures, limits.REOPEN_PAUSE_MS_MAX)
         self._again_ms = self._clock.monotonic_ms() + pause
@@ -115,16 +123,23 @@ class ModbusRunner:
         units: who is on it.
         clock: when.
         emit: stamps the samples of an instrument and hands them on.
+        happened: told when the bus fails and when it is back.
     """
 
     def __init__(
-        self, bus: SerialBus | TcpBus, conversation: ModbusBus, units: list[Unit], clock: Clock, emit: Emit
+        self,
+        bus: SerialBus | TcpBus,
+        conversation: ModbusBus,
+        units: list[Unit],
+        clock: Clock,
+        emit: Emit,
+        happened: Happened,
     ) -> None:
         self._bus = bus
         self._units = {unit.name: unit for unit in units}
         self._clock = clock
         self._emit = emit
-        self._opener = _Opener(conversation.line, clock)
+        self._opener = _Opener(conversation.line, clock, happened)
         self._asked = _Asked()
 
     async def run(self) -> None:
@@ -167,6 +182,7 @@ class ModbusRunner:
             return self._emit(unit.name, unit.none(Reason.BUS_DOWN))
         try:
             samples = await unit.poll()
+            self._opener.worked()
         except BusDown as error:
             self._opener.broke(error)
             samples = unit.none(Reason.BUS_DOWN)
@@ -204,14 +220,15 @@ class GnssRunner:
         period_ms: how often.
         clock: when.
         emit: as for :class:`ModbusRunner`.
+        happened: as for :class:`ModbusRunner`.
     """
 
-    def __init__(self, receiver: GnssInstrument, period_ms: int, clock: Clock, emit: Emit) -> None:
+    def __init__(self, receiver: GnssInstrument, period_ms: int, clock: Clock, emit: Emit, happened: Happened) -> None:
         self._receiver = receiver
         self._period_ms = period_ms
         self._clock = clock
         self._emit = emit
-        self._opener = _Opener(receiver.line, clock)
+        self._opener = _Opener(receiver.line, clock, happened)
         self._asked = _Asked()
 
     async def run(self) -> None:
@@ -230,12 +247,13 @@ class GnssRunner:
                 self._receiver.error = self._opener.error
                 await self._clock.sleep(self._opener.pause_ms / 1000)
                 continue
-            self._receiver.error = None
             try:
                 await self._receiver.line.more()
             except BusDown as error:
                 self._opener.broke(error)
                 continue
+            self._opener.worked()
+            self._receiver.error = None
             self._receiver.hear()
 
     async def _write(self) -> None:

@@ -8,7 +8,7 @@ from haihe_edge.site import Instrument, Site
 
 from .bus import ModbusBus
 from .decode import decode
-from .group import InstrumentState, Sample
+from .group import Happened, InstrumentState, Sample
 from .line import BusDown
 from .modbus import ExchangeError, Refused, Request
 from .plan import plan, telling_read
@@ -23,9 +23,11 @@ class Unit:
         site: for its series.
         bus: where it is asked.
         clock: for pauses between probes.
+        happened: told when it falls silent and when it is back.
     """
 
-    def __init__(self, instrument: Instrument, site: Site, bus: ModbusBus, clock: Clock) -> None:
+    def __init__(self, instrument: Instrument, site: Site, bus: ModbusBus, clock: Clock, happened: Happened) -> None:
+        self._happened = happened
         self.name = instrument.name
         self.period_ms = instrument.period_ms
         self._profile = instrument.profile
@@ -117,11 +119,16 @@ class Unit:
 
     def _conclude(self, failure: ExchangeError | None, *, silent: bool) -> None:
         now = self._clock.monotonic_ms()
+        was_left_alone = self._breaker.probe_ms is not None
         if failure is None or not silent:
             self._answered_ms = now
             self._breaker.answered()
+            if was_left_alone:
+                self._happened("instrument_back", {"instrument": self.name})
         else:
             self._breaker.failed(now)
+            if not was_left_alone and self._breaker.probe_ms is not None:
+                self._happened("instrument_silent", {"instrument": self.name, "why": str(failure)})
         if failure is None:
             self.state.answers += 1
         self.state.error = None if failure is None else (failure.sentence, failure.facts)

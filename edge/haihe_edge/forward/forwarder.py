@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ from .backoff import Backoff
 from .held import Held
 from .outbox import Offer, Outbox
 from .port import Link, LinkDown, PublishRefused, Source
+
+_log = logging.getLogger(__name__)
 
 RECEIPT_WAIT_S = 2.0
 """After connecting, how long backlog waits for the retained receipt, so that nothing covered is sent again."""
@@ -62,6 +65,7 @@ class Forwarder:
         self.last_receipt_ms = 0
         self.next_try_ms = 0
         self.trouble = ""
+        self._said = ""
         self.refused = 0
         self.bytes_sent = 0
         self._station, self._key, self._journal, self._link = station, key, journal, link
@@ -108,6 +112,11 @@ class Forwarder:
     def _changed(self, *, connected: bool, trouble: str) -> None:
         if connected != self.connected:
             self.connected, self.since_ms = connected, self._clock.now_ms()
+            if connected:
+                _log.info("centre %s: connected", self.centre)
+        if not connected and trouble != self._said:
+            _log.warning("centre %s: not connected: %s", self.centre, trouble)
+        self._said = "" if connected else trouble
         self.trouble = trouble
 
     async def _session(self) -> str:

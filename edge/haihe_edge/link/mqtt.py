@@ -20,6 +20,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from haihe_edge.forward.port import LinkDown, PublishRefused
 
 CONNECT_TIMEOUT_S = 10.0
+"""For the whole of it: TCP, TLS, CONNACK and SUBACK."""
+_STEP_TIMEOUT_S = 4.0
+"""For TCP and TLS each; paho waits so long in a thread that nobody can call back."""
 KEEPALIVE_S = 20
 INCOMING_MAX = 256
 
@@ -58,7 +61,7 @@ class MqttLink:
         self._client = client
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await asyncio.to_thread(client.connect, self._host, self._port, KEEPALIVE_S, clean_start=True)
+                await asyncio.to_thread(self._dial, client)
                 client.loop_start()
                 await self._ready
         except TimeoutError:
@@ -70,6 +73,16 @@ class MqttLink:
         except LinkDown:
             await self.close()
             raise
+
+    def _dial(self, client: paho.Client) -> None:
+        """Connect, in a thread. If we were given up meanwhile the connection must go at once: a second one with
+        the same client id would push the next attempt off the broker.
+        """
+        client.connect(self._host, self._port, KEEPALIVE_S, clean_start=True)
+        if client is not self._client:
+            dialled = client.socket()
+            if dialled is not None:
+                dialled.close()
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> paho.Client:
         client = paho.Client(
@@ -85,7 +98,7 @@ class MqttLink:
         except (OSError, ssl.SSLError) as error:
             raise LinkDown(f"the certificates cannot be used: {_reason(error)} ({self._certificate})") from None
         client.tls_set_context(context)
-        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.connect_timeout = _STEP_TIMEOUT_S
         client.max_inflight_messages_set(64)
 
         def over(function: Any) -> Any:

@@ -1,7 +1,7 @@
 """The acquirer on real lines: every due time brings values, or the reason why not."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from haihe_edge.site import load_site
 
 from tests.edge.acquire.far_end import Answering, PtyInstrument, registers_answer
 
+OnTcp = Callable[..., Awaitable[int]]
 OnPty = Callable[[Answering], PtyInstrument]
 SiteFile = Callable[[str], Path]
 
@@ -138,7 +139,7 @@ async def test_a_late_answer_is_never_taken_for_the_next_request(on_pty: OnPty, 
 
     async def think(request: bytes, number: int) -> None:
         async with busy:  # one request after the other, as instruments do
-            await asyncio.sleep(0.25 if number % 6 == 2 else 0.002)
+            await asyncio.sleep(0.3 if number % 5 == 2 else 0.002)
             instrument.say(registers_answer(request, *([number] * request[5])))
 
     tasks = []
@@ -162,6 +163,40 @@ async def test_a_late_answer_is_never_taken_for_the_next_request(on_pty: OnPty, 
     assert [number for number, _ in heard_after] == [sent for _, sent in heard_after]
 
 
+async def test_due_times_that_a_busy_bus_misses_are_written_down(on_pty: OnPty, site_file: SiteFile) -> None:
+    instrument = on_pty(lambda request: [(0.25, registers_answer(request, 1, 2))])
+    async with measuring(site_file(one(instrument.port, "slow", "100ms"))) as (acquirer, heard):
+        for _ in range(3):
+            await heard.until(has_values)
+        await heard.until(misses_for(Reason.SKIPPED))
+        assert acquirer.state()[0].instruments[0].overruns >= 3
+    span = heard.groups[-1].monotonic_ms - heard.groups[0].monotonic_ms
+    assert len(heard.groups) >= span // 100 - 1
+
+
+async def test_a_server_that_hangs_up_each_time_is_one_outage(on_tcp: OnTcp, site_file: SiteFile) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+
+    path = site_file(f"""
+buses: [{{kind: tcp, name: net, host: 127.0.0.1, port: {await on_tcp(serve)}}}]
+instruments: [{{name: gauge, profile: quick, bus: net, unit: 1, every: 100ms}}]
+""")
+    async with measuring(path) as (_, heard):
+        for _ in range(12):
+            await heard.until(misses_for(Reason.BUS_DOWN))
+        assert heard.kinds() == ["bus_down"]
+
+
+async def test_a_port_that_is_not_there_is_a_reason_at_every_due_time(site_file: SiteFile) -> None:
+    async with measuring(site_file(one("/dev/no-such-port", every="100ms"))) as (acquirer, heard):
+        for _ in range(4):
+            await heard.until(misses_for(Reason.BUS_DOWN))
+        assert acquirer.state()[0].error == (
+            "port {port}: {why}", {"port": "/dev/no-such-port", "why": "No such file or directory"},
+        )  # fmt: skip
+
+
 async def test_a_vanished_port_comes_back_by_itself(on_pty: OnPty, site_file: SiteFile) -> None:
     instrument = on_pty(right)
     async with measuring(site_file(one(instrument.port))) as (acquirer, heard):
@@ -173,6 +208,7 @@ async def test_a_vanished_port_comes_back_by_itself(on_pty: OnPty, site_file: Si
         assert acquirer.state()[0].instruments[0].failures == 0
         instrument.plug()
         await heard.until(has_values)
+        await asyncio.wait_for(acquirer.read_now("gauge"), 2)
         assert acquirer.state()[0].error is None
         assert heard.kinds() == ["bus_down", "bus_up"]
 
@@ -228,11 +264,13 @@ async def test_a_receiver_gives_position_time_and_antenna(on_pty: OnPty, site_fi
     )  # fmt: skip
     running = asyncio.ensure_future(acquirer.run())
     await heard.until(misses_for(Reason.TIMEOUT))
+    asked = asyncio.ensure_future(acquirer.read_now("beidou"))
     receiver.say(
         b"\xff\x00$GN" + nmea("GNGGA,081500.000,3908.748,N,11711.382,E,1,14,0.7,5.0,M,,M,,")
         + nmea("GNRMC,081500.000,A,3908.748,N,11711.382,E,0.00,0.0,010826,,,A,V")
         + nmea("GNTXT,01,01,01,ANTENNA OPEN")
     )  # fmt: skip
+    assert has_values(await asked)
     group = await heard.until(has_values)
     assert [value for _, value, _ in group.samples] == [39.1458, 117.1897, 14.0]
     assert [why for _, _, why in group.samples] == [Reason.NONE] * 3

@@ -37,6 +37,15 @@ async def test_an_instrument_on_a_serial_line_is_read(on_pty: OnPty) -> None:
     bus.line.close()
 
 
+@pytest.mark.parametrize(("parity", "stop_bits"), [("none", 2), ("even", 1), ("odd", 1)])
+async def test_every_setting_of_a_line_can_be_opened(on_pty: OnPty, parity: str, stop_bits: int) -> None:
+    instrument = on_pty(lambda request: [(0, registers_answer(request, 1, 2))])
+    bus = ModbusBus(SerialLine(instrument.port, 19200, parity, stop_bits), SystemClock(), baud=19200, framing="rtu")
+    await bus.line.open()
+    assert await bus.exchange(ASKED, 300) == b"\0\x01\0\x02"
+    bus.line.close()
+
+
 async def test_an_answer_in_crumbs_behind_noise_is_read(on_pty: OnPty) -> None:
     def answering(request: bytes) -> list[tuple[float, bytes]]:
         whole = registers_answer(request, 1, 2)

@@ -1,0 +1,64 @@
+"""The balance over a demo's folder, from its files only; can be drawn again as long as the folder is kept."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from haihe_contract.errors import FieldError
+from haihe_contract.ranges import EMPTY, RangeSet
+
+from .balance import Kill, Row, Sheet, draw
+from .evidence import books, gaps, held, restarts_with_loss
+from .leftover import still_in
+
+KILLS_FILE = "kills.jsonl"
+
+
+def note_kill(folder: Path, kill: Kill) -> None:
+    """Write down when an agent was killed."""
+    with (folder / KILLS_FILE).open("a", encoding="ascii") as file:
+        file.write(json.dumps(kill._asdict()) + "\n")
+
+
+def account(folder: Path) -> Sheet:
+    """Draw the balance of everything under a demo's folder; nothing may be running there.
+
+    Raises:
+        FieldError: when the folder is not one of a demo.
+    """
+    data = folder / "centre" / "data"
+    sites = sorted(folder.glob("stations/*/site.yaml"))
+    if not sites or not (data / "haihe.db").exists():
+        raise FieldError(
+            "this is not the folder of a demo", where=str(folder), do="keep one with: haihe-sim demo --keep"
+        )
+    every, ledger = [], data / "haihe.db"
+    for site in sites:
+        waiting = _unclaimed(still_in(site.parent / "journal"), held(ledger, site.parent.name))
+        every += books(site.parent.name, site, folder / "profiles", site.parent / "log", data / "series.db", waiting)
+    codes = [site.parent.name for site in sites]
+    return draw(every, kills=_excused(folder, ledger), gaps={code: gaps(ledger, code) for code in codes})
+
+
+def _unclaimed(rows: Mapping[str, Sequence[Row]], claimed: Mapping[int, RangeSet]) -> dict[str, list[Row]]:
+    """Rows of the journal for which the station has no receipt to expect.
+
+    The journal keeps records long after their receipt. A record that the ledger claims and the store has not
+    would never be sent again: that is a loss, though its bytes still lie in the station.
+    """
+    return {
+        key: [row for row in of_series if row.number not in claimed.get(row.line, EMPTY)]
+        for key, of_series in rows.items()
+    }
+
+
+def _excused(folder: Path, ledger: Path) -> list[Kill]:
+    """Kills that the station itself wrote down at its restart. Any other excuses nothing."""
+    path = folder / KILLS_FILE
+    lines = path.read_text("ascii").splitlines() if path.exists() else []
+    kills = [Kill(**json.loads(line)) for line in lines]
+    excused = []
+    for code in {kill.station for kill in kills}:
+        of_station = [kill for kill in kills if kill.station == code]
+        excused += of_station[: restarts_with_loss(ledger, code)]
+    return excused

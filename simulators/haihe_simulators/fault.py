@@ -1,0 +1,15 @@
+"""What can be wrong with an instrument or its line, switchable while it runs."""
+
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """One fault at a time per unit."""
+
+    NONE = "none"
+    SILENT = "silent"  # no answer
+    NOISE = "noise"  # bits of the answer flipped
+    CRC = "crc"  # an answer with a wrong checksum
+    LATE = "late"  # a right answer, much too late
+    HALF = "half"  # the answer breaks off in the middle
+    EXCEPTION = "exception"  # the instrument refuses with exception 4, "device failure"

@@ -1,0 +1,77 @@
+"""Promises of the command line of the simulators."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import serial
+from haihe_simulators.cli import main
+from haihe_simulators.serial_line import crc16
+
+
+def start(*arguments: str, **more: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "haihe_simulators.cli", *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+def test_the_hydrograph_is_printed_for_people_and_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["river", "--lang", "zh"]) == 0
+    assert "水位 m" in capsys.readouterr().out
+    assert main(["river", "--stations", "2", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert len(facts["stations"]) == 2
+    assert facts["rows"][-1]["rain_mm"] == pytest.approx(130, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["demo", "--kill", "moon"], ["demo", "--stations", "0"], ["nothing"], ["link"], ["demo", "--for", "x"]],
+)
+def test_a_wrong_question_ends_with_two_and_says_why(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_an_outage_that_does_not_fit_is_refused_before_anything_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--for", "20s", "--outage", "30s", "--lang", "en"]) == 1
+    assert "--for at least" in capsys.readouterr().err
+
+
+def test_an_unknown_profile_is_answered_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["instrument", "no-such-thing", "--lang", "en"]) == 1
+    assert "geolux-lx-80" in capsys.readouterr().err
+
+
+def test_an_instrument_can_be_played_with_on_a_port_of_its_own(tmp_path: Path) -> None:
+    port = tmp_path / "port"
+    with start("instrument", "generic-rs485-tipping-bucket-cn", "--pty", str(port), "--lang", "en") as running:
+        assert running.stdout is not None
+        assert "unit 2" in running.stdout.readline()
+        request = bytes.fromhex("020300000001")
+        with serial.Serial(str(port), 9600, timeout=2) as client:
+            client.write(request + crc16(request))
+            answer = client.read(7)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == 0
+        assert running.stderr is not None
+        assert running.stderr.read() == ""
+    assert answer[:3] == b"\x02\x03\x02"
+    assert not os.path.lexists(port)
+
+
+def test_a_link_of_its_own_obeys_lines_of_json() -> None:
+    with start("link", "--to", "127.0.0.1:9", "--lang", "en") as running:
+        out, wrong = running.communicate('{"do": "cut"}\nnonsense\n{"do": "mend"}\n', timeout=20)
+        assert running.returncode == 0
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [each.get("state") for each in answers] == ["cut", None, "open"]
+    assert "what" in answers[1]
+    assert "listens at" in wrong
