@@ -20,7 +20,10 @@ def elements() -> str:
     """The element register."""
     from haihe_contract.element import ELEMENTS
 
-    rows = ["| code | 中文 | English | unit | digits | SL 651 | SL 323 |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    rows = [
+        "| code | 中文 | English | unit | digits | SL 651 | SL 323 |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for each in ELEMENTS.values():
         codes = [f"{each.sl651:02X}H"] if each.sl651 is not None else []
         codes += [f"{code:02X}H at {_interval(s)}" for s, code in each.sl651_by_interval.items()]
@@ -28,7 +31,11 @@ def elements() -> str:
         known = ", ".join(codes) or "–"
         row = (f"`{each.code}`", each.zh, each.en, each.unit or "–", str(each.decimals), known, each.sl323 or "–")
         rows.append("| " + " | ".join(row) + " |")
-    return "# Elements\n\nWhat can be measured, in which unit. A dash: the standard has no word for it.\n\n" + "\n".join(rows) + "\n"
+    return (
+        "# Elements\n\nWhat can be measured, in which unit. A dash: the standard has no word for it.\n\n"
+        + "\n".join(rows)
+        + "\n"
+    )
 
 
 def _interval(seconds: int) -> str:

@@ -83,9 +83,7 @@ REASON_NAMES = {
 def reasons_text(reasons: Reason, language: str) -> str:
     """The reasons as words, joined for a table cell."""
     at = 0 if language == "zh" else 1
-    return ("、" if at == 0 else ", ").join(
-        names[at] for reason, names in REASON_NAMES.items() if reason in reasons
-    )
+    return ("、" if at == 0 else ", ").join(names[at] for reason, names in REASON_NAMES.items() if reason in reasons)
 
 
 def mark(flag: Flag, reasons: Reason) -> int:

@@ -68,9 +68,7 @@ def sign(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:
             lines = lines[: len(lines) * 3 // 4 or 1]
         else:
             only = lines[0]
-            lines = [
-                LineHeld(only.line, only.held[: len(only.held) // 2], only.refused[: len(only.refused) // 2])
-            ]
+            lines = [LineHeld(only.line, only.held[: len(only.held) // 2], only.refused[: len(only.refused) // 2])]
 
 
 def verify(data: bytes, key: Ed25519PublicKey, *, centre: str, station: str) -> Receipt:

@@ -57,7 +57,7 @@ class Series(msgspec.Struct, frozen=True, order=True):
 
     @property
     def key(self) -> str:
-        """The one text form, used in dictionaries, stores and addresses: ``water_level.main.instant.0.derived.dagu``."""
+        """The one text form, in dictionaries, stores and addresses: ``water_level.main.instant.0.derived.dagu``."""
         return ".".join(
             (self.element, self.point, self.statistic, str(self.interval_s), self.source, self.datum or "-")
         )
@@ -66,11 +66,7 @@ class Series(msgspec.Struct, frozen=True, order=True):
     def sl651(self) -> int | None:
         """Identifier byte of SL 651-2014, or None where the standard has no word for this series."""
         known = element(self.element)
-        return (
-            known.sl651_by_point.get(self.point)
-            or known.sl651_by_interval.get(self.interval_s)
-            or known.sl651
-        )
+        return known.sl651_by_point.get(self.point) or known.sl651_by_interval.get(self.interval_s) or known.sl651
 
 
 @lru_cache(maxsize=65536)
@@ -88,6 +84,4 @@ def parse_series(key: str) -> Series:
         raise ValueError(f"series key {key[:80]!r} is malformed")
     if int(interval) > INTERVAL_S_MAX or (datum != "-" and not _POINT.match(datum)):
         raise ValueError(f"series key {key[:80]!r} is malformed")
-    return Series(
-        code, point, Statistic(statistic), int(interval), Source(source), "" if datum == "-" else datum
-    )
+    return Series(code, point, Statistic(statistic), int(interval), Source(source), "" if datum == "-" else datum)

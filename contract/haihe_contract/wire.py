@@ -10,6 +10,7 @@ exact, or float64 where none is, so that ``decode(encode(x)) == x``.
 import hashlib
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
@@ -152,9 +153,7 @@ def read_envelope(data: bytes) -> Envelope:
     numbers = RangeSet(ranges)
     if numbers.count() != count:
         raise WireError("names a number twice")
-    return Envelope(
-        station, line, lane, head, tail, numbers, codec, raw_length, digest, header, data[reader.at :]
-    )
+    return Envelope(station, line, lane, head, tail, numbers, codec, raw_length, digest, header, data[reader.at :])
 
 
 def open_batch(envelope: Envelope) -> Batch:
@@ -235,53 +234,54 @@ def _encode_body(records: Sequence[Record]) -> bytes:
 
 def _decode_body(raw: bytes, numbers: RangeSet) -> list[Record]:
     reader = Reader(raw)
-    count = numbers.count()
-    forms = _runs(reader, count)
+    forms = _runs(reader, numbers.count())
     bodies: list[Body | None] = []
     for form in forms:
         if form > 3:
             raise Malformed(f"record form {form} does not exist")
         bodies.append(_body_decoder.decode(reader.take(reader.varint())) if form & _OTHER else None)
-    groups = bodies.count(None)
-    times = _times(reader, groups)
-    grades = _runs(reader, groups)
-    shapes: list[list[int]] = []
-    for _ in range(reader.varint(groups)):
-        shapes.append(list(accumulate(reader.signed(reader.varint(RECORDS_MAX)))))
-    used = _runs(reader, groups)
-    uses = [0] * len(shapes)
-    for shape in used:
-        if shape >= len(shapes):
-            raise Malformed(f"shape {shape} does not exist")
-        uses[shape] += 1
-    lengths: dict[int, int] = {}
-    for shape_series, times_used in zip(shapes, uses, strict=True):
-        if len(set(shape_series)) != len(shape_series) or any(s < 0 for s in shape_series):
-            raise Malformed("a reading group names a series twice")
-        for series in shape_series:
-            lengths[series] = lengths.get(series, 0) + times_used
-    if sum(lengths.values()) > READINGS_MAX:
-        raise Malformed(f"more than {READINGS_MAX} readings in one batch")
-    columns: dict[int, tuple[Iterator[float | None], Iterator[int]]] = {}
-    for series in sorted(lengths):
-        marks = _runs(reader, lengths[series])
-        columns[series] = (iter(_values(reader, marks)), iter(marks))
+    groups = iter(_decode_groups(reader, bodies.count(None)))
     if not reader.done:
         raise Malformed("bytes left over")
-    records: list[Record] = []
-    group = 0
-    for number, form, body in zip(numbers.numbers(), forms, bodies, strict=True):
-        if body is None:
-            series_list = shapes[used[group]]
-            picked = [columns[s] for s in series_list]
-            marks = [next(column[1]) for column in picked]
-            values = [next(column[0]) for column in picked]
-            if marks.count(PASS_MARK) == len(marks):
-                marks = []
-            body = Readings(times[group], grades[group], series_list, values, marks)
-            group += 1
-        records.append(Record(number, bool(form & 1), body))
-    return records
+    return [
+        Record(number, bool(form & 1), next(groups) if body is None else body)
+        for number, form, body in zip(numbers.numbers(), forms, bodies, strict=True)
+    ]
+
+
+def _decode_groups(reader: Reader, count: int) -> list[Readings]:
+    times = _times(reader, count)
+    grades = _runs(reader, count)
+    shapes = [list(accumulate(reader.signed(reader.varint(RECORDS_MAX)))) for _ in range(reader.varint(count))]
+    used = _runs(reader, count)
+    columns: dict[int, tuple[Iterator[float | None], Iterator[int]]] = {}
+    for series, length in sorted(_column_lengths(shapes, used).items()):
+        marks = _runs(reader, length)
+        columns[series] = (iter(_values(reader, marks)), iter(marks))
+    groups: list[Readings] = []
+    for time_ms, grade, shape in zip(times, grades, used, strict=True):
+        picked = [columns[series] for series in shapes[shape]]
+        marks = [next(column[1]) for column in picked]
+        values = [next(column[0]) for column in picked]
+        plain = marks.count(PASS_MARK) == len(marks)
+        groups.append(Readings(time_ms, grade, shapes[shape], values, [] if plain else marks))
+    return groups
+
+
+def _column_lengths(shapes: Sequence[Sequence[int]], used: Sequence[int]) -> dict[int, int]:
+    """How many readings each series has; checked before memory is asked for."""
+    lengths: dict[int, int] = {}
+    for shape, times in Counter(used).items():
+        if shape >= len(shapes):
+            raise Malformed(f"shape {shape} does not exist")
+        for series in shapes[shape]:
+            lengths[series] = lengths.get(series, 0) + times
+    for series_list in shapes:
+        if len(set(series_list)) != len(series_list) or any(series < 0 for series in series_list):
+            raise Malformed("a reading group names a series twice")
+    if sum(lengths.values()) > READINGS_MAX:
+        raise Malformed(f"more than {READINGS_MAX} readings in one batch")
+    return lengths
 
 
 def _put_runs(out: bytearray, numbers: Sequence[int]) -> None:

@@ -31,7 +31,6 @@ class Agent(Protocol):
     commits: int
 
 
-
 def of(agent: Agent) -> dict[str, Any]:
     """Everything ``haihe-edge status`` shows, and whether all is well."""
     now = agent.system.now_ms()

@@ -1,5 +1,7 @@
 """Sets of numbers: the ledger, the receipts and the forwarder all count with them."""
 
+from itertools import pairwise
+
 from haihe_contract.ranges import RangeSet
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ def test_equal_sets_have_equal_ranges_however_they_were_made(a: set[int], b: set
 def test_ranges_are_sorted_disjoint_and_never_touch(a: set[int], most: int) -> None:
     ranges = RangeSet.from_numbers(a).ranges
     assert all(first <= last for first, last in ranges)
-    assert all(before[1] + 1 < after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(before[1] + 1 < after[0] for before, after in pairwise(ranges))
     assert list(RangeSet(ranges).head(most).numbers()) == sorted(a)[:most]
 
 

@@ -21,9 +21,7 @@ values = st.one_of(
 def groups(draw: st.DrawFn) -> Readings:
     series = draw(st.lists(st.integers(0, 300), min_size=1, max_size=8, unique=True))
     drawn = [draw(values) for _ in series]
-    others = st.sampled_from(
-        [PASS_MARK, mark(Flag.SUSPECT, Reason.BEYOND_LOCAL), mark(Flag.FAIL, Reason.SENTINEL)]
-    )
+    others = st.sampled_from([PASS_MARK, mark(Flag.SUSPECT, Reason.BEYOND_LOCAL), mark(Flag.FAIL, Reason.SENTINEL)])
     marks = [MISSING if value is None else draw(others) for value in drawn]
     if all(each == PASS_MARK for each in marks):
         marks = []

@@ -1,8 +1,8 @@
-"""One file of the journal: a header, commit groups each with its own CRC, and a seal once it is full.
+r"""One file of the journal: a header, commit groups each with its own CRC, and a seal once it is full.
 
-    header  "HAIHEJ1\\n" line first created crc   then a frame "D": the line's dictionary
+    header  "HAIHEJ1\n" line first created crc   then a frame "D": the line's dictionary
     frame   "HJ" kind | length crc | first count time | payload
-    seal    frame "S": SHA-256 of all before it, last number, urgent ranges; then its own offset and "SEALED\\n"
+    seal    frame "S": SHA-256 of all before it, last number, urgent ranges; then its own offset and "SEALED\n"
 
 A file is only ever appended to by the opening of the journal that made it. A torn end is therefore an end:
 nothing is repaired in place, and everything before the tear stays readable.

@@ -75,8 +75,10 @@ class MqttLink:
             raise
 
     def _dial(self, client: paho.Client) -> None:
-        """Connect, in a thread. If we were given up meanwhile the connection must go at once: a second one with
-        the same client id would push the next attempt off the broker.
+        """Connect, in a thread.
+
+        If we were given up meanwhile the connection must go at once: a second one with the same client id would
+        push the next attempt off the broker.
         """
         client.connect(self._host, self._port, KEEPALIVE_S, clean_start=True)
         if client is not self._client:
