@@ -27,7 +27,7 @@ their own order, and the agent rounds to nine decimals."""
 TOLERANCE_F32 = 2e-7
 """The same for registers that hold 32-bit floats, which have 24 bits: the agent writes their shortest decimal."""
 POLL_MS = 500.0
-"""An answer may wait so long for the rest of its poll before the agent's commit window begins for it."""
+"""Beside the commit window: an answer waits for the rest of its poll, and the commit itself takes its time."""
 
 
 class Said(NamedTuple):
@@ -75,7 +75,24 @@ class Named(msgspec.Struct):
 
 
 class Sheet(msgspec.Struct):
-    """The balance sheet. The counts are of readings, not of answers or records."""
+    """The balance sheet. The counts are of readings, not of answers or records.
+
+    Args:
+        readings_answered: expected by the answers of instruments that are asked.
+        readings_in_store: rows with a value in the store, those of free-running receivers included.
+        readings_lost: answered, and neither stored, nor in the station, nor explained by anything below.
+        duplicates_in_store: rows beyond the answers, whatever their time.
+        in_loss_window: answered within the commit window before a kill that the station wrote down.
+        in_gap_records: answered, and their numbers are named as missing.
+        still_in_station: in the journal, and not claimed by the centre's ledger.
+        too_late: answered later than the profile allows, and left.
+        readings_unexplained: rows with a value that no instrument ever said.
+        free_running: rows that are fixes of a receiver.
+        gaps: ranges of numbers in gap records.
+        lost: the lost ones by name, at most NAMED_MAX.
+        doubles: the doubles by name, likewise.
+        unexplained: likewise.
+    """
 
     readings_answered: int = 0
     readings_in_store: int = 0

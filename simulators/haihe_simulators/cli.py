@@ -242,7 +242,3 @@ def _parser() -> argparse.ArgumentParser:
     way.add_argument("--to", type=_address, required=True, metavar="HOST:PORT")
     way.set_defaults(run=_link)
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

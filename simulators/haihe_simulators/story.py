@@ -226,7 +226,7 @@ class Story:
                         "ALARM {level} at {station}: {value} m (level {threshold} m)",
                         level=self._voice.words(f"{alarm['level']} level"), station=station,
                         value=f"{alarm['peak']:.2f}" if alarm["peak"] is not None else "—",
-                        threshold=alarm["threshold"],
+                        threshold=f"{alarm['threshold']:.2f}",
                     )  # fmt: skip
             elif self._to_be_answered(alarm):
                 who, note = (

@@ -36,7 +36,7 @@ class Ran(NamedTuple):
 
 
 def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "haihe_simulators.cli", "demo", "--headless", "--lang", "en", "--port", "0", *options]
+    return [sys.executable, "-m", "haihe_simulators", "demo", "--headless", "--lang", "en", "--port", "0", *options]
 
 
 @pytest.fixture(scope="module")

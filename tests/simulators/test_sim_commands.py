@@ -15,7 +15,7 @@ from haihe_simulators.serial_line import crc16
 
 def start(*arguments: str, **more: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "haihe_simulators.cli", *arguments],
+        [sys.executable, "-m", "haihe_simulators", *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more,  # type: ignore[call-overload]
     )  # fmt: skip
 

@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from haihe_contract.clock import Clock
 from haihe_contract.quality import Grade
 from haihe_contract.reading import Reading
+from haihe_contract.record import LANE_BACKLOG
 from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.ledger.arrival import ArrivalEntry
 from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.store.choose import better
 from haihe_cloud.store.port import Store
 
 from .state import Facts, Limit, Sighting, StationState, believable, judge
@@ -65,8 +67,10 @@ class _Memory:
         if held is None:
             if len(shelf) < SERIES_MAX:
                 shelf[key] = new
-        elif _order(new) >= _order(held):
+        elif _order(new) > _order(held):
             shelf[key] = new
+        elif _order(new) == _order(held) and better(new.reading, held.reading) is new.reading:
+            shelf[key] = new  # one place, two values: the page shows what the store shows
 
     def _bin(self, series: str, time_ms: int, value: float) -> None:
         bins = self.bins.setdefault(series, {})
@@ -130,11 +134,15 @@ class LiveFeed:
         now_ms = self._clock.now_ms()
         for station in self._registry.stations():
             readings = list(self._load_station(station.code, now_ms))
-            lines = {line.line: line.last_ms for line in self._ledger.lines(station.code)}
+            lines = self._ledger.lines(station.code, 1)
             with self._lock:
                 memory = self._stations.setdefault(station.code, _Memory())
                 for reading in readings:
-                    memory.see(reading, lines.get(reading.line) if reading.grade is Grade.NONE else None)
+                    if reading.grade is not Grade.NONE:
+                        memory.see(reading, None)
+                    elif lines and reading.line == lines[0].line:
+                        # When it arrived is no longer known; only the line that is spoken now can be of now.
+                        memory.see(reading, lines[0].last_ms)
         self.listeners.changed_all()
 
     def _load_station(self, code: str, now_ms: int) -> Iterable[Reading]:
@@ -169,7 +177,9 @@ class LiveFeed:
         with self._lock:
             memory = self._stations.setdefault(entry.station, _Memory())
             for reading in readings:
-                memory.see(reading, entry.received_ms)
+                # What comes out of a backlog without a time is history, whenever it comes.
+                if reading.grade is not Grade.NONE or entry.lane != LANE_BACKLOG:
+                    memory.see(reading, entry.received_ms)
             self._heard[entry.station] = max(entry.received_ms, self._heard.get(entry.station, 0))
             self._waiting.pop(entry.station, None)
         self.listeners.changed_station(entry.station)
@@ -262,6 +272,11 @@ def _still_untimed(memory: _Memory) -> list[Sighting]:
     out = []
     for key, untimed in memory.untimed.items():
         timed = memory.newest.get(key)
-        if timed is None or (timed.as_of_ms or 0) < (untimed.received_ms or 0):
+        if timed is None:
+            out.append(untimed)
+        elif timed.reading.line == untimed.reading.line:
+            if untimed.reading.number > timed.reading.number:
+                out.append(untimed)
+        elif timed.reading.time_ms < (untimed.received_ms or 0):
             out.append(untimed)
     return out

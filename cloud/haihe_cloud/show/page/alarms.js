@@ -12,7 +12,8 @@ const SIGN = { guarantee: "above_guarantee", warning: "above_warning", silent: "
 /** Build the panel and the dialog once; returns the painter. */
 export function alarms(node, dialog, on) {
   const rows = el("div", { class: "alarm-rows" });
-  node.append(el("div", { class: "panel-head" }, el("h2", { id: "alarms-title" }, t("alarms"))), rows);
+  const sum = el("small", {});
+  node.append(el("div", { class: "panel-head" }, el("h2", { id: "alarms-title" }, t("alarms")), sum), rows);
   rows.addEventListener("click", (event) => {
     const answer = event.target.closest("[data-answer]");
     const go = event.target.closest("[data-go]");
@@ -24,6 +25,7 @@ export function alarms(node, dialog, on) {
       const byCode = new Map(stations.map((each) => [each.code, each]));
       const active = list.alarms.filter((each) => each.ended_ms === null);
       const ended = list.alarms.filter((each) => each.ended_ms !== null).slice(0, 60);
+      sum.textContent = active.length ? t("alarms_sum", { active: active.length, unanswered: list.unanswered }) : "";
       put(rows,
         active.length ? el("ul", {}, active.map((each) => row(each, byCode.get(each.station)))) : el("p", { class: "nothing" }, t("no_active")),
         ended.length ? el("details", { open: active.length === 0 || openDetails(rows) }, el("summary", {}, `${t("earlier")} (${ended.length})`), el("ul", {}, ended.map((each) => row(each, byCode.get(each.station))))) : null);

@@ -39,8 +39,9 @@ export function bar(node, on) {
       const heard = stream ? stream.heard() : 0;
       life.classList.toggle("live", Boolean(live));
       life.textContent = live ? t("live") : heard ? t("reconnecting") : t("connecting");
-      watch.textContent = `${t("beijing")} ${stamp(now())}`;
-      const stale = !live && heard > 0;
+      watch.textContent = `${t("beijing")} ${stamp(now()).slice(5)}`;
+      // A short break is shown by the word above; only a longer one moves the page to say so.
+      const stale = !live && heard > 0 && Date.now() - heard > 5000;
       trouble.hidden = !stale;
       document.body.classList.toggle("stale", stale);
       if (stale) trouble.textContent = t("stale", { time: clock(now() - (Date.now() - heard)), age: age(now() - (Date.now() - heard)) });

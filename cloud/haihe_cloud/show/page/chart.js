@@ -52,7 +52,7 @@ export function hydrograph(node, readout) {
       series: [
         {},
         { stroke: LEVEL, width: 2.5, spanGaps: false, points: { show: (u, s, i0, i1) => i1 - i0 < 40, size: 5, fill: LEVEL } },
-        { scale: "y", stroke: DOUBT, width: 0, paths: () => null, points: { show: true, size: 9, width: 2, stroke: DOUBT, fill: "#fff" } },
+        { scale: "y", stroke: DOUBT, width: 0, paths: () => null, points: { show: true, size: 7, width: 1.5, stroke: DOUBT, fill: "#fff" } },
         { scale: "rain", paths: () => null, points: { show: false } },
       ],
       hooks: { drawClear: [drawRain], draw: [drawLimits], setCursor: [read] },

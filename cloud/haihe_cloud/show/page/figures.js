@@ -28,7 +28,7 @@ export function margin(level) {
     const m = fixed(level.value - level.guarantee);
     return { text: t("over_guarantee", { m: `+${m}` }), short: t("over_guarantee_short", { m }), over: 2 };
   }
-  if (level.warning === null) return { text: t("no_limits"), short: t("no_limits"), over: 0 };
+  if (level.warning === null) return { text: t("no_limits"), short: t("no_limits_short"), over: 0 };
   if (level.value >= level.warning) {
     const m = fixed(level.value - level.warning);
     return { text: t("over_warning", { m: `+${m}` }), short: t("over_short", { m }), over: 1 };

@@ -32,7 +32,7 @@ async function start() {
   const one = stationPanel(byId("station"), { back: () => { location.hash = ""; } });
   const bells = alarms(byId("alarms"), byId("answer"), { choose, tokenNeeded: page.token_needed, answered: readAlarms });
   const tabs = tabBar(byId("tabs"));
-  mapSize(byId("map-box"));
+  mapSize(byId("map-box"), map);
 
   top.onCount((state) => { chosenState = chosenState === state ? null : state; paint(); if (narrow.matches) tab("list"); });
 
@@ -122,10 +122,11 @@ async function patiently(ask) {
   }
 }
 
-function mapSize(box) {
+function mapSize(box, map) {
   const button = el("button", { type: "button", class: "enlarge", onclick: () => {
     const large = document.body.classList.toggle("map-large");
     button.textContent = t(large ? "map_smaller" : "map_larger");
+    map.refit();
   } }, t("map_larger"));
   box.append(el("h2", { id: "map-title", class: "hidden" }, t("map")), button);
 }

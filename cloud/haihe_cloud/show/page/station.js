@@ -13,12 +13,12 @@ const RANGES = { "1h": [HOUR, "300"], "6h": [6 * HOUR, "300"], "24h": [24 * HOUR
 
 /** Build the panel once; returns its painters. */
 export function stationPanel(node, on) {
-  let code = null, detail = null, range = "24h", series = null, drawn = 0, loaded = 0, busy = null;
+  let code = null, detail = null, rain = null, range = "24h", series = null, drawn = 0, loaded = 0, busy = null;
   const head = el("div", { class: "s-head" });
   const now_ = el("div", { class: "s-now" });
   const readout = el("output", { class: "readout" });
   const note = el("p", { class: "chart-note", hidden: true });
-  const canvas = el("div", { class: "canvas" });
+  const canvas = el("div", { class: "canvas", title: t("break_point") });
   const ranges = el("div", { class: "ranges", role: "group" });
   const below = el("div", { class: "s-below" });
   const back = el("button", { type: "button", class: "back", onclick: on.back }, `‹ ${t("back")}`);
@@ -57,6 +57,8 @@ export function stationPanel(node, on) {
     const wanted = code;
     try {
       const found = await get(`stations/${wanted}`);
+      if (wanted !== code) return;
+      if (!rain || rain.code !== wanted || Date.now() - rain.at > 30000) rain = await rainNow(wanted, found);
       if (wanted !== code) return;
       detail = found;
       loaded = Date.now();
@@ -104,7 +106,7 @@ export function stationPanel(node, on) {
     const station = detail.station;
     put(head, el("h2", { id: "station-title" }, stationName(station)), el("span", { class: "s-where" }, [station.river, station.district, station.code].filter(Boolean).join(" · ")),
       el("span", { class: "s-chips" }, [station.state, ...station.also].map((state) => chip(state, 20))));
-    put(now_, nowCard(station));
+    put(now_, nowCard(station, rain));
     put(below, elementsTable(detail, series), linkCard(detail), eventsCard(detail));
   }
 
@@ -130,7 +132,24 @@ export function stationPanel(node, on) {
   };
 }
 
-function nowCard(station) {
+/** Rain of the last whole hour by the clock's five minutes, and since 08:00: null where any part is not known. */
+async function rainNow(code, found) {
+  const at = Date.now();
+  if (!found.series.some((each) => each.element === "accumulated_rain")) return { code, at, none: true };
+  const end = Math.floor(now() / 300000) * 300000;
+  const [hour, day] = await Promise.all([
+    get(`stations/${code}/rain`, { bucket: "300", start: end - HOUR, end }),
+    get(`stations/${code}/rain`, { bucket: "day", start: Math.floor(now()) - 1, end: Math.floor(now()) }),
+  ]);
+  const sum = hour.buckets.reduce((total, each) => (total === null || each.mm === null ? null : total + each.mm), 0);
+  return { code, at, hour: hour.buckets.length ? sum : null, day: day.buckets.at(-1)?.mm ?? null };
+}
+
+function rainText(mm) {
+  return mm === null || mm === undefined ? el("span", { class: "doubt" }, t("not_known")) : el("b", {}, `${fixed(mm, 1)} mm`);
+}
+
+function nowCard(station, rain) {
   const level = station.level;
   if (!level) return el("div", { class: "now none" }, t("no_level"));
   const gap = margin(level), way = tendency(level);
@@ -141,6 +160,8 @@ function nowCard(station) {
     [t("quality"), el("span", { class: level.flag === 1 ? "" : "doubt" }, qualityText(level)), null],
     [t("clock_grade"), el("span", { class: level.grade <= 1 ? "doubt" : "" }, gradeText(level)), null],
     [t("trend"), way ? `${way.arrow} ${way.name}` : "—", way && way.speed ? el("small", {}, way.speed) : null],
+    rain && !rain.none ? [t("rain_hour"), rainText(rain.hour), null] : null,
+    rain && !rain.none ? [t("rain_day"), rainText(rain.day), null] : null,
   ];
   return el("div", { class: `now over${gap.over} ${old ? "old" : ""}` },
     el("div", { class: "figure" }, el("b", {}, fixed(level.value)), el("span", {}, "m"), way ? el("i", { class: `arrow ${level.trend}` }, way.arrow) : null),
@@ -148,20 +169,19 @@ function nowCard(station) {
     el("div", { class: "gap" }, gap.text),
     old ? el("div", { class: "not-current" }, ageNode(time, "not_current")) : null,
     el("div", { class: "limits" }, level.guarantee !== null ? el("span", { class: "g" }, `${t("guarantee")} ${fixed(level.guarantee)}`) : null, level.warning !== null ? el("span", { class: "w" }, `${t("warning")} ${fixed(level.warning)}`) : null),
-    el("dl", {}, facts.map(([name, value, more]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more)))));
+    el("dl", {}, facts.filter(Boolean).map(([name, value, more]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, more)))));
 }
 
 function elementsTable(detail, chosen) {
   return el("section", { class: "card elements" }, el("h3", {}, t("all_elements")),
     el("table", {}, el("tbody", {}, detail.series.map((each) => el("tr", { class: each.series === chosen ? "chosen" : "" },
-      el("td", {}, seriesName(each), each.datum ? el("small", {}, ` ${datumName(each.datum)}`) : null,
+      el("td", {}, el("button", { type: "button", class: "pick", "data-series": each.series, "data-key": each.series, "aria-pressed": String(each.series === chosen) }, seriesName(each)), each.datum ? el("small", {}, ` ${datumName(each.datum)}`) : null,
         el("small", { class: "how" }, el("span", { class: each.flag === 1 ? "" : "doubt" }, qualityText(each)), " · ", el("span", { class: each.grade <= 1 ? "doubt" : "" }, gradeText(each)))),
       el("td", { class: "n" }, each.value === null
         ? el("b", { class: "doubt" }, t("missing_value"))
         : [el("b", {}, fixed(each.value, each.decimals)), el("small", {}, ` ${each.unit}`)],
         each.value === null && each.last_value !== null ? el("small", { class: "last" }, t("last_good", { value: fixed(each.last_value, each.decimals), age: span(Math.max(0, Math.round((now() - each.last_value_ms) / 1000))) })) : null),
-      el("td", { class: "n" }, each.time_ms !== null || each.received_ms !== null ? ageNode(each.time_ms ?? each.received_ms) : "—"),
-      el("td", { class: "n" }, el("button", { type: "button", class: "small", "data-series": each.series, "data-key": each.series, "aria-pressed": String(each.series === chosen), "aria-label": `${t("draw")} ${seriesName(each)}` }, t("curve"))))))));
+      el("td", { class: "n" }, each.time_ms !== null || each.received_ms !== null ? ageNode(each.time_ms ?? each.received_ms) : "—"))))));
 }
 
 function linkCard({ station, lines, conflicts, untimed }) {
@@ -194,11 +214,16 @@ function eventsCard({ events }) {
 }
 
 function describe(event) {
-  const parts = [];
-  if (event.value !== null) parts.push(fixed(event.value));
-  for (const [name, value] of Object.entries(event.detail).slice(0, 6)) {
-    if (value !== null && value !== "" && typeof value !== "object") parts.push(`${name} ${String(value).slice(0, 60)}`);
-    else if (Array.isArray(value)) parts.push(`${name} ${JSON.stringify(value).slice(0, 60)}`);
+  const { detail } = event;
+  if (event.kind === "opened") {
+    const before = !detail.previous_last ? t("first_line")
+      : t(detail.closed ? "came_after_stop" : "came_after_cut", { time: clock(detail.previous_time_ms, false) });
+    return `${before} · ${detail.version}`;
   }
-  return parts.join(" · ");
+  if (event.kind === "gap") {
+    const n = (detail.ranges || []).reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    return `${t("records", { n: count(n) })} · ${word(`cause_${detail.cause}`, detail.cause)}`;
+  }
+  const facts = Object.entries(detail).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value)).slice(0, 6);
+  return [event.value !== null ? fixed(event.value) : null, ...facts.map(([name, value]) => `${name} ${String(value).slice(0, 60)}`)].filter(Boolean).join(" · ");
 }
