@@ -35,6 +35,8 @@ from .qualify import Judge, Judged, LevelWatch
 from .site import Centre, Site
 
 RECEIPTS_SAVE_S = 10.0
+WINDOW_SHARE = 0.75
+"""Of the commit window, how much a routine reading waits; the rest is for the disk to sync."""
 WATCHERS_QUEUE_MAX = 1000
 
 
@@ -55,6 +57,7 @@ class StationAgent:
         self.commits = 0
         self._committing = asyncio.Event()
         self._urgent = asyncio.Event()
+        self._oldest_ms = 0
         self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
         self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
         self.forwarders = [self._forwarder(centre, chance) for centre in site.centres]
@@ -114,17 +117,20 @@ class StationAgent:
         self._appended(urgent=False)
 
     def _appended(self, *, urgent: bool) -> None:
-        self._committing.set()
+        if not self._committing.is_set():
+            self._oldest_ms = self.system.monotonic_ms()
+            self._committing.set()
         if urgent:
             self._urgent.set()
 
     async def commit(self) -> None:
         """Group commit: a routine reading waits at most the window, an alarm not at all."""
-        window_s = self.site.journal.window_ms / 1000
+        wait_ms = self.site.journal.window_ms * WINDOW_SHARE
         while True:
             await self._committing.wait()
+            left_ms = self._oldest_ms + wait_ms - self.system.monotonic_ms()
             try:
-                async with asyncio.timeout(window_s):
+                async with asyncio.timeout(max(0.0, left_ms / 1000)):
                     await self._urgent.wait()
             except TimeoutError:
                 pass
