@@ -116,20 +116,18 @@ def broker(tmp_path: Path, pki: Pki) -> Iterator[Broker]:
 
 
 class Voice:
-    """A station's own connection to the broker, as any client would make it."""
+    """A station's own connection to the broker, as any client would make it; with other keys, somebody else's."""
 
-    def __init__(self, broker: Broker, pki: Pki, station: str) -> None:
+    def __init__(self, broker: Broker, pki: Pki, station: str, *, listens_to: str = "", keys: str = "") -> None:
         self.station = station
+        self._filter = listens_to or f"{topic.ROOT}/{topic.shard(station)}/{station}/down/#"
+        own = pki.directory / (keys or f"stations/{station}")
         self.received: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._codes: dict[int, Any] = {}
         self._answered = threading.Condition()
         self._subscribed = threading.Event()
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5, client_id=f"voice-{station}")
-        self.client.tls_set(
-            str(pki.ca),
-            str(pki.directory / "stations" / f"{station}.pem"),
-            str(pki.directory / "stations" / f"{station}.key"),
-        )
+        self.client.tls_set(str(pki.ca), f"{own}.pem", f"{own}.key")
         self.client.reconnect_delay_set(1, 1)
         self.client.on_connect = self._on_connect
         self.client.on_subscribe = lambda *_: self._subscribed.set()
@@ -140,8 +138,7 @@ class Voice:
         assert self._subscribed.wait(PATIENCE_S), "no subscription"
 
     def _on_connect(self, client: mqtt.Client, *_: Any) -> None:
-        shard = topic.shard(self.station)
-        client.subscribe(f"{topic.ROOT}/{shard}/{self.station}/down/#", qos=1)
+        client.subscribe(self._filter, qos=1)
 
     def _on_publish(self, _: Any, __: Any, mid: int, code: Any, ___: Any) -> None:
         with self._answered:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from haihe_contract.clock import SystemClock
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
@@ -19,11 +20,11 @@ from haihe_contract.language import choose
 from . import commands, keys
 from .admit.broker import write_broker_files
 from .admit.pki import CA_DAYS, LEAF_DAYS, Pki
-from .admit.registry import SILENT_AFTER_S, Registry, Station
+from .admit.registry import Registry, Station
 from .alarm.book import AlarmBook
 from .ledger.ledger import Ledger
+from .opening import open_database
 from .output import ASKED_WRONGLY, GOOD, WRONG, Answer, tell, tell_fault
-from .service import Service, open_database
 from .settings import load_settings
 from .words import Sentences
 
@@ -91,6 +92,8 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
     if asked.command == "check":
         return commands.check(settings, clock, words)
     if asked.command == "run":
+        from .service import Service  # the web server's parts take a second to import on a small machine
+
         _log_to(Path(settings.data))
         service = Service(settings, clock, random.Random())  # noqa: S311 - pauses, not secrets
         return GOOD if asyncio.run(service.run()) else WRONG
@@ -118,17 +121,18 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
 
 def _station(asked: argparse.Namespace, registry: Registry, ledger: Ledger, words: Sentences) -> Answer:
     if asked.what == "add":
-        station = Station(
-            asked.code,
-            asked.name_zh,
-            asked.name_en,
-            asked.latitude,
-            asked.longitude,
-            asked.river,
-            asked.district,
-            asked.silent_after,
-            commands.levels_of(asked.level),
-        )
+        given = {
+            "name_zh": asked.name_zh,
+            "name_en": asked.name_en,
+            "latitude": asked.latitude,
+            "longitude": asked.longitude,
+            "river": asked.river,
+            "district": asked.district,
+            "silent_after_s": asked.silent_after,
+            "levels": commands.levels_of(asked.level) if asked.level is not None else None,
+        }
+        known = registry.get(asked.code) or Station(asked.code)
+        station = msgspec.structs.replace(known, **{name: value for name, value in given.items() if value is not None})
         return commands.station_add(registry, station, words)
     if asked.what == "remove":
         return commands.station_remove(registry, asked.code, words)
@@ -156,8 +160,8 @@ def _pki(asked: argparse.Namespace, clock: SystemClock, words: Sentences) -> Ans
 
 def _parser(words: Sentences) -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--lang", choices=("zh", "en"), help=words("language"))
-    common.add_argument("--json", action="store_true", help=words("print one JSON object"))
+    common.add_argument("--lang", choices=("zh", "en"), default=argparse.SUPPRESS, help=words("language"))
+    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=words("print one JSON object"))
     of_centre = argparse.ArgumentParser(add_help=False, parents=[common])
     of_centre.add_argument(
         "--config",
@@ -190,14 +194,14 @@ def _parser(words: Sentences) -> argparse.ArgumentParser:
     station.add_parser("list", parents=[of_centre], help=words("known and unknown stations"))
     add = station.add_parser("add", parents=[of_centre], help=words("register a station, or change it"))
     add.add_argument("code", metavar="CODE")
-    add.add_argument("--name-zh", default="")
-    add.add_argument("--name-en", default="")
+    add.add_argument("--name-zh")
+    add.add_argument("--name-en")
     add.add_argument("--latitude", type=float)
     add.add_argument("--longitude", type=float)
-    add.add_argument("--river", default="")
-    add.add_argument("--district", default="")
-    add.add_argument("--silent-after", type=int, default=SILENT_AFTER_S, metavar="SECONDS")
-    add.add_argument("--level", action="append", default=[], metavar="SERIES:WARNING:GUARANTEE")
+    add.add_argument("--river")
+    add.add_argument("--district")
+    add.add_argument("--silent-after", type=int, metavar="SECONDS")
+    add.add_argument("--level", action="append", metavar="SERIES:WARNING:GUARANTEE")
     remove = station.add_parser("remove", parents=[of_centre], help=words("take nothing more from a station"))
     remove.add_argument("code", metavar="CODE")
     load = station.add_parser("import", parents=[of_centre], help=words("register the stations of a YAML file"))

@@ -17,8 +17,8 @@ from .alarm.book import AlarmBook
 from .ledger.arrival import LineState
 from .ledger.ledger import Ledger
 from .ledger.packed import line_text
+from .opening import open_rules
 from .output import GOOD, WRONG, Answer
-from .service import open_rules
 from .settings import Settings, read_secret
 from .table import table
 from .words import Sentences
@@ -246,7 +246,8 @@ def check(settings: Settings, clock: Clock, words: Sentences) -> Answer:
     if settings.http.write_token_file:
         read_secret(settings.http.write_token_file, "the write token")
     now = datetime.datetime.fromtimestamp(clock.now_ms() / 1000, datetime.UTC)
-    rows, worst = [], GOOD
+    rows: list[tuple[str, object]] = []
+    worst = GOOD
     for path in (settings.broker.ca, settings.broker.certificate):
         days = (_certificate(Path(path)).not_valid_after_utc - now).days
         if days < _EXPIRES_SOON_DAYS:

@@ -22,7 +22,7 @@ class Database:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
+        self._all: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._lock = threading.Lock()
         self._migrate()
 
@@ -37,7 +37,8 @@ class Database:
             found.execute("PRAGMA foreign_keys=ON")
             self._local.connection = found
             with self._lock:
-                self._all.append(found)
+                self._close_left()
+                self._all.append((threading.current_thread(), found))
         return found
 
     @contextmanager
@@ -47,18 +48,26 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk may have rolled back already
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._lock:
-            for connection in self._all:
+            for _, connection in self._all:
                 connection.close()
             self._all.clear()
         self._local = threading.local()
+
+    def _close_left(self) -> None:
+        """Close what threads that have ended left open: a web server's threads come and go for years."""
+        for thread, connection in self._all:
+            if not thread.is_alive():
+                connection.close()
+        self._all = [each for each in self._all if each[0].is_alive()]
 
     def _migrate(self) -> None:
         """Run each numbered file of ``schema/`` once, in its own transaction.

@@ -32,6 +32,10 @@ LINES_SHOWN = 1000
 RECEIPT_LINES = 64
 """Lines a receipt considers; what the station sends now is always among them."""
 
+RECEIPT_LINE_MS = 3_600_000
+"""A receipt leaves out lines that were last heard of so much earlier than the newest: receipts travel over
+metered links, and a station that missed one sends those records again, which brings their line back."""
+
 RECEIPT_RANGES = 200
 """Ranges of one line in a receipt, half from each end: about 2.2 KiB of the 4 KiB."""
 

@@ -6,7 +6,6 @@ import random
 import signal
 import socket
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -26,8 +25,6 @@ from .admit.registry import Registry
 from .admit.station_file import load_stations
 from .alarm.book import AlarmBook
 from .alarm.engine import AlarmEngine
-from .alarm.rule import Rules, load_rules
-from .database import Database
 from .ingest.inbox import Inbox
 from .ingest.latest import LatestValues
 from .ingest.subscriber import Subscriber
@@ -36,65 +33,16 @@ from .ledger.follow import Follower, follow
 from .ledger.ledger import Ledger
 from .limits import RECEIVE_MAXIMUM
 from .notify import notify
+from .opening import open_database, open_rules, open_store
 from .settings import InfluxStore, Settings, read_secret
 from .show.app import create_app
 from .show.feed import LiveFeed
-from .store.influx import InfluxStore as InfluxEngine
-from .store.port import Store, StoreAway
-from .store.sqlite import SqliteStore as SqliteEngine
+from .store.port import StoreAway
 
 _log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _LOAD_AGAIN_S = 2.0
 _JOIN_S = 4.0
-_DATABASE, _SERIES = "haihe.db", "series.db"
-_RULES = (
-    Path(__file__).parents[1] / "rules" / "default.yaml",
-    Path(sys.prefix) / "share" / "haihe" / "rules" / "default.yaml",
-)
-
-
-def open_database(settings: Settings) -> Database:
-    """The SQL of ledger, registry and alarms.
-
-    Raises:
-        FieldError: when it is newer than this program, or the directory cannot be used.
-    """
-    path = Path(settings.data) / _DATABASE
-    try:
-        return Database(path)
-    except OSError as error:
-        raise FieldError(
-            f"the data directory cannot be used: {error.strerror}", where=str(path), do="check owner and space"
-        ) from None
-
-
-def open_store(settings: Settings) -> Store:
-    """The engine that the settings name; one that is away is not an error here.
-
-    Raises:
-        FieldError: when its token cannot be read or its file cannot be used.
-    """
-    chosen = settings.store
-    if isinstance(chosen, InfluxStore):
-        token = read_secret(chosen.token_file, "the token of the store", 1) if chosen.token_file else ""
-        return InfluxEngine(chosen.url, token, chosen.org, chosen.bucket)
-    return SqliteEngine(Path(settings.data) / _SERIES)
-
-
-def open_rules(settings: Settings) -> Rules:
-    """The alarm rules that the settings name, or those that come with the program.
-
-    Raises:
-        DocumentError: with every fault of the file.
-        FieldError: when there is none.
-    """
-    if settings.rules:
-        return load_rules(Path(settings.rules))
-    for path in _RULES:
-        if path.is_file():
-            return load_rules(path)
-    raise FieldError("no alarm rules are installed", do="name a rules file in the settings: rules: rules.yaml")
 
 
 class Service:
@@ -235,6 +183,11 @@ class Service:
         self._thread("page-load", self._load_feed)
         self._thread("alarm-tick", self._tick)
         self._thread("latest", self._latest.run)
+        if isinstance(self.settings.store, InfluxStore):
+            from .station_map import station_map
+
+            write = station_map(self.store, self.registry, self.feed, self._clock, self._stop)
+            self._thread("map", write.run)
         self._thread("broker-live", self.live.run)
         self._thread("broker-backlog", self.backlog.run)
 

@@ -6,9 +6,11 @@ in the broker's queue before what happens now.
 
 import logging
 import random
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,7 @@ class Subscriber:
         self._client.max_inflight_messages_set(RECEIVE_MAXIMUM)
         self._client.max_queued_messages_set(_OUTGOING)
         self._client.suppress_exceptions = True
+        self._client.on_socket_open = _no_delay
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
@@ -205,6 +208,12 @@ class Subscriber:
             name = ""
         taken = Message(name, bytes(message.payload), self._clock.now_ms(), acknowledge)
         self._inbox.put(taken, urgent=self._urgent)
+
+
+def _no_delay(_: mqtt.Client, __: Any, connection: Any) -> None:
+    """Receipts are small and wanted now: they must not wait for the acknowledgement of what went before."""
+    with suppress(OSError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _connect_properties() -> Properties:

@@ -23,6 +23,7 @@ from haihe_cloud.limits import (
     LINE_RANGES,
     LINES_SHOWN,
     PRUNE_ROWS,
+    RECEIPT_LINE_MS,
     RECEIPT_LINES,
     RECEIPT_RANGES,
 )
@@ -157,10 +158,11 @@ class Ledger:
 
     def receipt(self, station: str) -> Receipt:
         """What the centre can state about a station now: a true subset where it would be too long."""
+        known = self.lines(station, RECEIPT_LINES)
         lines = [
             LineHeld(line.line, ends(line.held, RECEIPT_RANGES), ends(line.refused, RECEIPT_RANGES))
-            for line in self.lines(station, RECEIPT_LINES)
-            if line.held or line.refused
+            for line in known
+            if (line.held or line.refused) and known[0].last_ms - line.last_ms <= RECEIPT_LINE_MS
         ]
         return Receipt(0, self.centre, self.epoch, station, self._clock.now_ms(), lines)
 

@@ -52,10 +52,18 @@ def dropped(connection: sqlite3.Connection) -> int:
 
 
 def _bound(connection: sqlite3.Connection) -> None:
+    """Drop the oldest of whoever fills the quarantine most, so that one station cannot push the others out."""
     rows, size = connection.execute("SELECT count(*), COALESCE(sum(size), 0) FROM quarantine").fetchone()
     gone = 0
     while rows > QUARANTINE_ROWS or size > QUARANTINE_BYTES:
-        oldest, bytes_ = connection.execute("SELECT id, size FROM quarantine ORDER BY id LIMIT 1").fetchone()
+        (station,) = connection.execute(
+            "SELECT station FROM quarantine GROUP BY station"
+            " ORDER BY count(*) / ? + sum(size) / ? DESC, station LIMIT 1",
+            (float(QUARANTINE_ROWS), float(QUARANTINE_BYTES)),
+        ).fetchone()
+        oldest, bytes_ = connection.execute(
+            "SELECT id, size FROM quarantine WHERE station=? ORDER BY id LIMIT 1", (station,)
+        ).fetchone()
         connection.execute("DELETE FROM quarantine WHERE id=?", (oldest,))
         rows, size, gone = rows - 1, size - bytes_, gone + 1
     if gone:
