@@ -1,7 +1,6 @@
 """The centre's SQL: one file, opened once a thread, its schema brought up by numbered files."""
 
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -9,7 +8,9 @@ from pathlib import Path
 
 from haihe_contract.errors import FieldError
 
-_BUSY_MS = 30_000
+from .connections import Connections
+
+_BUSY_S = 30.0
 
 
 class Database:
@@ -21,25 +22,14 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._local = threading.local()
-        self._all: list[tuple[threading.Thread, sqlite3.Connection]] = []
-        self._lock = threading.Lock()
+        self._connections = Connections(
+            path, patience_s=_BUSY_S, prepare=lambda connection: connection.execute("PRAGMA foreign_keys=ON")
+        )
         self._migrate()
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection, for reading."""
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            found.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-            found.execute("PRAGMA journal_mode=WAL")
-            found.execute("PRAGMA synchronous=FULL")
-            found.execute("PRAGMA foreign_keys=ON")
-            self._local.connection = found
-            with self._lock:
-                self._close_left()
-                self._all.append((threading.current_thread(), found))
-        return found
+        return self._connections.mine()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -56,18 +46,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        with self._lock:
-            for _, connection in self._all:
-                connection.close()
-            self._all.clear()
-        self._local = threading.local()
-
-    def _close_left(self) -> None:
-        """Close what threads that have ended left open: a web server's threads come and go for years."""
-        for thread, connection in self._all:
-            if not thread.is_alive():
-                connection.close()
-        self._all = [each for each in self._all if each[0].is_alive()]
+        self._connections.close()
 
     def _migrate(self) -> None:
         """Run each numbered file of ``schema/`` once, in its own transaction.

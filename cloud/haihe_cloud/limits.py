@@ -66,8 +66,11 @@ FOLLOW_ENTRIES = 16
 FOLLOW_TRIES = 3
 """How often a follower tries an entry that its own code fails on, before it is set aside in quarantine."""
 
+RECONNECT_MS_MAX = 5_000
+"""Longest pause between two tries to reach the broker: it is near, and there is one centre, not a fleet."""
+
 BACKOFF_CAP_S = 30.0
-"""Longest pause between two tries to reach a broker or store."""
+"""Longest pause between two tries of a store that is away."""
 
 LATEST_EVERY_S = 1.0
 """Shortest time between two publications of one station's latest values."""

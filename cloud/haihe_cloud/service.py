@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError
 from haihe_contract.record import LANE_ALARM, LANE_BACKLOG, LANE_LIVE, LANE_NAMES
+from haihe_contract.service_manager import notify
 from haihe_contract.topic import ROOT
 
 from .admit.pki import centre_user, load_receipt_key
@@ -32,7 +33,6 @@ from .ingest.worker import Worker
 from .ledger.follow import Follower, follow
 from .ledger.ledger import Ledger
 from .limits import RECEIVE_MAXIMUM
-from .notify import notify
 from .opening import open_database, open_rules, open_store
 from .settings import InfluxStore, Settings, read_secret
 from .show.app import create_app

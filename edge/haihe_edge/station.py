@@ -20,8 +20,9 @@ from haihe_contract.clock import Clock, SystemClock
 from haihe_contract.errors import FieldError
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
+from haihe_contract.service_manager import notify, watchdog_s
 
-from . import notify, status
+from . import status
 from .acquire import Acquirer, Group, Happening
 from .clock.kernel import boot_id
 from .clock.stamping import StationClock
@@ -181,11 +182,11 @@ class StationAgent:
 
     async def beat(self) -> None:
         """Feed the service manager's watchdog as long as the event loop turns and commits get through."""
-        every = notify.watchdog_s()
-        notify.notify("READY=1")
+        every = watchdog_s()
+        notify("READY=1")
         while every is not None:
             if not self.journal.trouble or self.journal.waiting < 10_000:
-                notify.notify("WATCHDOG=1")
+                notify("WATCHDOG=1")
             await self.system.sleep(every)
 
     async def run(self) -> None:
@@ -206,7 +207,7 @@ class StationAgent:
                     tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
                 self._appended(urgent=True)
         finally:
-            notify.notify("STOPPING=1")
+            notify("STOPPING=1")
             stamp = self.clock.stamp()
             self.journal.append(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.journal.close()

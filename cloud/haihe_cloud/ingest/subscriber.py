@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 import paho.mqtt.client as mqtt
+from haihe_contract.backoff import Backoff
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError
 from paho.mqtt.enums import CallbackAPIVersion
@@ -23,17 +24,15 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from haihe_cloud.limits import RECEIVE_MAXIMUM
+from haihe_cloud.limits import RECEIVE_MAXIMUM, RECONNECT_MS_MAX
 from haihe_cloud.settings import BrokerSettings
 
-from .backoff import Backoff
 from .inbox import Inbox, Message
 
 _log = logging.getLogger(__name__)
 _CONNECT_S = 3.0
 _KEEPALIVE_S = 20
 _SESSION_S = 7 * 86400
-_STABLE_MS = 20_000
 _PACKET_BYTES_MAX = 4 * 1024 * 1024
 _OUTGOING = 1000
 
@@ -86,7 +85,8 @@ class Subscriber:
         self._inbox = inbox
         self._urgent = urgent
         self._clock = clock
-        self._backoff = Backoff(chance)
+        self._chance = chance
+        self._backoff = Backoff(RECONNECT_MS_MAX)
         self._forgotten = forgotten
         self._stop = threading.Event()
         self._ended = threading.Event()
@@ -119,10 +119,10 @@ class Subscriber:
             if self._stop.is_set():
                 break
             self._away(reason)
-            if self._connected_ms and self._clock.monotonic_ms() - self._connected_ms >= _STABLE_MS:
-                self._backoff.reset()
+            if self._connected_ms:
+                self._backoff.ended(self._clock.monotonic_ms() - self._connected_ms, useful=True)
             self._connected_ms = 0
-            self._stop.wait(self._backoff.next_s())
+            self._stop.wait(self._backoff.next_ms(self._chance.random()) / 1000)
         self.link = Link(False, self._clock.now_ms(), "stopped", 0)
 
     def _once(self) -> str:

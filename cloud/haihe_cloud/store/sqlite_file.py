@@ -1,13 +1,14 @@
 """The file of the embedded store: its schema, a connection for each thread, commits, and being away."""
 
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from haihe_contract.errors import FieldError
+
+from haihe_cloud.connections import Connections
 
 from .choose import TIME_MS_MAX
 from .port import StoreAway
@@ -51,10 +52,11 @@ class SqliteFile:
 
     def __init__(self, path: Path, *, patience_s: float) -> None:
         self.path = path
-        self._patience_s = patience_s
-        self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        self._connections = Connections(
+            path,
+            patience_s=patience_s,
+            prepare=lambda connection: connection.execute(f"PRAGMA journal_size_limit={_WAL_BYTES_KEPT}"),
+        )
         self._prepare()
 
     @contextmanager
@@ -65,15 +67,15 @@ class SqliteFile:
             StoreAway: when SQLite cannot write now.
         """
         try:
-            connection = self._connection()
+            connection = self._connections.mine()
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            self._drop()  # closing rolls back
+            self._connections.drop()  # closing rolls back
             raise StoreAway(f"{self.path}: {error}") from error
         except BaseException:
-            self._drop()
+            self._connections.drop()
             raise
 
     def select(self, sql: str, facts: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
@@ -83,44 +85,14 @@ class SqliteFile:
             StoreAway: when SQLite cannot read now.
         """
         try:
-            return self._connection().execute(sql, facts).fetchall()
+            return self._connections.mine().execute(sql, facts).fetchall()
         except sqlite3.Error as error:
-            self._drop()
+            self._connections.drop()
             raise StoreAway(f"{self.path}: {error}") from error
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        with self._lock:
-            for connection in self._all:
-                connection.close()
-            self._all.clear()
-        self._local = threading.local()
-
-    def _connection(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = sqlite3.connect(self.path, timeout=self._patience_s, isolation_level=None, check_same_thread=False)
-            try:
-                found.execute("PRAGMA journal_mode=WAL")
-                found.execute("PRAGMA synchronous=FULL")
-                found.execute(f"PRAGMA journal_size_limit={_WAL_BYTES_KEPT}")
-            except sqlite3.Error:
-                found.close()
-                raise
-            self._local.connection = found
-            with self._lock:
-                self._all.append(found)
-        return found
-
-    def _drop(self) -> None:
-        """Let go of this thread's connection after a fault, so that the next try starts fresh."""
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is not None:
-            self._local.connection = None
-            with self._lock:
-                if found in self._all:
-                    self._all.remove(found)
-            found.close()
+        self._connections.close()
 
     def _prepare(self) -> None:
         try:

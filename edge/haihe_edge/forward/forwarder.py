@@ -9,11 +9,11 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
+from haihe_contract.backoff import Backoff
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import LANE_LIVE, Record
 
-from .backoff import Backoff
 from .held import Held
 from .outbox import Offer, Outbox
 from .port import Link, LinkDown, PublishRefused, Source

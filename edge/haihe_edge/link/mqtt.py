@@ -7,6 +7,7 @@ directly because wrappers around it swallow an acknowledgement that says "refuse
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,7 @@ class MqttLink:
 
             return call
 
+        client.on_socket_open = _no_delay
         client.on_connect = over(self._connected)
         client.on_subscribe = over(self._subscribed)
         client.on_disconnect = over(self._disconnected)
@@ -200,6 +202,12 @@ class MqttLink:
             client.disconnect()
             await asyncio.to_thread(client.loop_stop)
         self._end("closed")
+
+
+def _no_delay(_client: paho.Client, _userdata: Any, connection: Any) -> None:
+    """A live batch is small and wanted now: it must not wait for the acknowledgement of the one before."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _reason(error: Exception) -> str:

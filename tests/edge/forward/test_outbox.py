@@ -3,10 +3,10 @@
 import random
 from pathlib import Path
 
+from haihe_contract.backoff import Backoff
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import LineHeld, Receipt
 from haihe_contract.record import LANE_ALARM, LANE_BACKLOG, LANE_LIVE, Event, Readings, Record
-from haihe_edge.forward.backoff import Backoff
 from haihe_edge.forward.held import Held
 from haihe_edge.forward.outbox import Offer, Outbox
 from hypothesis import given, settings

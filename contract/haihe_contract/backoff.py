@@ -1,4 +1,4 @@
-"""When to try the link again. Pure: chance comes in as a number."""
+"""When to try a connection again. Pure: chance comes in as a number."""
 
 STABLE_MS = 30_000
 FIRST_MS = 500
@@ -9,6 +9,9 @@ class Backoff:
 
     A link that connects and drops at once must not be hammered, so a connection alone resets nothing
     (field lesson C 38).
+
+    Args:
+        cap_ms: the longest pause.
     """
 
     def __init__(self, cap_ms: int) -> None:
