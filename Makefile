@@ -67,6 +67,8 @@ lock: install ## resolve the dependencies anew (needs uv)
 	  uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --extra $$extra pyproject.toml -o requirements/$$extra.txt || exit 1; \
 	done
+	echo hatchling | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header - -o requirements/build.txt
 
 clean: ## remove what make made
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

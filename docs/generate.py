@@ -59,12 +59,13 @@ def quality() -> str:
 def commands() -> str:
     """Every command of the three command lines."""
     from haihe_cloud import cli as cloud
+    from haihe_cloud.words import Sentences
     from haihe_edge import cli as edge
     from haihe_simulators import cli as simulators
 
     out = ["# Commands", "", "Exit codes: 0 all is well, 1 something is wrong, 2 you asked wrongly.", ""]
-    for module in (edge, cloud, simulators):
-        out += _command(module.parser(), 2)
+    for parser in (edge.parser(), cloud.parser(Sentences("en")), simulators.parser()):
+        out += _command(parser, 2)
     return "\n".join(out) + "\n"
 
 

@@ -36,13 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0 all is well, 1 something is wrong, 2 asked wrongly."""
     language = choose(_asked_language(sys.argv[1:] if arguments is None else arguments))
     words = Sentences(language)
-    parser = _parser(words)
+    root = parser(words)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
-        argcomplete.autocomplete(parser)
+        argcomplete.autocomplete(root)
     try:
-        asked = parser.parse_args(arguments)
+        asked = root.parse_args(arguments)
     except SystemExit as stop:
         return GOOD if stop.code in (0, None) else ASKED_WRONGLY
     as_json = bool(getattr(asked, "json", False))
@@ -88,6 +88,8 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
         )
     if asked.command == "pki":
         return _pki(asked, clock, words)
+    if asked.command == "grafana":
+        return commands.grafana(asked.directory, words)
     settings = load_settings(asked.config)
     if asked.command == "check":
         return commands.check(settings, clock, words)
@@ -158,7 +160,8 @@ def _pki(asked: argparse.Namespace, clock: SystemClock, words: Sentences) -> Ans
     return keys.issued(pki.make_receipt_key(), words)
 
 
-def _parser(words: Sentences) -> argparse.ArgumentParser:
+def parser(words: Sentences) -> argparse.ArgumentParser:
+    """All commands with their help in that language."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--lang", choices=("zh", "en"), default=argparse.SUPPRESS, help=words("language"))
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=words("print one JSON object"))
@@ -169,8 +172,8 @@ def _parser(words: Sentences) -> argparse.ArgumentParser:
         default=Path(os.environ.get("HAIHE_CLOUD_CONFIG", keys.SETTINGS_NAME)),
         help=words("settings file"),
     )
-    parser = argparse.ArgumentParser(prog="haihe-cloud", description=words("The centre of Haihe."), parents=[common])
-    top = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    root = argparse.ArgumentParser(prog="haihe-cloud", description=words("The centre of Haihe."), parents=[common])
+    top = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     init = top.add_parser(
         "init", parents=[common], help=words("make keys, broker configuration and settings of a single box")
@@ -228,8 +231,10 @@ def _parser(words: Sentences) -> argparse.ArgumentParser:
     kept.add_parser("list", parents=[of_centre])
     one = kept.add_parser("show", parents=[of_centre])
     one.add_argument("number", type=int)
+    boards = top.add_parser("grafana", parents=[common], help=words("write Grafana's dashboards and provisioning"))
+    boards.add_argument("directory", type=Path, metavar="DIR")
     _pki_parser(top, common, words)
-    return parser
+    return root
 
 
 def _pki_parser(

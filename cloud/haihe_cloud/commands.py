@@ -271,3 +271,25 @@ def _certificate(path: Path) -> x509.Certificate:
         ) from None
     except ValueError:
         raise FieldError("this is no certificate in PEM form", where=str(path)) from None
+
+
+def grafana(directory: Path, words: Sentences) -> Answer:
+    """Write every file that Grafana is provisioned from.
+
+    Raises:
+        FieldError: when one cannot be written.
+    """
+    from .show.grafana import write_all
+
+    try:
+        written = write_all(directory)
+    except OSError as error:
+        raise FieldError(
+            f"the files cannot be written: {error.strerror}",
+            where=str(error.filename or directory),
+            do="check its owner",
+        ) from None
+    return Answer(
+        {"written": [str(path) for path in written]},
+        "\n".join([*(str(path) for path in written), words("{n} files written", n=len(written))]),
+    )

@@ -107,6 +107,7 @@ class Service:
             status=self.status,
             clock=clock,
             feed=self.feed,
+            problems=self.engine.problems,
             write_token=token,
         )
 
@@ -162,6 +163,7 @@ class Service:
             },
             "follower_behind": self.ledger.behind(),
             "quarantine_dropped": self.ledger.quarantine_dropped(),
+            "alarm": {"not_judged": len(self.engine.problems()), "unreadable": self.engine.unreadable},
         }
 
     def _subscriber(self, name: str, filters: list[str], *, urgent: bool, chance: random.Random) -> Subscriber:

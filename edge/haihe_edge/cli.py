@@ -301,9 +301,8 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
         )
     )
     for trouble in said["troubles"]:
-        print(
-            talk.paint(f"! {trouble['where']}: {talk.say(trouble['kind'] + ' trouble')} {trouble['words']}", good=False)
-        )
+        words = talk.say(trouble["words"]["sentence"], **trouble["words"]["facts"])
+        print(talk.paint(f"! {trouble['where']}: {talk.say(trouble['kind'] + ' trouble')} {words}", good=False))
     return talk.verdict(talk.say("all is well" if said["ok"] else "something is wrong, see above"), good=said["ok"])
 
 

@@ -287,8 +287,10 @@ async def read_alone(site: Site, name: str) -> dict[str, Any]:
     Raises:
         FieldError: when there is no instrument of that name.
     """
-    system = SystemClock()
-    clock = StationClock(system, ClockTrust())
+    clock = StationClock(SystemClock(), ClockTrust())
+    if name not in {each.instrument for each in site.series}:
+        known = ", ".join(dict.fromkeys(each.instrument for each in site.series))
+        raise FieldError(f"no instrument {name!r}", where=str(site.file), do=f"name one of {known}")
     acquirer = Acquirer(site.only(name), clock, clock.grade, lambda _group: None)
     running = asyncio.ensure_future(acquirer.run())
     try:

@@ -139,7 +139,7 @@ def _troubles(buses: list[dict[str, Any]], centres: list[dict[str, Any]], journa
         if not centre["connected"] or centre["trouble"]
     ]
     for bus in buses:
-        if not bus["is_open"]:
+        if bus["error"]:
             found.append({"kind": "bus", "where": bus["name"], "words": _said(bus["error"])})
         found += [
             {"kind": "instrument", "where": each["name"], "words": _said(each["error"])}

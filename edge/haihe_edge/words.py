@@ -53,7 +53,7 @@ CHINESE = {
         "中心 {name}：{words}（{since}），{waiting} 条记录等待回执，最近回执 {receipt}"
     ),
     "journal: {used} of {limit} MiB, line {line}, number {head}; clock: {clock}": (
-        "日志：已用 {used} / {limit} MiB，线 {line}，编号 {head}；时钟：{clock}"
+        "日志：已用 {used} / {limit} MiB，编号段 {line}，编号 {head}；时钟：{clock}"
     ),
     "journal trouble": "日志故障",
     "link trouble": "链路故障",

@@ -34,12 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 all is well, 1 something is wrong, 2 asked wrongly.
     """
-    parser = _parser()
+    root = parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
-        argcomplete.autocomplete(parser)
-    asked = parser.parse_args(argv)
+        argcomplete.autocomplete(root)
+    asked = root.parse_args(argv)
     words = Words(CHINESE, choose(asked.lang))
     try:
         result: int = asked.run(asked, words)
@@ -176,13 +176,14 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """All commands with their help."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--lang", choices=("zh", "en"), help="language of the output; default: the locale's")
     seeded = argparse.ArgumentParser(add_help=False)
     seeded.add_argument("--seed", type=int, default=1, help="seed of all chance (default 1)")
-    parser = argparse.ArgumentParser(prog="haihe-sim", description="Simulated rivers, instruments, links and demos.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    root = argparse.ArgumentParser(prog="haihe-sim", description="Simulated rivers, instruments, links and demos.")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     play = commands.add_parser(
         "demo", parents=[shared, seeded], help="a whole flood with real processes, and its balance"
@@ -241,4 +242,4 @@ def _parser() -> argparse.ArgumentParser:
     way.add_argument("--listen", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT")
     way.add_argument("--to", type=_address, required=True, metavar="HOST:PORT")
     way.set_defaults(run=_link)
-    return parser
+    return root

@@ -193,7 +193,9 @@ class Worker:
                 _, times = taken.unknown.get(verdict.station, (message, 0))
                 taken.unknown[verdict.station] = (message, times + 1)
             else:
+                # The station thinks that we know its dictionary. Our receipt tells it the epoch and what we hold.
                 self.counts.waiting_for_dictionary += 1
+                self._owed.add(verdict.station)
         return taken
 
     def _verdict(self, message: Message, known: "_Known", dictionary: KnownDictionary) -> Verdict:

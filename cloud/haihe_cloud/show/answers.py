@@ -81,6 +81,16 @@ class UnknownSeen(_Answer):
     last_ms: int
 
 
+class ProblemSeen(_Answer):
+    """A level that somebody meant to be judged and that is not, for example because its datum is another."""
+
+    station: str
+    rule: str
+    series: str
+    zh: str
+    en: str
+
+
 class StationList(_Answer):
     """All stations, worst first."""
 
@@ -88,6 +98,7 @@ class StationList(_Answer):
     counts: dict[Condition, int] = Field(description="stations for which each state holds; one can count in several")
     stations: list[StationSummary]
     unknown: list[UnknownSeen]
+    problems: list[ProblemSeen] = Field(description="levels that are not judged although they should be")
 
 
 class SeriesNow(Value):

@@ -1,6 +1,6 @@
 """The web application of the centre: API, live events, metrics, health, page. Parts are handed in, none is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def create_app(
     status: Callable[[], dict[str, Any]],
     clock: Clock,
     feed: LiveFeed,
+    problems: Callable[[], Sequence[object]] = tuple,
     write_token: str | None = None,
     tiles: str = "",
     heartbeat_s: float = HEARTBEAT_S,
@@ -63,6 +64,7 @@ def create_app(
         clock: of the centre.
         feed: latest values; the caller runs it as a follower, calls ``load()`` at start and ``close()`` before the
             server is told to stop, because open event streams would hold it.
+        problems: levels that are not judged although they should be (:class:`answers.ProblemSeen`).
         write_token: needed to answer alarms; None when the network itself is the guard.
         tiles: address pattern of the bureau's own map tiles (``https://…/{z}/{x}/{y}.png``, WGS 84 or CGCS2000).
         heartbeat_s: longest silence of an event stream.
@@ -75,7 +77,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    views = Views(store=store, ledger=ledger, registry=registry, feed=feed, clock=clock)
+    views = Views(store=store, ledger=ledger, registry=registry, feed=feed, clock=clock, problems=problems)
     install(app, clock)
     _guard(app, tiles)
     app.include_router(stations_router(views))

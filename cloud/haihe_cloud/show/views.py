@@ -1,6 +1,6 @@
 """From facts to answers: what a dispatcher is shown of a station. No HTTP here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from haihe_contract import quality
 from haihe_contract.clock import Clock
@@ -21,6 +21,7 @@ from .answers import (
     LimitSeen,
     LineSeen,
     Named,
+    ProblemSeen,
     SeriesNow,
     StationDetail,
     StationList,
@@ -38,7 +39,17 @@ COUNTED = 1000
 class Views:
     """Answers about stations."""
 
-    def __init__(self, *, store: Store, ledger: Ledger, registry: Registry, feed: LiveFeed, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ledger: Ledger,
+        registry: Registry,
+        feed: LiveFeed,
+        clock: Clock,
+        problems: Callable[[], Sequence[object]] = tuple,
+    ) -> None:
+        self.problems = problems
         self.store = store
         self.ledger = ledger
         self.registry = registry
@@ -80,6 +91,7 @@ class Views:
             counts=counts,
             stations=rows,
             unknown=[UnknownSeen.model_validate(each) for each in self.registry.unknown()],
+            problems=[ProblemSeen.model_validate(each) for each in self.problems()],
         )
 
     def detail(self, station: Station) -> StationDetail:

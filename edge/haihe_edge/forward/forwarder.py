@@ -73,6 +73,7 @@ class Forwarder:
         self._backoff = Backoff(retry_most_ms)
         self._wake = asyncio.Event()
         self._got_receipt = False
+        self._unheard = False  # receipts are overdue: perhaps the centre has lost the dictionary that it once held
         self._settle_lines()
 
     def _settle_lines(self) -> None:
@@ -128,6 +129,7 @@ class Forwarder:
                 now = self._clock.monotonic_ms()
                 if self.outbox.overdue(now):
                     self.trouble = "receipts are overdue"
+                    self._unheard = True
                 offer = self.outbox.choose(now, backlog=self._got_receipt or now >= backlog_from)
                 if offer is not None:
                     await self._send(offer)
@@ -156,7 +158,7 @@ class Forwarder:
                 self.refused += 1
                 self.trouble = f"a receipt was not accepted: {error}"
                 continue
-            self._got_receipt = True
+            self._got_receipt, self._unheard = True, False
             self.last_receipt_ms = self._clock.now_ms()
             self.trouble = ""
             if self.held.take(receipt):
@@ -211,7 +213,8 @@ class Forwarder:
         if offer.numbers and not records:
             return None
         carried = RangeSet.from_numbers(record.number for record in records)
-        if records and DICTIONARY_NUMBER not in self.held.of(offer.line) and DICTIONARY_NUMBER not in carried:
+        known = DICTIONARY_NUMBER in self.held.of(offer.line) and not self._unheard
+        if records and not known and DICTIONARY_NUMBER not in carried:
             dictionary = self._journal.dictionary(offer.line)
             if dictionary is not None:
                 records.append(Record(DICTIONARY_NUMBER, False, dictionary))

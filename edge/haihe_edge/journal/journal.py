@@ -5,6 +5,8 @@ starts a new line and never touches older files, so there is nothing that a data
 """
 
 import errno
+import fcntl
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -81,6 +83,7 @@ class Journal:
         self._lost: dict[int, RangeSet] = {}
         self._lost_unsaid: set[int] = set()
         self._disk_full = False
+        self._lock_fd = -1
 
     @classmethod
     def open(
@@ -110,6 +113,7 @@ class Journal:
         journal = cls(directory, size=size, clock=clock)
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+            journal._lock_directory()
             damaged = journal._survey()
             previous = journal._closed[-1] if journal._closed else None
             while journal.line == 0 or any(journal.line == old.line for old in journal._closed):
@@ -137,6 +141,24 @@ class Journal:
             ) from None
         journal.commit()
         return journal
+
+    def _lock_directory(self) -> None:
+        """One writer: a second agent must not open a line in the first one's journal.
+
+        Raises:
+            FieldError: when another process has it.
+            OSError: when the disk refuses.
+        """
+        self._lock_fd = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+        try:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock_fd)
+            raise FieldError(
+                "another agent is already running for this station",
+                where=str(self.directory),
+                do="stop it first: systemctl stop haihe-edge",
+            ) from None
 
     def _survey(self) -> list[tuple[str, str]]:
         damaged: list[tuple[str, str]] = []
@@ -365,9 +387,12 @@ class Journal:
             self.commit()
             if self.waiting:
                 self._abandon()
-                return
-            try:
-                self._open = self._open or self._new_segment(self._next)
-            except OSError as error:
-                self.trouble = f"{error.strerror or error} ({error.filename or self.directory})"
-            self._seal(final=True)
+            else:
+                try:
+                    self._open = self._open or self._new_segment(self._next)
+                except OSError as error:
+                    self.trouble = f"{error.strerror or error} ({error.filename or self.directory})"
+                self._seal(final=True)
+            if self._lock_fd >= 0:
+                os.close(self._lock_fd)
+                self._lock_fd = -1

@@ -144,7 +144,14 @@ class MqttLink:
             self._ready.exception()  # seen: whoever waits hears it, and nobody need wait
 
     def _disconnected(self, client: paho.Client, _flags: Any, reason: ReasonCode, _properties: Properties) -> None:
-        if client is self._client:
+        if client is not self._client:
+            return
+        if self._ready is not None and not self._ready.done():
+            self._end(
+                "the broker ended it before it answered; is the station's certificate from the broker's authority, "
+                "and still valid?"
+            )
+        else:
             self._end(str(reason))
 
     def _end(self, why: str) -> None:

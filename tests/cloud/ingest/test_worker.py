@@ -21,6 +21,7 @@ from haihe_contract import receipt as receipts
 from haihe_contract import topic
 from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
+from haihe_contract.receipt import verify
 from haihe_contract.record import Event, Readings
 
 from tests.cloud.samples import LEVEL, LINE, STATION, T0, StillClock, data
@@ -292,9 +293,12 @@ def test_an_unknown_station_is_listed_and_taken_once_it_is_registered(centre: Ce
     assert centre.registry.unknown() == []
 
 
-def test_a_batch_without_known_dictionary_gets_no_receipt(centre: Centre) -> None:
+def test_a_batch_without_known_dictionary_is_not_booked_and_answered_with_what_is_held(centre: Centre) -> None:
     centre.worker.round([centre.message(data([4, 5]))])
-    assert (centre.published, centre.numbers(), centre.worker.counts.waiting_for_dictionary) == ([], [], 1)
+    assert (centre.numbers(), centre.worker.counts.waiting_for_dictionary) == ([], 1)
+    said = verify(centre.published[-1][1], centre.key.public_key(), centre="haihe", station=STATION)
+    # a station that trusts an older epoch learns from this that its dictionary must come again
+    assert (said.epoch, said.lines) == (centre.ledger.epoch, [])
     assert centre.acknowledged == ["m"], "the station sends it again; the broker need not keep it"
 
 

@@ -68,6 +68,8 @@ def crash(journal: Journal) -> None:
     if journal._open is not None:
         os.close(journal._open._fd)
         journal._open._fd = -1
+    os.close(journal._lock_fd)
+    journal._lock_fd = -1
 
 
 def test_every_opening_starts_a_new_line_that_names_the_one_before(tmp_path: Path) -> None:
@@ -228,7 +230,7 @@ def test_a_second_reading_of_a_series_at_one_time_is_moved_by_a_millisecond_and_
 
 def test_a_disk_that_refuses_is_said_and_nothing_is_lost_when_it_takes_again(tmp_path: Path) -> None:
     journal = start(tmp_path)
-    crash(journal)
+    os.close(journal._open._fd)  # type: ignore[union-attr]
     journal._open._fd = os.open("/dev/full", os.O_WRONLY)  # type: ignore[union-attr]
     number = journal.append(group(5))
     assert journal.commit() == []
@@ -242,6 +244,14 @@ def test_a_directory_that_cannot_be_used_is_an_error_for_the_person_on_site(tmp_
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FieldError, match="cannot be used"):
         start(tmp_path / "file")
+
+
+def test_a_second_agent_cannot_write_into_the_journal_of_a_running_one(tmp_path: Path) -> None:
+    first = start(tmp_path)
+    with pytest.raises(FieldError, match="already running"):
+        start(tmp_path)
+    first.close()
+    start(tmp_path).close()
 
 
 def test_an_empty_file_and_foreign_files_do_not_stop_the_start(tmp_path: Path) -> None:

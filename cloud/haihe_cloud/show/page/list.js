@@ -4,7 +4,7 @@ import { el, put } from "./dom.js";
 import { count, fixed, margin, tendency } from "./figures.js";
 import { chip, rank, sign, stateName } from "./marks.js";
 import { ageNode } from "./time.js";
-import { stationName, t } from "./words.js";
+import { lang, stationName, t } from "./words.js";
 
 function order(a, b) {
   const gap = (row) => (row.level && row.level.warning !== null ? row.level.warning - row.level.value : Infinity);
@@ -17,10 +17,11 @@ export function list(node, on) {
   const rows = el("ol", { class: "rows" });
   const nothing = el("p", { class: "nothing", hidden: true });
   const unknown = el("p", { class: "unknown", hidden: true });
+  const problem = el("p", { class: "unknown", hidden: true });
   const total = el("span", { class: "total" });
   node.append(
     el("div", { class: "list-head" }, el("h2", { id: "list-title" }, t("stations")), total, search),
-    unknown, rows, nothing,
+    unknown, problem, rows, nothing,
   );
   const kept = new Map();
   let stations = [], chosenState = null, chosen = null;
@@ -61,6 +62,10 @@ export function list(node, on) {
     unknown(found) {
       unknown.hidden = found.length === 0;
       unknown.textContent = t("unknown_stations", { list: found.slice(0, 5).map((each) => each.code).join(", ") + (found.length > 5 ? " …" : "") });
+    },
+    problems(found) {
+      problem.hidden = found.length === 0;
+      problem.textContent = found.slice(0, 3).map((each) => `${each.station}: ${each[lang]}`).join(" · ") + (found.length > 3 ? ` … (${found.length})` : "");
     },
     first: () => [...stations].sort(order)[0],
   };

@@ -81,6 +81,7 @@ async function start() {
     for (const code of stations.keys()) if (!codes.has(code)) stations.delete(code);
     for (const each of found.stations) stations.set(each.code, each);
     rows.unknown(found.unknown);
+    rows.problems(found.problems);
     paint();
     follow();
     one.refresh();
