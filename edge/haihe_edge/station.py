@@ -39,6 +39,7 @@ RECEIPTS_SAVE_S = 10.0
 WINDOW_SHARE = 0.75
 """Of the commit window, how much a routine reading waits; the rest is for the disk to sync."""
 WATCHERS_QUEUE_MAX = 1000
+COMMIT_STUCK_MS = 120_000
 
 
 class StationAgent:
@@ -59,6 +60,7 @@ class StationAgent:
         self._committing = asyncio.Event()
         self._urgent = asyncio.Event()
         self._oldest_ms = 0
+        self._commit_ms: int | None = None
         self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
         self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
         self.forwarders = [self._forwarder(centre, chance) for centre in site.centres]
@@ -144,7 +146,9 @@ class StationAgent:
 
     async def _commit_now(self) -> None:
         freed = self.journal.files_freed
+        self._commit_ms = self.system.monotonic_ms()
         records = await asyncio.to_thread(self.journal.commit)
+        self._commit_ms = None
         if records:
             self.commits += 1
         for forwarder in self.forwarders:
@@ -181,11 +185,15 @@ class StationAgent:
                 self.journal.trouble = f"{error.strerror or error} ({error.filename})"
 
     async def beat(self) -> None:
-        """Feed the service manager's watchdog as long as the event loop turns and commits get through."""
+        """Feed the service manager's watchdog as long as the event loop turns and the disk answers.
+
+        A disk that refuses is no reason: a restart would lose what waits in memory. One that never comes back
+        from a write is.
+        """
         every = watchdog_s()
         notify("READY=1")
         while every is not None:
-            if not self.journal.trouble or self.journal.waiting < 10_000:
+            if self._commit_ms is None or self.system.monotonic_ms() - self._commit_ms < COMMIT_STUCK_MS:
                 notify("WATCHDOG=1")
             await self.system.sleep(every)
 
