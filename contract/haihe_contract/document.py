@@ -9,7 +9,7 @@ import difflib
 import math
 import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,10 +17,24 @@ import msgspec
 import yaml
 from msgspec import inspect
 
+from .place import Document, DocumentError, Problem, parse
 from .series import POINT_PATTERN
 from .topic import STATION_PATTERN
 
-DOCUMENT_BYTES_MAX = 1024 * 1024
+__all__ = [
+    "Document",
+    "DocumentError",
+    "Problem",
+    "duration_ms",
+    "load",
+    "load_partly",
+    "near",
+    "parse",
+    "read",
+    "read_partly",
+    "size_bytes",
+]
+
 _DEPTH_MAX = 32
 _NODES_MAX = 200_000
 """A 1 MiB file has fewer; aliases of aliases could make any number of them."""
@@ -56,104 +70,6 @@ def size_bytes(text: str) -> int:
     return round(float(match[1]) * _SIZE_BYTES[match[2]])
 
 
-class Problem(msgspec.Struct, frozen=True, order=True):
-    """One fault of a document: where, and what."""
-
-    file: str
-    line: int
-    column: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.what}"
-
-
-class DocumentError(Exception):
-    """A document that cannot be used, with all its faults in the order of the file."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = sorted(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
-class Document:
-    """A parsed file: knows the place of every key, so that checks across the model can name it too."""
-
-    def __init__(self, file: str, root: yaml.Node | None) -> None:
-        self.file = file
-        self.root = root
-        self.problems: list[Problem] = []
-
-    def complain(self, path: tuple[str | int, ...], what: str, *, key: bool = False) -> None:
-        """Note a fault at the value (or the key) with that path, e.g. ``("instruments", 2, "unit")``."""
-        problem = self.problem(path, what, key=key)
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-    def problem(self, path: tuple[str | int, ...], what: str, *, key: bool = False) -> Problem:
-        """The place of a value (or key) with something to say about it, without complaining: for warnings."""
-        node = self._node(path, key=key)
-        mark = node.start_mark if node is not None else None
-        return Problem(self.file, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, what)
-
-    def _node(self, path: tuple[str | int, ...], *, key: bool = False) -> yaml.Node | None:
-        node = self.root
-        for depth, step in enumerate(path):
-            if isinstance(node, yaml.MappingNode):
-                for name, value in node.value:
-                    if name.value == str(step):
-                        node = name if key and depth == len(path) - 1 else value
-                        break
-                else:
-                    return node
-            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-                node = node.value[step]
-            else:
-                return node
-        return node
-
-    def finish(self) -> None:
-        """Raise everything that was complained about.
-
-        Raises:
-            DocumentError: when there was anything.
-        """
-        if self.problems:
-            raise DocumentError(self.problems)
-
-
-def parse(text: str, file: str) -> Document:
-    """Parse the text without believing anything about its contents.
-
-    Raises:
-        DocumentError: when it is not YAML, or too large.
-    """
-    if len(text) > DOCUMENT_BYTES_MAX:
-        raise DocumentError([Problem(file, 1, 1, f"larger than {DOCUMENT_BYTES_MAX} bytes")])
-    try:
-        loader = yaml.SafeLoader(text)
-        try:
-            root = loader.get_single_node()
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise DocumentError([Problem(file, *place, f"not YAML: {error.problem or error}")]) from None
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        column = error.position - (before.rfind("\n") + 1) + 1
-        what = f"not YAML: the character U+{ord(text[error.position]):04X} is not allowed"
-        raise DocumentError([Problem(file, before.count("\n") + 1, column, what)]) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        what = "nested too deeply" if isinstance(error, RecursionError) else f"not YAML: {error}"
-        raise DocumentError([Problem(file, 1, 1, what)]) from None
-    document = Document(file, root)
-    if root is None:
-        raise DocumentError([Problem(file, 1, 1, "the file is empty")])
-    return document
-
-
 def load(path: Path, model: type[_S]) -> tuple[_S, Document]:
     """Read a file into its model. The document is returned for checks across fields.
 
@@ -166,8 +82,9 @@ def load(path: Path, model: type[_S]) -> tuple[_S, Document]:
 def load_partly(path: Path, model: type[_S]) -> tuple[_S, Document]:
     """As :func:`load`, but a file with faults is given as far as it goes, for checks that look further.
 
-    The faults found so far are in the document: end with ``document.finish()``. A list holds None where an
-    entry cannot be used, and an optional key that cannot be used has its default.
+    The faults found so far are in the document: end with ``document.finish()``. Where a required value is
+    missing or wrong an empty one of its type stands in, of which :meth:`Document.complain` says nothing more; an
+    optional key that cannot be used has its default, and a list holds None where an entry is no block at all.
 
     Raises:
         DocumentError: when not even the outermost keys can be used.
@@ -307,17 +224,34 @@ class _Walk:
             taken = self.node(value, field.type, key.value, depth + 1)
             if taken is not _FAULT:
                 values[field.name] = taken
-        # A misspelt key is one mistake, not two: its right name is not called missing as well.
-        meant = {_nearest(word, fields) for word in seen if word not in fields}
-        needed = [field for field in fields.values() if field.required]
-        for missing in [field for field in needed if field.encode_name not in seen | meant]:
-            self.fault(node, f"{name}: the key {missing.encode_name!r} is missing")
-        if any(field.name not in values for field in needed):
+            else:
+                self.document.stand_ins.add((id(node), key.value))
+        self.complete(node, fields, values, seen, name)
+        if _FAULT in values.values():
             return _FAULT
         try:
             return kind.cls(**values)
         except (ValueError, TypeError) as error:
             return self.fault(node, f"{name}: {error}")
+
+    def complete(
+        self,
+        node: yaml.Node,
+        fields: Mapping[str, inspect.Field],
+        values: dict[str, Any],
+        seen: set[str],
+        name: str,
+    ) -> None:
+        """Name the required keys that are missing, and let something stand in for what cannot be used."""
+        # A misspelt key is one mistake, not two: its right name is not called missing as well.
+        meant = {_nearest(word, fields) for word in seen if word not in fields}
+        needed = [field for field in fields.values() if field.required]
+        for missing in [field for field in needed if field.encode_name not in seen | meant]:
+            self.fault(node, f"{name}: the key {missing.encode_name!r} is missing")
+        for field in needed:
+            if field.name not in values:
+                self.document.stand_ins.add((id(node), field.encode_name))
+                values[field.name] = _stand_in(field.type)
 
     def mapping(self, node: yaml.Node, kind: inspect.DictType, name: str, depth: int) -> Any:
         if not isinstance(node, yaml.MappingNode):
@@ -380,6 +314,30 @@ class _Walk:
                 yield key, value
             else:
                 self.fault(key, "a key must be one word")
+
+
+def _stand_in(kind: inspect.Type) -> Any:
+    """An empty value of that type."""
+    if isinstance(kind, inspect.StructType):
+        values = {field.name: _stand_in(field.type) for field in kind.fields if field.required}
+        return _FAULT if _FAULT in values.values() else kind.cls(**values)
+    if isinstance(kind, inspect.UnionType):
+        return None if any(isinstance(each, inspect.NoneType) for each in kind.types) else _stand_in(kind.types[0])
+    if isinstance(kind, inspect.EnumType):
+        return next(iter(kind.cls))
+    if isinstance(kind, inspect.LiteralType):
+        return kind.values[0]
+    if isinstance(kind, inspect.VarTupleType):
+        return ()
+    empty: dict[type, Any] = {
+        inspect.StrType: "",
+        inspect.IntType: 0,
+        inspect.FloatType: 0.0,
+        inspect.BoolType: False,
+        inspect.ListType: [],
+        inspect.DictType: {},
+    }
+    return empty.get(type(kind), _FAULT)
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:

