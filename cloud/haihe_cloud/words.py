@@ -1,10 +1,8 @@
 # ruff: noqa: E501 - a table reads best with one sentence a line
 """The sentences of the centre's commands in Chinese, and how faults raised deeper down are retold in it."""
 
-import re
-from functools import cache
-
 from haihe_contract.language import Words
+from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 
 CHINESE = {
     # words of tables
@@ -163,36 +161,42 @@ CHINESE = {
 """Every sentence of this package's commands."""
 
 
+RULE_FAULTS = {
+    "rules: {n} of them, at most {most} are allowed": "rules：共 {n} 条，最多允许 {most} 条",
+    "name: {word} is taken already": "name：{word} 已被使用",
+    "name: {word} must be small letters, digits, - and _, beginning with a letter": (
+        "name：{word} 只能用小写字母、数字、- 和 _，并以字母开头"
+    ),
+    "stations: {word} is not eight digits or capital letters": "stations：{word} 不是八位数字或大写字母",
+    "raise_at: {word} is neither a number nor one of {words}": "raise_at：{word} 既不是数，也不是 {words} 之一",
+    "below: warning and guarantee levels are passed upwards; give a number instead": (
+        "below：警戒与保证水位是向上超过的；请改写为一个数"
+    ),
+    "datum: the registry names the datum of a station's own levels; leave it out here": (
+        "datum：测站自己的特征水位基面由名录给出；此处请不要写"
+    ),
+    "raise_at: must be a finite number": "raise_at：必须是有限的数",
+    "raise_at: {n} can never be measured ({low} to {high})": "raise_at：{n} 不可能测到（{low} 至 {high}）",
+    'raise_at: a level without a datum means nothing; add "datum:", for example dagu': (
+        "raise_at：没有基面的水位没有意义；请加 datum:，例如 dagu"
+    ),
+    "{name}: give one of {words} and clear_margin, so that it cannot flap": (
+        "{name}：请给出 {words} 与 clear_margin 之一，以免反复告警"
+    ),
+    "clear_margin: must be more than 0": "clear_margin：必须大于 0",
+    "code: {code} is written twice": "code：{code} 写了两次",
+}
+"""What rule and station files can have wrong."""
+
+_retelling = Retelling(CHINESE, RULE_FAULTS, DOCUMENT_FAULTS)
+
+
 class Sentences(Words):
-    """The words of the commands; faults that were raised as English sentences are retold from the same table."""
+    """The words of the commands; faults that were raised as English sentences are retold from the same tables."""
 
     def __init__(self, language: str) -> None:
         super().__init__(CHINESE, language)
 
     def retell(self, text: str) -> str:
         """The text in the chosen language, if its sentence is known; else as it is."""
-        if self.language != "zh":
-            return text
-        if text in CHINESE:
-            return CHINESE[text]
-        for form, chinese in _forms():
-            found = form.fullmatch(text)
-            if found:
-                facts = {name: CHINESE.get(fact, fact) for name, fact in found.groupdict().items()}
-                return chinese.format(**facts)
-        return text
-
-
-@cache
-def _forms() -> list[tuple[re.Pattern[str], str]]:
-    """Each sentence with facts as a pattern, the most specific first."""
-    forms = []
-    for sentence in sorted((each for each in CHINESE if "{" in each), key=_plain_letters, reverse=True):
-        parts = re.split(r"\{(\w+)\}", sentence)
-        pattern = "".join(f"(?P<{part}>.*)" if at % 2 else re.escape(part) for at, part in enumerate(parts))
-        forms.append((re.compile(pattern, re.DOTALL), CHINESE[sentence]))
-    return forms
-
-
-def _plain_letters(sentence: str) -> int:
-    return len(re.sub(r"\{\w+\}", "", sentence))
+        return _retelling(text) if self.language == "zh" else text

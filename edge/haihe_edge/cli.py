@@ -12,15 +12,16 @@ from typing import Any
 
 from haihe_contract import language
 from haihe_contract.clock import beijing
-from haihe_contract.document import DocumentError
+from haihe_contract.document import DocumentError, Problem
 from haihe_contract.element import element
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import FLAG_NAMES, GRADE_NAMES, Flag, Grade, Reason, reasons_text
+from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 from haihe_contract.series import parse_series
 
 from . import control
 from .site import Site, load_site
-from .words import CHINESE
+from .words import CHINESE, SITE_FAULTS
 
 OK, WRONG, ASKED_WRONGLY = 0, 1, 2
 SITE_FILE = "/etc/haihe/site.yaml"
@@ -51,6 +52,14 @@ class Talk:
         """The last line and the exit code."""
         print(self.paint(text, good=good))
         return OK if good else WRONG
+
+    def problem(self, problem: Problem) -> str:
+        """A fault of a file with its place."""
+        if self.language != "zh":
+            return str(problem)
+        return (
+            f"{problem.file}:{problem.line}:{problem.column}: {Retelling(SITE_FAULTS, DOCUMENT_FAULTS)(problem.what)}"
+        )
 
     def name(self, key: str) -> str:
         """A series for people."""
@@ -125,7 +134,7 @@ def _fail_document(talk: Talk, error: DocumentError) -> int:
         print(json.dumps({"ok": False, "problems": problems}, ensure_ascii=False))
     else:
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            print(talk.problem(problem), file=sys.stderr)
         print(
             talk.paint(talk.say("{n} faults; nothing was started", n=len(error.problems)), good=False), file=sys.stderr
         )
@@ -215,7 +224,7 @@ def check(talk: Talk, arguments: argparse.Namespace) -> int:
     ]
     talk.table(("bus", "instrument", "series", "every", "source"), rows)
     for warning in site.warnings:
-        print(f"{warning}  [{talk.say('worth a look')}]")
+        print(f"{talk.problem(warning)}  [{talk.say('worth a look')}]")
     return talk.verdict(talk.say("the site file is usable (fingerprint {print})", print=site.fingerprint), good=True)
 
 
@@ -232,7 +241,7 @@ def run(talk: Talk, arguments: argparse.Namespace) -> int:
 
     site = _load(arguments)
     for warning in site.warnings:
-        print(warning, file=sys.stderr)
+        print(talk.problem(warning), file=sys.stderr)
 
     def ready() -> None:
         words = talk.say("station {code} is measuring; stop with Ctrl-C", code=site.station.code)

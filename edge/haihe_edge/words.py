@@ -75,3 +75,56 @@ CHINESE = {
     "{address}: no connection, no answer": "{address}：无法连接，对方无应答",
     "no sentence from the receiver": "定位接收机没有输出语句",
 }
+
+SITE_FAULTS = {
+    "code: {word} is no station code: eight digits or capital letters": (
+        "code：{word} 不是站码：应为八位数字或大写字母"
+    ),
+    "instruments: {n} series, at most {most}": "instruments：共 {n} 个测项，最多 {most} 个",
+    "the station measures nothing: add instruments or a bus of kind gnss": (
+        "该站没有任何测量：请加 instruments 或 kind 为 gnss 的总线"
+    ),
+    "name: {word} is already the name of entry {n} of {kind}": "name：{word} 已是 {kind} 第 {n} 项的名称",
+    "port: {port} already belongs to bus {bus}": "port：{port} 已属于总线 {bus}",
+    "name: {word} is already the name of a gnss bus": "name：{word} 已是一条 gnss 总线的名称",
+    "bus: {word} is not one of buses": "bus：buses 中没有 {word}",
+    "bus: {word} is a positioning receiver; no instrument can share it": ("bus：{word} 是定位接收机，不能与仪器共用"),
+    "unit: {unit} on bus {bus} is already instrument {other}": "unit：总线 {bus} 上的 {unit} 已是仪器 {other}",
+    "profile: {word} is not known": "profile：没有型号 {word}",
+    "unit: {profile} can have {low} to {high}": "unit：{profile} 只能是 {low} 至 {high}",
+    "profile: no point of {profile} names an element; write series": (
+        "profile：{profile} 没有点位指明要素；请写 series"
+    ),
+    "point: {profile} has no {word}": "point：{profile} 没有 {word}",
+    "point: {point} names no element; add 'as: …'": "point：{point} 没有指明要素；请加 as:",
+    "as: {word} is not in the element register": "as：要素表中没有 {word}",
+    "times: 0 would make every value the same": "times：0 会使所有值相同",
+    "high: must be more than low": "high：必须大于 low",
+    "a water level without datum can be compared with no level; add 'datum: …'": (
+        "没有基面的水位无法与任何特征水位比较；请加 datum:"
+    ),
+    "the series {key} is already written in line {line}; tell them apart with 'at: …'": (
+        "测项 {key} 已写在第 {line} 行；请用 at: 加以区分"
+    ),
+    "write at least one of warning and guarantee": "warning 与 guarantee 至少写一个",
+    "guarantee: must be more than warning": "guarantee：必须高于 warning",
+    "series: {key} already has levels": "series：{key} 已有特征水位",
+    "series: the station has no {word}": "series：该站没有 {word}",
+    "datum: {series} is measured from {datums}, not from {datum}": "datum：{series} 的基面是 {datums}，不是 {datum}",
+    "no datum": "无基面",
+    "series: can mean {keys}; write the whole key": "series：可指 {keys}；请写完整的键",
+    "size: at least 1MiB is needed": "size：至少需要 1MiB",
+    "point {point} of {profile} is not sure: {why}": "{profile} 的点位 {point} 未经证实：{why}",
+    "bus: {bus} is set to {ours}; a new {profile} has {theirs}": "bus：{bus} 设为 {ours}；新的 {profile} 为 {theirs}",
+    "{key}: there is no file {file} yet": "{key}：还没有文件 {file}",
+    "profile: {word} lies in a file named {file}; they must agree": "profile：{word} 所在文件名为 {file}；两者必须一致",
+    "unit: {unit} lies outside units {units}": "unit：{unit} 不在 units {units} 之内",
+    "most: less than typical": "most：小于 typical",
+    "count: the block ends beyond address 65535": "count：该块超出地址 65535",
+    "count: more than registers_most, and whole_blocks forbids parts": (
+        "count：超过 registers_most，而 whole_blocks 不允许分段读取"
+    ),
+    "name: {word} is taken by point {n}": "name：{word} 已被第 {n} 个点位使用",
+    "raw: {raw} can never be read as {kind} ({low} to {high})": "raw：{raw} 不可能按 {kind} 读出（{low} 至 {high}）",
+}
+"""What site files and profiles can have wrong."""

@@ -246,6 +246,26 @@ def test_a_wrong_site_file_shows_all_faults_at_once_and_starts_nothing(tmp_path:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_every_fault_of_a_file_is_told_in_chinese_too(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(
+        "station: {code: abc, name: {zh: 甲}, latitude: 99, longitude: east}\n"
+        "buses:\n  - {kind: serial, name: a, port: /dev/x, boud: 1}\n  - {kind: tpc}\n"
+        "  - {kind: tcp, name: a, host: h}\n"
+        "instruments:\n  - {name: r, profile: geolux-lx-8, bus: b, unit: 300, every: soon}\n"
+        "  - {name: r, profile: geolux-lx-80, bus: a, unit: 1, every: 1ms, series: [{point: nix}, {point: firmware}]}\n"
+        "levels:\n  - {series: water_level, warning: 5, guarantee: 4}\n  - {series: x}\n  - 7\n"
+        "journal: {directory: [j], size: 10, size: 11}\n",
+        "utf-8",
+    )
+    said = haihe("check", str(path), "--lang", "zh").stderr.splitlines()
+    english = haihe("check", str(path), "--lang", "en").stderr.splitlines()
+    faults = [line for line in said if line.startswith(str(path))]
+    assert len(faults) == len([line for line in english if line.startswith(str(path))]) >= 18
+    untold = [line for line in faults if not any("\u4e00" <= letter <= "\u9fff" for letter in line.split(": ", 1)[-1])]
+    assert not untold
+
+
 def test_a_stopped_agent_is_said_so_in_both_languages(site: Path) -> None:
     english = haihe("status", str(site), "--lang", "en")
     chinese = haihe("status", str(site), "--lang", "zh")
