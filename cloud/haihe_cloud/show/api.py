@@ -124,7 +124,7 @@ def stations_router(views: Views) -> APIRouter:
     def rain(
         code: Code,
         bucket: Annotated[
-            str, Query(pattern="^(300|3600|day)$", description="seconds, or day: 08:00 to 08:00 Beijing time")
+            str, Query(pattern="^(60|300|3600|day)$", description="seconds, or day: 08:00 to 08:00 Beijing time")
         ] = "3600",
         series: Annotated[str | None, Query(max_length=200, description="left out: the first counter")] = None,
         start: Start = None,

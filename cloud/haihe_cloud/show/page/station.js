@@ -9,11 +9,11 @@ import { ageNode, clock, now, span } from "./time.js";
 import { datumName, stationName, t, word } from "./words.js";
 
 const HOUR = 3600000;
-const RANGES = { "1h": [HOUR, "300"], "6h": [6 * HOUR, "300"], "24h": [24 * HOUR, "3600"], "7d": [168 * HOUR, "day"] };
+const RANGES = { "10min": [HOUR / 6, "60"], "1h": [HOUR, "300"], "6h": [6 * HOUR, "300"], "24h": [24 * HOUR, "3600"], "7d": [168 * HOUR, "day"] };
 
 /** Build the panel once; returns its painters. */
 export function stationPanel(node, on) {
-  let code = null, detail = null, rain = null, range = "24h", series = null, drawn = 0, loaded = 0, busy = null;
+  let code = null, detail = null, rain = null, range = "24h", chosen = false, series = null, drawn = 0, loaded = 0, busy = null;
   const head = el("div", { class: "s-head" });
   const now_ = el("div", { class: "s-now" });
   const readout = el("output", { class: "readout" });
@@ -31,7 +31,7 @@ export function stationPanel(node, on) {
   node.append(empty, body);
   const chart = hydrograph(canvas, (text) => { readout.textContent = text || legend(); });
   for (const name of Object.keys(RANGES)) {
-    ranges.append(el("button", { type: "button", "data-range": name, onclick: () => { range = name; draw(true); } }, t(`range_${name}`)));
+    ranges.append(el("button", { type: "button", "data-range": name, onclick: () => { range = name; chosen = true; draw(true); } }, t(`range_${name}`)));
   }
   below.addEventListener("click", (event) => {
     const pick = event.target.closest("[data-series]");
@@ -47,7 +47,7 @@ export function stationPanel(node, on) {
   function legend() {
     const value = detail?.series.find((each) => each.series === series);
     if (!value) return "";
-    const rain = hasRain() ? ` · ${t(`rain_${{ 300: 300, 3600: 3600, day: 86400 }[RANGES[range][1]]}`)}` : "";
+    const rain = hasRain() ? ` · ${t(`rain_${{ 60: 60, 300: 300, 3600: 3600, day: 86400 }[RANGES[range][1]]}`)}` : "";
     return `${seriesName(value)} ${value.unit}${rain}`;
   }
 
@@ -87,12 +87,19 @@ export function stationPanel(node, on) {
         hasRain() ? get(`stations/${code}/rain`, { bucket, start, end }, asked.signal) : { buckets: [] },
       ]);
       if (asked.signal.aborted) return;
+      const shorter = chosen ? range : fitting(end - (readings.time_ms[0] ?? start));
+      if (shorter !== range) { range = shorter; return await draw(true); }
       say(readings.time_ms.length ? (readings.complete ? "" : t("incomplete")) : t("no_readings"));
       chart.set({ readings, rain: rain.buckets, limits: limitsOf(series), start, end });
       readout.textContent = legend();
     } catch (fault) {
       if (fault.name !== "AbortError") say(t("chart_failed", { what: fault.message }));
     }
+  }
+
+  /** A station that has just begun fills its chart: the shortest span that holds all it has, at most a day. */
+  function fitting(age) {
+    return Object.keys(RANGES).find((name) => name === "24h" || age < RANGES[name][0] * 0.9);
   }
 
   function say(text) {
@@ -116,6 +123,7 @@ export function stationPanel(node, on) {
       code = wanted;
       detail = series = null;
       drawn = 0;
+      if (!chosen) range = "24h";
       chart.clear();
       if (code) load();
       else { empty.hidden = false; body.hidden = true; empty.textContent = t("pick"); }
