@@ -20,6 +20,13 @@ DICTIONARY_SERIES = 4096
 SERIES_KEY_CHARACTERS = 200
 """Length of a series key: four times the longest that the contract can make."""
 
+REASON_BITS = 32
+"""Reasons that a newer station may name; more do not fit into what engines keep of them."""
+
+EVENT_KIND_CHARACTERS = 64
+EVENT_DETAIL_BYTES = 4096
+"""What one event may say; a station's events are kept by number, so each has its bound."""
+
 LINE_RANGES = 8192
 """Separate ranges the ledger keeps of one line. More holes than that wait until older ones are filled."""
 

@@ -8,8 +8,8 @@ import msgspec
 
 from .element import element
 
-POINT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
-CODE_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
+POINT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$(?!\n)"
+CODE_PATTERN = r"^[a-z][a-z0-9_]{0,31}$(?!\n)"
 _POINT = re.compile(POINT_PATTERN)
 _CODE = re.compile(CODE_PATTERN)
 INTERVAL_S_MAX = 366 * 86400

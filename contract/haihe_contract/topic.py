@@ -5,7 +5,7 @@ import re
 
 from .record import LANE_NAMES
 
-STATION_PATTERN = r"^[0-9A-Z]{8}$"
+STATION_PATTERN = r"^[0-9A-Z]{8}$(?!\n)"
 """Station codes are eight digits or capital letters (SL 502-2010); they are text, leading zeros are real."""
 _STATION = re.compile(STATION_PATTERN)
 ROOT = "haihe/0"

@@ -26,7 +26,7 @@ VERSION = 0
 RAW_BYTES_MAX = 4 * 1024 * 1024
 BATCH_BYTES_MAX = 1024 * 1024
 RECORDS_MAX = 65536
-READINGS_MAX = 1_000_000
+READINGS_MAX = 200_000
 RANGES_MAX = 4096
 _MAGIC = b"HB"
 _PLAIN, _ZLIB = 0, 1
@@ -42,6 +42,10 @@ _body_decoder = msgspec.msgpack.Decoder(Body)
 
 class WireError(Exception):
     """These bytes are no batch that this version can take; the text says why."""
+
+
+class Damaged(WireError):
+    """Envelope and body do not belong together: nothing that the envelope says can be believed."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -168,11 +172,11 @@ def open_batch(envelope: Envelope) -> Batch:
         try:
             raw = inflater.decompress(envelope.body, envelope.raw_length + 1)
         except zlib.error as error:
-            raise WireError(f"body does not decompress: {error}") from None
+            raise Damaged(f"body does not decompress: {error}") from None
     if len(raw) != envelope.raw_length:
-        raise WireError(f"body has {len(raw)} bytes, its envelope says {envelope.raw_length}")
+        raise Damaged(f"body has {len(raw)} bytes, its envelope says {envelope.raw_length}")
     if hashlib.sha256(envelope.header + raw).digest()[:_DIGEST_BYTES] != envelope.digest:
-        raise WireError("digest does not fit the contents")
+        raise Damaged("digest does not fit the contents")
     try:
         records = _decode_body(raw, envelope.numbers)
     except (Malformed, msgspec.DecodeError, ValueError, OverflowError) as error:

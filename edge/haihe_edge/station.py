@@ -9,6 +9,7 @@ import asyncio
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class StationAgent:
         self._urgent = asyncio.Event()
         self._oldest_ms = 0
         self._commit_ms: int | None = None
+        self._disk = ThreadPoolExecutor(1, "journal")  # its own: a link that hangs in name resolution must not delay it
         self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
         self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
         self.forwarders = [self._forwarder(centre, chance) for centre in site.centres]
@@ -140,14 +142,15 @@ class StationAgent:
             self._committing.clear()
             self._urgent.clear()
             await self._commit_now()
-            if self.journal.waiting:
+            if self.journal.trouble:
                 await self.system.sleep(1.0)  # the disk refuses: try again, keep measuring
+            if self.journal.waiting:
                 self._committing.set()
 
     async def _commit_now(self) -> None:
         freed = self.journal.files_freed
         self._commit_ms = self.system.monotonic_ms()
-        records = await asyncio.to_thread(self.journal.commit)
+        records = await asyncio.get_running_loop().run_in_executor(self._disk, self.journal.commit)
         self._commit_ms = None
         if records:
             self.commits += 1
@@ -243,7 +246,6 @@ class StationAgent:
 
 def _open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
     def opened(previous: int, last: int, last_ms: int, closed: bool) -> Opened:  # noqa: FBT001 - the record's own word
-        trust.floor_ms = max(trust.floor_ms, last_ms)
         stamp = clock.stamp()
         return Opened(
             time_ms=stamp.time_ms,
@@ -266,6 +268,7 @@ def _open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal
         entropy=lambda: random.SystemRandom().getrandbits(64),
         dictionary=Dictionary(site.dictionary()),
         opened=opened,
+        newest=trust.not_before,
     )
 
 

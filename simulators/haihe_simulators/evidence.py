@@ -196,18 +196,23 @@ def gaps(ledger_file: Path, station: str) -> list[tuple[int, int, int]]:
 
 
 def held(ledger_file: Path, station: str) -> dict[int, RangeSet]:
-    """Numbers that the ledger says are in the store, by line: for these the centre has given its receipt."""
+    """Numbers that the centre's receipts settle, by line: held ones, and refused ones that lie in quarantine.
+
+    The station does not send them again, so whatever of them is not in the store is lost.
+    """
     with closing(_open(ledger_file)) as connection:
-        rows = connection.execute("SELECT line, held FROM line WHERE station = ?", (station,)).fetchall()
-    out: dict[int, RangeSet] = {}
-    for line, packed in rows:  # pairs of distances: from the last end to the first number, from it to the end
-        reader, at, ranges = Reader(packed), 0, []
-        while not reader.done:
-            first = at + reader.varint()
-            at = first + reader.varint()
-            ranges.append((first, at))
-        out[int(line, 16)] = RangeSet(ranges)
-    return out
+        rows = connection.execute("SELECT line, held, refused FROM line WHERE station = ?", (station,)).fetchall()
+    return {int(line, 16): RangeSet([*_unpacked(held), *_unpacked(refused)]) for line, held, refused in rows}
+
+
+def _unpacked(packed: bytes) -> list[tuple[int, int]]:
+    """Ranges as the ledger keeps them: pairs of distances, last end to first number, first number to its end."""
+    reader, at, ranges = Reader(packed), 0, []
+    while not reader.done:
+        first = at + reader.varint()
+        at = first + reader.varint()
+        ranges.append((first, at))
+    return ranges
 
 
 def restarts_with_loss(ledger_file: Path, station: str) -> int:

@@ -1,9 +1,10 @@
 """What to do with a message: a pure decision, the same for MQTT and for bundles carried by hand."""
 
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
 from haihe_contract.quality import Flag
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
@@ -11,9 +12,17 @@ from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Reco
 from haihe_contract.series import parse_series
 from haihe_contract.topic import station_of
 from haihe_contract.unfold import UnknownSeries, unfold
-from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
+from haihe_contract.wire import Batch, Damaged, Envelope, WireError, open_batch, read_envelope
 
-from haihe_cloud.limits import DICTIONARY_SERIES, GAP_RANGES, NUMBER_MAX, SERIES_KEY_CHARACTERS
+from haihe_cloud.limits import (
+    DICTIONARY_SERIES,
+    EVENT_DETAIL_BYTES,
+    EVENT_KIND_CHARACTERS,
+    GAP_RANGES,
+    NUMBER_MAX,
+    REASON_BITS,
+    SERIES_KEY_CHARACTERS,
+)
 
 
 class Admitted(NamedTuple):
@@ -92,6 +101,8 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
     try:
         batch = open_batch(envelope)
         _check(batch)
+    except Damaged as error:
+        return Quarantine(speaker, str(error))  # its numbers may be anybody's guess: none is settled
     except (WireError, NotUnderstood) as error:
         return _refuse(envelope, str(error))
     if not batch.records:
@@ -177,11 +188,20 @@ def _record_fault(record: Record) -> str:
             return "gap in a line that does not exist"
     elif isinstance(body, Opened) and not (0 <= body.previous < 2**64 and 0 <= body.previous_last <= NUMBER_MAX):
         return "names a previous line or number that does not exist"
+    elif isinstance(body, Event) and (len(body.kind) > EVENT_KIND_CHARACTERS or _too_long(body.detail)):
+        return "an event that says too much"
     if isinstance(body, Gap | Opened | Event) and not 0 <= body.time_ms <= NUMBER_MAX:
         return f"time {body.time_ms} does not exist"
     if isinstance(body, Opened | Event) and not 0 <= body.grade <= 255:
         return f"clock grade {body.grade} does not exist"
     return ""
+
+
+def _too_long(detail: Mapping[str, object]) -> bool:
+    try:
+        return len(msgspec.json.encode(detail)) > EVENT_DETAIL_BYTES
+    except (TypeError, ValueError, RecursionError):
+        return True
 
 
 def _series_fault(key: str) -> str:
@@ -196,6 +216,8 @@ def _series_fault(key: str) -> str:
 
 def _fault(reading: Reading) -> str:
     """Why no store could keep the reading, or nothing."""
+    if reading.reasons >= 1 << REASON_BITS:
+        return f"reasons {int(reading.reasons)} do not exist"
     if not 0 <= reading.time_ms <= NUMBER_MAX:
         return f"time {reading.time_ms} does not exist"
     if reading.value is None:

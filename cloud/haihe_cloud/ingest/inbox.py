@@ -20,7 +20,7 @@ class Inbox:
 
     Args:
         most: messages of one urgency that may wait. The broker is told the same number, so a fuller room
-            means that somebody sends without acknowledgement (QoS 0), and that is dropped and counted.
+            means that somebody sends without acknowledgement (QoS 0), and that is not let in and counted.
     """
 
     def __init__(self, most: int) -> None:
@@ -39,6 +39,11 @@ class Inbox:
             room.append(message)
             self._came.notify()
             return True
+
+    def forget(self, *, urgent: bool) -> None:
+        """Let go of what waits in one room: its connection has ended, and the broker sends all of it again."""
+        with self._came:
+            self._rooms[0 if urgent else 1].clear()
 
     def take(self, most: int, seconds: float) -> list[Message]:
         """Wait for a message, then take what is there, urgent first, at most so many."""

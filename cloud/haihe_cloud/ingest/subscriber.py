@@ -172,7 +172,9 @@ class Subscriber:
         self._connected_ms = self._clock.monotonic_ms()
         options = SubscribeOptions(qos=1)
         client.subscribe([(each, options) for each in self._filters])
-        if not flags.session_present:
+        if flags.session_present:
+            self._inbox.forget(urgent=self._urgent)  # could not be acknowledged any more, and comes again
+        else:
             self._forgotten()
 
     def _on_subscribe(self, client: mqtt.Client, _: Any, __: int, codes: Any, ___: Any) -> None:
@@ -207,7 +209,10 @@ class Subscriber:
         except UnicodeDecodeError:
             name = ""
         taken = Message(name, bytes(message.payload), self._clock.now_ms(), acknowledge)
-        self._inbox.put(taken, urgent=self._urgent)
+        if not self._inbox.put(taken, urgent=self._urgent) and qos > 0:
+            # Nobody would ever acknowledge it, and its place in the broker's window would be lost for good.
+            self._end_reason = "the waiting room is full; what is not acknowledged comes again"
+            client.disconnect()
 
 
 def _no_delay(_: mqtt.Client, __: Any, connection: Any) -> None:

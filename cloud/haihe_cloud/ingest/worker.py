@@ -138,11 +138,34 @@ class Worker:
             messages = self._inbox.take(ROUND_MESSAGES, _IDLE_S)
             try:
                 while messages:
-                    done = self.round(messages)
+                    done = self._round_whatever_comes(messages)
                     messages = messages[done:]
                 self.housekeep()
             except Stopped:
                 return
+
+    def _round_whatever_comes(self, messages: Sequence[Message]) -> int:
+        """A round, and where one of its messages breaks our own code, the others without it; how many.
+
+        Raises:
+            Stopped: when told to stop while an engine was away.
+        """
+        try:
+            return self.round(messages)
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever one message does to our code, the others matter
+            _log.exception("a round of %d messages has failed", len(messages))
+            if len(messages) == 1:
+                station = topic.station_of(messages[0].topic) or ""
+                refusal = _refusal(messages[0], station, f"cannot be taken: {error!r}")
+                self._until_it_works("database", lambda: self._ledger.take([], [refusal]))
+                self.counts.quarantined += 1
+                messages[0].acknowledge()
+                return 1
+        for message in messages:
+            self._round_whatever_comes([message])
+        return len(messages)
 
     def round(self, messages: Sequence[Message]) -> int:
         """Work off the first of the messages, as many as the limits allow; how many.

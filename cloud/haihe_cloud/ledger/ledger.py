@@ -30,7 +30,7 @@ from haihe_cloud.limits import (
 
 from . import events, quarantine
 from .arrival import Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
-from .lines import Addition, add, ends, pieces, unheard
+from .lines import CLOCK_WAS_WRONG_MS, Addition, add, ends, pieces, unheard
 from .packed import line_of, line_text, pack, unpack
 
 _LINE_COLUMNS = "station, line, head, tail, held, refused, gaps, first_ms, last_ms"
@@ -219,8 +219,9 @@ class Ledger:
         _save(connection, after)
         connection.execute(
             "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
-            " received_ms=max(received_ms, excluded.received_ms)",
-            (station, now_ms),
+            " received_ms=CASE WHEN received_ms-excluded.received_ms>? THEN excluded.received_ms"
+            " ELSE max(received_ms, excluded.received_ms) END",
+            (station, now_ms, CLOCK_WAS_WRONG_MS),
         )
         if too_many:
             return None

@@ -6,6 +6,9 @@ from haihe_contract.ranges import EMPTY, RangeSet
 
 from .arrival import LineState
 
+CLOCK_WAS_WRONG_MS = 600_000
+"""Threads and rounds reorder arrivals by seconds, never by so much."""
+
 
 class Addition(NamedTuple):
     """What is learned of one line at one moment; anything left out is not learned."""
@@ -40,8 +43,13 @@ def add(state: LineState, more: Addition) -> LineState:
         refused,
         gaps,
         min(state.first_ms, more.received_ms),
-        max(state.last_ms, more.received_ms),
+        latest(state.last_ms, more.received_ms),
     )
+
+
+def latest(known_ms: int, received_ms: int) -> int:
+    """When something was last heard. What lies far ahead of an arrival was stamped while the clock was wrong."""
+    return received_ms if known_ms - received_ms > CLOCK_WAS_WRONG_MS else max(known_ms, received_ms)
 
 
 def pieces(state: LineState) -> int:

@@ -13,7 +13,7 @@ from haihe_contract.reading import Reading
 from .state import believable
 
 BUCKETS_S = (60, 300, 3600, 86_400)
-"""One minute, five minutes, one hour, and the hydrological day: 08:00 in Beijing is 00:00 UTC, so days need no offset."""
+"""A minute, five, an hour, and the hydrological day: 08:00 in Beijing is 00:00 UTC, so days need no offset."""
 BUCKETS_MAX = 2016
 EDGE_MS = {60: 12_000, 300: 60_000, 3600: 600_000, 86_400: 1_800_000}
 """How long before a bucket's edge the counter may be read and still stand for the edge: at most a fifth of it."""

@@ -12,6 +12,8 @@ from haihe_contract.quality import Flag
 from haihe_contract.reading import Reading
 from haihe_contract.series import parse_series
 
+from haihe_cloud.limits import REASON_BITS
+
 TIME_MS_MAX = 9_223_372_036_853
 """Last millisecond (year 2262) that an engine counting nanoseconds in 63 bits can hold."""
 NUMBER_MAX = 2**63 - 1
@@ -84,6 +86,8 @@ def refusal(reading: Reading) -> str | None:
         return f"value {reading.value} does not go with flag {int(reading.flag)}"
     if reading.value is not None and not isfinite(reading.value):
         return f"value {reading.value} is no finite number"
+    if not 0 <= reading.reasons < 1 << REASON_BITS:
+        return f"reasons {int(reading.reasons)} do not exist"
     try:
         parse_series(reading.series)
     except ValueError as error:

@@ -34,6 +34,10 @@ class ClockTrust:
         self.offset_ms: int | None = None
         self._gnss: tuple[int, int] | None = None
 
+    def not_before(self, time_ms: int) -> None:
+        """Something was recorded at that time: a clock that stands before it is no clock."""
+        self.floor_ms = max(self.floor_ms, time_ms)
+
     def saw_gnss(self, utc_ms: int, monotonic_ms: int, now_ms: int) -> None:
         """A satellite fix said it is ``utc_ms``; both our clocks are read at that moment."""
         if utc_ms >= BUILT_MS:

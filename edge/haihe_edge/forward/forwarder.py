@@ -181,7 +181,12 @@ class Forwarder:
 
     async def _send(self, offer: Offer) -> None:
         """Read, encode and hand over; what the journal cannot give is not offered again."""
-        made = await asyncio.to_thread(self._make, offer)
+        try:
+            made = await asyncio.to_thread(self._make, offer)
+        except OSError as error:  # the disk refuses to be read: nothing is known to be lost
+            self.trouble = f"the journal cannot be read: {error.strerror or error}"
+            await self._clock.sleep(TICK_S)
+            return
         if made is None:
             self.outbox.missing(offer.line, offer.numbers)
             return

@@ -5,7 +5,6 @@ starts a new line and never touches older files, so there is nothing that a data
 """
 
 import errno
-import fcntl
 import os
 import threading
 from collections import deque
@@ -19,7 +18,7 @@ from haihe_contract.quality import PASS_MARK, Flag, Reason, mark, unmark
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, Record
 
-from . import space
+from . import folder, space
 from .segment import SUFFIX, OpenSegment, Segment, SegmentDamaged, sync_directory
 
 DICTIONARY_NUMBER = 2
@@ -27,6 +26,8 @@ SEGMENT_BYTES_MAX = 4 * 1024 * 1024
 SEGMENT_BYTES_MIN = 32 * 1024
 SEGMENTS_PER_JOURNAL = 64
 PENDING_RECORDS_MAX = 50_000
+DAMAGED_SHARE = 16
+"""Damaged files that were set aside may take one part in so many of the journal's size."""
 _RECENT_COMMITS = 64
 _DICTIONARY_ONLY = RangeSet.of((DICTIONARY_NUMBER, DICTIONARY_NUMBER))  # every file of a line repeats it
 _INDEXES_KEPT = 4
@@ -95,6 +96,7 @@ class Journal:
         entropy: Callable[[], int],
         dictionary: Dictionary,
         opened: Callable[[int, int, int, bool], Opened],
+        newest: Callable[[int], object] = lambda _time_ms: None,
     ) -> "Journal":
         """Start a new line. What older files hold stays as it is; what does not verify is set aside.
 
@@ -106,6 +108,7 @@ class Journal:
             dictionary: the series of this line.
             opened: makes the first record from (previous line, its last number, its last commit's time,
                 whether it was closed in order).
+            newest: told, before that, the newest commit time that any file names: no clock may stand before it.
 
         Raises:
             FieldError: when the directory cannot be used at all.
@@ -113,12 +116,14 @@ class Journal:
         journal = cls(directory, size=size, clock=clock)
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o750)
-            journal._lock_directory()
+            journal._lock_fd = folder.lock(directory)
             damaged = journal._survey()
-            previous = journal._closed[-1] if journal._closed else None
+            # a start that was itself cut short left a line without numbers: the one before it is meant
+            previous = next((each for each in reversed(journal._closed) if each.numbers), None)
             while journal.line == 0 or any(journal.line == old.line for old in journal._closed):
                 journal.line = entropy()
             journal._dictionary = dictionary
+            newest(max((segment.time_ms for segment in journal._closed), default=0))
             in_order = previous is not None and previous.final
             first = opened(
                 previous.line if previous else 0,
@@ -132,7 +137,7 @@ class Journal:
                 detail = {"file": name, "why": why}
                 journal.append(Event(first.time_ms, first.grade, "journal_damaged", detail=detail))
             for line, holes in journal._holes().items():
-                journal.append(Gap(line, list(holes.ranges), "damaged_or_freed", first.time_ms))
+                journal._lose(line, holes)
         except OSError as error:
             raise FieldError(
                 f"the journal cannot be used: {error.strerror or error}",
@@ -141,24 +146,6 @@ class Journal:
             ) from None
         journal.commit()
         return journal
-
-    def _lock_directory(self) -> None:
-        """One writer: a second agent must not open a line in the first one's journal.
-
-        Raises:
-            FieldError: when another process has it.
-            OSError: when the disk refuses.
-        """
-        self._lock_fd = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
-        try:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock_fd)
-            raise FieldError(
-                "another agent is already running for this station",
-                where=str(self.directory),
-                do="stop it first: systemctl stop haihe-edge",
-            ) from None
 
     def _survey(self) -> list[tuple[str, str]]:
         damaged: list[tuple[str, str]] = []
@@ -175,14 +162,14 @@ class Journal:
                 continue
             segment.forget_frames()
             self._closed.append(segment)
+        folder.shed_damaged(self.directory, self.size // DAMAGED_SHARE)
         return damaged
 
     def _holes(self) -> dict[int, RangeSet]:
         """Numbers of older lines that lie between others and are not here."""
         found: dict[int, RangeSet] = {}
         for extent in self.extents():
-            begin = min(segment.first for segment in self._closed if segment.line == extent.line)
-            if holes := extent.numbers.holes(begin, extent.last):
+            if holes := extent.numbers.holes(1, extent.last) - _DICTIONARY_ONLY:
                 found[extent.line] = holes
         return found
 
@@ -291,6 +278,8 @@ class Journal:
             left = Segment(self._open.path)
             if left.numbers:
                 self._closed.append(left)
+            else:
+                left.path.unlink(missing_ok=True)
         except (SegmentDamaged, OSError):
             pass
         self._open = None
@@ -305,6 +294,7 @@ class Journal:
             held = [space.Held(s.path.name, s.line, s.numbers, s.urgent, s.size) for s in self._closed]
             gone = {freed.name: freed for freed in space.choose(held, self._settled, excess)}
             for segment in [s for s in self._closed if s.path.name in gone]:
+                self._keep_gaps(segment)
                 segment.path.unlink(missing_ok=True)
                 self.files_freed += 1
                 self._closed.remove(segment)
@@ -313,6 +303,17 @@ class Journal:
         while self._lost_unsaid:  # said again with every growth, since an older gap record may have been freed too
             line = self._lost_unsaid.pop()
             self.append(Gap(line, list(self._lost[line].ranges), "no_space_or_damaged", self.clock.now_ms()))
+
+    def _keep_gaps(self, segment: Segment) -> None:
+        """What a file's gap records name must stay named when the file goes."""
+        settled = self._settled.get(segment.line, EMPTY)
+        try:
+            records = segment.read(segment.numbers - settled, segment.size)
+        except OSError:
+            return
+        for record in records:
+            if type(record.body) is Gap:
+                self._lose(record.body.line, RangeSet(record.body.ranges))
 
     def bytes_used(self) -> int:
         """Bytes of all files of the journal."""
@@ -339,6 +340,9 @@ class Journal:
         """The wanted records that are here, in order, about so many bytes at most.
 
         Fewer than wanted means: the rest comes with the next call, or is not readable any more.
+
+        Raises:
+            OSError: when the disk refuses now; nothing is known of the records then.
         """
         with self._lock:
             if line == self.line and wanted:
@@ -349,11 +353,7 @@ class Journal:
                 if segment.line != line or not (segment.numbers & wanted):
                     continue
                 before = segment.numbers
-                try:
-                    records = segment.read(wanted, most_bytes)
-                except OSError as error:
-                    self.trouble = f"{error.strerror or error} ({segment.path})"
-                    continue
+                records = segment.read(wanted, most_bytes)
                 self._lose(line, before - segment.numbers)
                 self._keep_index(segment)
                 if records:
@@ -374,8 +374,7 @@ class Journal:
 
     def settle(self, settled: Mapping[int, RangeSet]) -> None:
         """Tell what the required centres hold: these numbers may go when their space is needed."""
-        with self._lock:
-            self._settled = dict(settled)
+        self._settled = dict(settled)  # without the lock: the event loop must not wait for the disk
 
     def unsettled(self, settled: Mapping[int, RangeSet]) -> int:
         """How many records are here that these receipts do not cover."""

@@ -29,6 +29,8 @@ _END = struct.Struct("<Q8s")
 _END_MAGIC = b"SEALED\n\x00"
 _COMMIT, _DICTIONARY, _SEAL = b"C", b"D", b"S"
 FRAME_BYTES_MAX = 16 * 1024 * 1024
+FRAME_RECORDS_MAX = 200
+"""A record has at most 64 KiB, so a frame of so many is always one that can be read again."""
 
 _records = msgspec.msgpack.Decoder(list[Record])
 _encode = msgspec.msgpack.Encoder().encode
@@ -226,10 +228,15 @@ class OpenSegment(Segment):
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
         self.size = 0
         head = _HEAD.pack(MAGIC, line, first, now_ms, 0)[:-4]
-        self._write(head + struct.pack("<I", zlib.crc32(head)))
-        self._write_frame(_DICTIONARY, 0, 0, now_ms, _encode(dictionary))
-        os.fsync(self._fd)
-        sync_directory(path.parent)
+        try:
+            self._write(head + struct.pack("<I", zlib.crc32(head)))
+            self._write_frame(_DICTIONARY, 0, 0, now_ms, _encode(dictionary))
+            os.fsync(self._fd)
+            sync_directory(path.parent)
+        except OSError:
+            self.abandon()  # neither the descriptor nor an empty file may be left for every try
+            path.unlink(missing_ok=True)
+            raise
 
     def append(self, records: list[Record], now_ms: int) -> None:
         """Make one commit group durable.
@@ -237,12 +244,15 @@ class OpenSegment(Segment):
         Raises:
             OSError: when the disk refuses; the file must then be abandoned, since nobody knows what it holds.
         """
-        first, count = records[0].number, records[-1].number - records[0].number + 1
-        payload = _encode(records)
-        offset = self.size + _FRAME.size
-        self._write_frame(_COMMIT, first, count, now_ms, payload)
+        frames: list[Frame] = []
+        for at in range(0, len(records), FRAME_RECORDS_MAX):
+            part = records[at : at + FRAME_RECORDS_MAX]
+            first, count = part[0].number, part[-1].number - part[0].number + 1
+            payload = _encode(part)
+            frames.append(Frame(first, count, now_ms, self.size + _FRAME.size, len(payload)))
+            self._write_frame(_COMMIT, first, count, now_ms, payload)
         os.fdatasync(self._fd)
-        self.frames().append(Frame(first, count, now_ms, offset, len(payload)))
+        self.frames().extend(frames)
         self.last, self.time_ms = records[-1].number, now_ms
         self.numbers |= RangeSet.from_numbers(record.number for record in records)
         self.urgent |= RangeSet.from_numbers(record.number for record in records if record.urgent)

@@ -65,13 +65,20 @@ def test_a_topic_that_is_not_for_batches_is_quarantined(name: str) -> None:
     assert isinstance(judge(data([1]), to=name), Quarantine)
 
 
-def test_a_damaged_body_is_refused_with_its_numbers() -> None:
+def test_a_damaged_batch_settles_none_of_the_numbers_that_it_names() -> None:
     damaged = bytearray(data([1, 2, 4]))
     damaged[-1] ^= 1
-    verdict = judge(bytes(damaged))
-    assert isinstance(verdict, Admitted)
-    assert (verdict.refused, verdict.batch.records, verdict.readings) == (RangeSet.of((1, 2), (4, 4)), [], [])
-    assert verdict.reason
+    assert isinstance(judge(bytes(damaged)), Quarantine)
+
+
+def test_marks_and_events_that_no_engine_could_keep_are_refused() -> None:
+    huge = judge(data([4], bodies={4: Readings(T0, 5, [0], [1.0], [1 + (1 << 63)])}), dictionary=SERIES)
+    assert isinstance(huge, Admitted)
+    assert huge.refused == RangeSet.of((4, 4))
+    for event in (Event(T0, 5, "x" * 65), Event(T0, 5, "x", detail={"a": "b" * 5000})):
+        verdict = judge(data([4], bodies={4: event}), dictionary=SERIES)
+        assert isinstance(verdict, Admitted)
+        assert verdict.refused == RangeSet.of((4, 4))
 
 
 NOT_UNDERSTOOD: dict[str, Body] = {

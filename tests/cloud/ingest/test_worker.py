@@ -258,18 +258,33 @@ def test_rows_that_the_store_never_takes_go_to_quarantine_and_their_numbers_are_
     assert centre.settled() == RangeSet.of((1, 2), (4, 5))
 
 
-def test_a_batch_that_does_not_open_is_kept_and_answered_so_that_it_is_not_sent_for_ever(centre: Centre) -> None:
+def test_a_damaged_batch_is_kept_once_and_no_number_of_it_is_settled(centre: Centre) -> None:
     damaged = bytearray(data([1, 2, 4]))
     damaged[-1] ^= 1
     for _ in range(2):
         centre.worker.round([centre.message(bytes(damaged))])
     (kept,) = centre.ledger.quarantined()
     assert kept.times == 2
-    assert centre.settled() == RangeSet.of((1, 2), (4, 4))
-    assert centre.ledger.lines(STATION)[0].held == RangeSet()
-    assert centre.ledger.arrivals(0) == []
+    assert (centre.published, centre.ledger.lines(STATION), centre.ledger.arrivals(0)) == ([], [], [])
     centre.worker.round([centre.message(data([1, 2, 4]))])
-    assert centre.ledger.lines(STATION)[0].held == RangeSet.of((1, 2), (4, 4)), "held wins over refused"
+    assert centre.settled() == RangeSet.of((1, 2), (4, 4))
+
+
+def test_a_message_that_breaks_our_own_code_is_set_aside_and_the_others_are_taken(centre: Centre) -> None:
+    class Broken(FaultyStore):
+        def write(self, readings: Mapping[str, Sequence[Reading]]) -> list[Refused]:
+            if any(reading.number == 4 for rows in readings.values() for reading in rows):
+                raise OverflowError("too large")
+            return super().write(readings)
+
+    centre.worker._store = Broken(centre._directory / "series.db")
+    for numbers in ([1, 2, 3], [4], [5, 6]):
+        centre.inbox.put(centre.message(data(numbers)), urgent=True)
+    taken = centre.inbox.take(64, 0)
+    assert centre.worker._round_whatever_comes(taken) == 3
+    assert centre.numbers() == [5, 6]
+    assert len(centre.ledger.quarantined()) == 1
+    assert centre.acknowledged == ["m", "m", "m"]
 
 
 def test_a_batch_of_another_station_touches_no_ledger(centre: Centre) -> None:
