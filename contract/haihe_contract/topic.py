@@ -5,8 +5,11 @@ import re
 
 from .record import LANE_NAMES
 
-STATION_PATTERN = r"^[0-9A-Z]{8}$(?!\n)"
-"""Station codes are eight digits or capital letters (SL 502-2010); they are text, leading zeros are real."""
+STATION_PATTERN = r"^[0-9A-Z]{8}$"
+"""Station codes are eight digits or capital letters (SL 502-2010); they are text, leading zeros are real.
+
+In Python ``$`` lets a line end follow: check with ``fullmatch``.
+"""
 _STATION = re.compile(STATION_PATTERN)
 ROOT = "haihe/0"
 UP_FILTER = f"{ROOT}/+/+/up/#"
@@ -15,7 +18,7 @@ UP_FILTER = f"{ROOT}/+/+/up/#"
 
 def is_station(code: str) -> bool:
     """Whether the text is a station code."""
-    return bool(_STATION.match(code))
+    return bool(_STATION.fullmatch(code))
 
 
 def shard(station: str) -> str:

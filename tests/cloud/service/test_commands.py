@@ -184,7 +184,7 @@ def test_yaml_that_is_none_is_a_document_error(tmp_path: Path) -> None:
 def test_faults_with_facts_are_retold_in_chinese_with_the_same_facts() -> None:
     zh, en = Sentences("zh"), Sentences("en")
     text = "the page cannot listen on 0.0.0.0 port 80: Permission denied"
-    assert zh.retell(text) == "网页无法监听 0.0.0.0 端口 80:Permission denied"
+    assert zh.retell(text) == "网页无法监听 0.0.0.0 端口 80:没有权限"
     assert zh.retell("the write token cannot be read: no") == "无法读取写入令牌:no"
     assert zh.retell("never heard of") == "never heard of"
     assert en.retell(text) == text
