@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import json
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 REFERENCE = Path(__file__).parent / "reference"
+SCHEMA = Path(__file__).parents[1] / "firmware_profiles" / "profile.schema.json"
 _NOTE = "<!-- Written by `make docs` from the code. Change it there. -->\n\n"
 
 
@@ -121,16 +123,18 @@ def documents(title: str, intro: str, *models: Any) -> str:
 
 
 def _docstring(model: Any) -> tuple[str, dict[str, str]]:
-    text = inspect.getdoc(model) or ""
-    head, _, arguments = text.partition("Args:")
-    keys: dict[str, str] = {}
-    last = ""
-    for line in arguments.splitlines():
-        if match := re.match(r"^    (\w+): (.*)$", line):
-            last = match[1]
-            keys[last] = match[2]
-        elif last and line.strip():
-            keys[last] += " " + line.strip()
+    head, keys = "", {}
+    for each in reversed(model.__mro__):  # what a model inherits is explained where it stands
+        if not hasattr(each, "__struct_fields__") or "__doc__" not in vars(each):
+            continue
+        head, _, arguments = inspect.cleandoc(each.__doc__ or "").partition("Args:")
+        last = ""
+        for line in arguments.splitlines():
+            if match := re.match(r"^    (\w+): (.*)$", line):
+                last = match[1]
+                keys[last] = match[2]
+            elif last and line.strip():
+                keys[last] += " " + line.strip()
     return " ".join(head.split()), keys
 
 
@@ -181,7 +185,18 @@ def profile() -> str:
     """The instrument profile."""
     from haihe_edge.profile import Profile
 
-    return documents("Instrument profile", "One YAML file per model of instrument, in `firmware_profiles/`.", Profile)
+    intro = (
+        "One YAML file per model of instrument, in `firmware_profiles/`. The key `transport` says which kind it is. "
+        "Editors that know JSON Schema can use `firmware_profiles/profile.schema.json`."
+    )
+    return documents("Instrument profile", intro, *get_args(Profile))
+
+
+def profile_schema() -> str:
+    """The instrument profile as JSON Schema, for editors."""
+    from haihe_edge.profile import Profile
+
+    return json.dumps(msgspec.json.schema(Profile), ensure_ascii=False, indent=1, sort_keys=True)
 
 
 def settings() -> str:
@@ -216,6 +231,8 @@ def stale() -> Iterator[tuple[Path, str]]:
         text = _NOTE + make().rstrip() + "\n"
         if not path.exists() or path.read_text("utf-8") != text:
             yield path, text
+    if not SCHEMA.exists() or SCHEMA.read_text("utf-8") != profile_schema() + "\n":
+        yield SCHEMA, profile_schema() + "\n"
 
 
 def main() -> int:

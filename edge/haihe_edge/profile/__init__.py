@@ -1,0 +1,63 @@
+"""What a model of instrument can say: the models of ``firmware_profiles/*.yaml``.
+
+One module per way to speak (``transport``); :mod:`.model` joins them into :data:`Profile`.
+"""
+
+from .expand import holds_for, variant_of, varied, with_parameters, written_out
+from .header import Answer, Counter, Grade, Header, Parity, PointBase, Power, Sentinel, Serial
+from .loading import known_profiles, load_profile, problems_of, profile_directories
+from .modbus import WORDS_OF, Block, Kind, ModbusProfile, Order, Point, Repeat, Table, Variant
+from .model import Profile
+from .rules import Condition, FromParameters, InUnit, Parameter, Quality, ScaleFrom, UnitFrom
+from .sdi12 import Sdi12Point, Sdi12Profile
+from .steps import Command, Retry, Send, Step, WaitFor, Wake, Writable
+from .text import TextPoint, TextProfile
+
+__all__ = [
+    "WORDS_OF",
+    "Answer",
+    "Block",
+    "Command",
+    "Condition",
+    "Counter",
+    "FromParameters",
+    "Grade",
+    "Header",
+    "InUnit",
+    "Kind",
+    "ModbusProfile",
+    "Order",
+    "Parameter",
+    "Parity",
+    "Point",
+    "PointBase",
+    "Power",
+    "Profile",
+    "Quality",
+    "Repeat",
+    "Retry",
+    "ScaleFrom",
+    "Send",
+    "Sdi12Point",
+    "Sdi12Profile",
+    "Sentinel",
+    "Serial",
+    "Step",
+    "Table",
+    "TextPoint",
+    "TextProfile",
+    "UnitFrom",
+    "Variant",
+    "WaitFor",
+    "Wake",
+    "Writable",
+    "holds_for",
+    "known_profiles",
+    "load_profile",
+    "problems_of",
+    "profile_directories",
+    "variant_of",
+    "varied",
+    "with_parameters",
+    "written_out",
+]
