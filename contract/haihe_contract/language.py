@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 
 LANGUAGES = ("zh", "en")
+_SENTENCES = ("why", "what")
+"""Facts of these names are sentences of the table themselves: "port {port}: {why}"."""
 
 
 def choose(asked: str | None) -> str:
@@ -30,6 +32,10 @@ class Words:
         self._chinese = chinese
 
     def __call__(self, sentence: str, /, **facts: object) -> str:
-        """The sentence with its facts filled in."""
-        text = self._chinese.get(sentence, sentence) if self.language == "zh" else sentence
-        return text.format(**facts) if facts else text
+        """The sentence with its facts filled in; a fact ``why`` or ``what`` is a sentence too."""
+        if self.language == "zh":
+            sentence = self._chinese.get(sentence, sentence)
+            facts.update(
+                {name: self._chinese.get(str(facts[name]), facts[name]) for name in _SENTENCES if name in facts}
+            )
+        return sentence.format(**facts) if facts else sentence

@@ -100,11 +100,7 @@ def parse(text: str, file: str) -> Document:
     if len(text) > DOCUMENT_BYTES_MAX:
         raise DocumentError([Problem(file, 1, 1, f"larger than {DOCUMENT_BYTES_MAX} bytes")])
     try:
-        loader = yaml.SafeLoader(text)
-        try:
-            root = loader.get_single_node()
-        finally:
-            loader.dispose()
+        root = _composed(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -121,3 +117,11 @@ def parse(text: str, file: str) -> Document:
     if root is None:
         raise DocumentError([Problem(file, 1, 1, "the file is empty")])
     return document
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """By libyaml, which is quick and leaves little behind; PyYAML itself says better what is wrong."""
+    try:
+        return yaml.compose(text, yaml.CSafeLoader)
+    except (yaml.YAMLError, AttributeError):
+        return yaml.compose(text, yaml.SafeLoader)

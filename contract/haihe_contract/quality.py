@@ -29,6 +29,9 @@ class Reason(IntFlag):
     SKIPPED = 1 << 9  # not asked: the instrument is being left alone after failures
     MOVED = 1 << 10  # the position is not where the station stands
     SHIFTED_1MS = 1 << 11  # moved by 1 ms: the series already had a reading at that time
+    MISMATCH = 1 << 12  # who answers is not (or not alone) the instrument that the site file names
+    INCOMPLETE = 1 << 13  # the interval could not be observed from its beginning to its end
+    DOUBTFUL = 1 << 14  # the instrument itself says that this value is not sure
 
 
 class Grade(IntEnum):
@@ -76,6 +79,9 @@ REASON_NAMES = {
     Reason.SKIPPED: ("故障后暂停查询", "left alone after failures"),
     Reason.MOVED: ("位置偏移", "position has moved"),
     Reason.SHIFTED_1MS: ("时间顺延1毫秒", "shifted by 1 ms"),
+    Reason.MISMATCH: ("仪器与配置不符", "not the instrument that was expected"),
+    Reason.INCOMPLETE: ("时段观测不完整", "interval not fully observed"),
+    Reason.DOUBTFUL: ("仪器自报可疑", "doubted by the instrument"),
 }
 """Chinese and English names of the reasons."""
 

@@ -12,90 +12,17 @@ from typing import Any
 
 from haihe_contract import language
 from haihe_contract.clock import beijing
-from haihe_contract.document import DocumentError, Problem
-from haihe_contract.element import element
+from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
-from haihe_contract.quality import FLAG_NAMES, GRADE_NAMES, Flag, Grade, Reason, reasons_text
-from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
-from haihe_contract.series import parse_series
+from haihe_contract.quality import GRADE_NAMES, Flag, Grade
 
 from . import control
+from .field.profiles import add_profile_commands
 from .site import Site, load_site
-from .words import CHINESE, SITE_FAULTS
+from .talk import ASKED_WRONGLY, OK, WRONG, Talk
+from .words import CHINESE
 
-OK, WRONG, ASKED_WRONGLY = 0, 1, 2
 SITE_FILE = "/etc/haihe/site.yaml"
-_WIDE = 0x2E80  # from here on (CJK) a letter takes two columns of a terminal
-
-
-class Talk:
-    """How this run speaks: language, JSON or words, colour only on a terminal."""
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.language = language.choose(arguments.lang)
-        self.say = language.Words(CHINESE, self.language)
-        self.json = arguments.json
-        self.colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-
-    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Columns as wide as their contents."""
-        cells = [[self.say(head) for head in heads], *[list(row) for row in rows]]
-        widths = [max(_columns(row[at]) for row in cells) for at in range(len(heads))]
-        for row in cells:
-            print("  ".join(cell + " " * (w - _columns(cell)) for cell, w in zip(row, widths, strict=True)).rstrip())
-
-    def paint(self, text: str, *, good: bool) -> str:
-        """Green or red on a terminal."""
-        return f"\033[3{2 if good else 1}m{text}\033[0m" if self.colour else text
-
-    def verdict(self, text: str, *, good: bool) -> int:
-        """The last line and the exit code."""
-        print(self.paint(text, good=good))
-        return OK if good else WRONG
-
-    def problem(self, problem: Problem) -> str:
-        """A fault of a file with its place."""
-        if self.language != "zh":
-            return str(problem)
-        return (
-            f"{problem.file}:{problem.line}:{problem.column}: {Retelling(SITE_FAULTS, DOCUMENT_FAULTS)(problem.what)}"
-        )
-
-    def name(self, key: str) -> str:
-        """A series for people."""
-        series = parse_series(key)
-        known = element(series.element)
-        name = known.zh if self.language == "zh" else known.en
-        extra = [each for each in (series.point if series.point != "main" else "", series.datum) if each]
-        return f"{name} ({', '.join(extra)})" if extra else name
-
-    def value(self, key: str, value: float | None) -> str:
-        """A value with its unit at the element's resolution."""
-        known = element(parse_series(key).element)
-        return "—" if value is None else f"{value:.{known.decimals}f} {known.unit}".strip()
-
-    def quality(self, flag: int | None, reasons: int | None) -> str:
-        """Flag and reasons in words."""
-        if flag is None:
-            return self.say("not read yet")
-        words = FLAG_NAMES[Flag(flag)][self.language == "en"]
-        why = reasons_text(Reason(reasons or 0), self.language)
-        return f"{words} ({why})" if why else words
-
-    def ago(self, then_ms: int | None, now_ms: int) -> str:
-        """An age for people."""
-        if not then_ms:
-            return self.say("never")
-        seconds = max(0, now_ms - then_ms) // 1000
-        if seconds < 120:
-            return self.say("{n} s ago", n=seconds)
-        if seconds < 7200:
-            return self.say("{n} min ago", n=seconds // 60)
-        return self.say("{n} h ago", n=seconds // 3600)
-
-
-def _columns(text: str) -> int:
-    return sum(2 if ord(letter) >= _WIDE else 1 for letter in text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -172,13 +99,19 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     add("check", check, "check a site file and its profiles without touching anything")
+    add("plan", plan, "what each bus has to do, and which periods it cannot meet")
     add("run", run, "measure, keep and send until stopped")
     add("status", status, "how the running station is doing")
     read_parser = add("read", read, "ask one instrument now")
     read_parser.add_argument("--instrument", "-i", required=True, help=say("name of the instrument in the site file"))
+    write_parser = add("write", write, "set a point of an instrument, where profile and site file allow it")
+    write_parser.add_argument("--instrument", "-i", required=True, help=say("name of the instrument in the site file"))
+    write_parser.add_argument("--point", required=True, help=say("name of the point in the profile"))
+    write_parser.add_argument("--value", type=float, required=True, help=say("value in the point's unit"))
     watch_parser = add("watch", watch, "show every reading of the running station as it comes")
     watch_parser.add_argument("--instrument", "-i", help=say("only this instrument"))
     watch_parser.add_argument("--count", "-n", type=int, default=0, help=say("stop after so many (0: never)"))
+    add_profile_commands(commands, common, say)
     return root
 
 
@@ -191,7 +124,17 @@ def _asked_language() -> str | None:
 
 
 def _load(arguments: argparse.Namespace) -> Site:
-    return load_site(arguments.site, arguments.profiles)
+    """The site, with every fault that keeps it from being used, periods that its buses cannot meet included."""
+    from .acquire.budget import fitting
+
+    return fitting(load_site(arguments.site, arguments.profiles))
+
+
+def plan(talk: Talk, arguments: argparse.Namespace) -> int:
+    """Also for a site whose periods cannot be met: that is what it shows."""
+    from .bus_plan import show
+
+    return show(talk, load_site(arguments.site, arguments.profiles))
 
 
 def check(talk: Talk, arguments: argparse.Namespace) -> int:
@@ -321,15 +264,33 @@ def read(talk: Talk, arguments: argparse.Namespace) -> int:
     try:
         row = control.ask(site.control, {"do": "read", "instrument": arguments.instrument}, timeout_s=60.0)
     except control.AgentAway:
-        from . import station
+        from . import alone
 
-        row = asyncio.run(station.read_alone(site, arguments.instrument))
+        row = asyncio.run(alone.read_alone(site, arguments.instrument))
     if talk.json:
         print(json.dumps(row, ensure_ascii=False))
     else:
         _show_row(talk, row)
     good = all(each["flag"] in (Flag.PASS, Flag.NOT_EVALUATED) for each in row["readings"])
     return OK if good else WRONG
+
+
+def write(talk: Talk, arguments: argparse.Namespace) -> int:
+    """Through the running agent when there is one, else on the bus directly. Refused means nothing was sent."""
+    site = _load(arguments)
+    request = {"instrument": arguments.instrument, "point": arguments.point, "value": arguments.value}
+    try:
+        said = control.ask(site.control, {"do": "write", **request}, timeout_s=60.0)
+    except control.AgentAway:
+        from . import alone
+
+        said = asyncio.run(alone.write_alone(site, request))
+    if talk.json:
+        print(json.dumps(said, ensure_ascii=False))
+        return OK
+    facts = {**said, "before": f"{said['before']:g}", "after": f"{said['after']:g}"}
+    words = talk.say("{instrument} {point}: {before} before, {after} now (read back)", **facts)
+    return talk.verdict(words, good=True)
 
 
 def _show_row(talk: Talk, row: dict[str, Any]) -> None:

@@ -6,7 +6,9 @@ There is no decision about readings in this file; it only connects the parts tha
 """
 
 import asyncio
+import base64
 import random
+import re
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from haihe_contract import topic
 from haihe_contract.clock import Clock, SystemClock
 from haihe_contract.errors import FieldError
@@ -29,6 +30,7 @@ from .clock.kernel import boot_id
 from .clock.stamping import StationClock
 from .clock.trust import ClockTrust
 from .control import Control
+from .counted import CountedRain
 from .forward.forwarder import Forwarder
 from .forward.held import Held
 from .journal import Journal
@@ -41,6 +43,10 @@ WINDOW_SHARE = 0.75
 """Of the commit window, how much a routine reading waits; the rest is for the disk to sync."""
 WATCHERS_QUEUE_MAX = 1000
 COMMIT_STUCK_MS = 120_000
+_PEM = re.compile("-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----")
+_ED25519 = bytes.fromhex("302a300506032b6570032100")
+"""How the DER of an Ed25519 public key begins (RFC 8410, section 4); its 32 bytes follow. A general reader of keys
+would take the station another 2 MB of memory."""
 
 
 class StationAgent:
@@ -52,11 +58,16 @@ class StationAgent:
         self.started_ms = clock.now_ms()
         trust = ClockTrust()
         self.clock = StationClock(clock, trust)
-        self.journal = _open_journal(site, self.clock, trust)
+        self.journal = open_journal(site, self.clock, trust)
         self.journal.append(Duty(site.duty()))
+        self.counted = CountedRain(site)
+        if self.counted.trouble:
+            stamp = self.clock.stamp()
+            detail = {"why": self.counted.trouble}
+            self.journal.append(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail=detail))
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
-        self.latest: dict[str, tuple[Group, Judged]] = {}
+        self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
         self.commits = 0
         self._committing = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -92,13 +103,22 @@ class StationAgent:
         )
 
     def take(self, group: Group) -> None:
-        """A poll's group: judge it, watch the levels, give it its number."""
+        """A poll's group, and the rain that its counters make known."""
+        for rain in self.counted.see(group, self._take(group)):
+            self._take(rain)
+
+    def _take(self, group: Group) -> Judged:
+        """Judge a group, watch the levels, give it its number."""
         judged = self.judge(group.samples)
         crossings = self.levels.see(judged, group.monotonic_ms)
         urgent = any(crossing.urgent for crossing in crossings)
         body = Readings(group.time_ms, group.grade, judged.series, judged.values, judged.marks)
         self.journal.append(body, urgent=urgent)
-        self.latest[group.instrument] = (group, judged)
+        self.latest[group.instrument, judged.series[0] if judged.series else -1] = (group, judged)
+        if crossings:
+            reached = self.levels.reached()
+            self.acquirer.flood = any(self.site.series[n].series.element != "contact" for n, _ in reached)
+            self.acquirer.levels_reached({level for _, level in reached})
         for each in crossings:
             detail = {
                 "level": each.level,
@@ -114,6 +134,7 @@ class StationAgent:
             for watcher in self._watchers:
                 if not watcher.full():
                     watcher.put_nowait(row)
+        return judged
 
     def happened(self, happening: Happening) -> None:
         """A bus noticed something that is no reading."""
@@ -181,9 +202,9 @@ class StationAgent:
             await asyncio.to_thread(self._save_receipts)
 
     def _save_receipts(self) -> None:
-        for forwarder in self.forwarders:
+        for save in (self.counted.save, *(forwarder.held.save for forwarder in self.forwarders)):
             try:
-                forwarder.held.save()
+                save()
             except OSError as error:
                 self.journal.trouble = f"{error.strerror or error} ({error.filename})"
 
@@ -204,7 +225,7 @@ class StationAgent:
         """Measure, keep and send until cancelled; then stop in order."""
         control = Control(
             self.site.control,
-            {"status": self.answer_status, "read": self.answer_read},
+            {"status": self.answer_status, "read": self.answer_read, "write": self.answer_write},
             {"watch": self.answer_watch},
         )
         try:
@@ -233,6 +254,10 @@ class StationAgent:
         group = await self.acquirer.read_now(str(request.get("instrument", "")))
         return status.row_of(self.site, group, self.judge(group.samples))
 
+    async def answer_write(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Set a point of an instrument through the bus that is in use."""
+        return await write(self.acquirer, request)
+
     async def answer_watch(self) -> AsyncIterator[dict[str, Any]]:
         """Every reading group as it is taken."""
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WATCHERS_QUEUE_MAX)
@@ -244,7 +269,13 @@ class StationAgent:
             self._watchers.discard(queue)
 
 
-def _open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
+def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
+    """Start a new line in the journal of that site.
+
+    Raises:
+        FieldError: when it cannot be used, or another agent has it.
+    """
+
     def opened(previous: int, last: int, last_ms: int, closed: bool) -> Opened:  # noqa: FBT001 - the record's own word
         stamp = clock.stamp()
         return Opened(
@@ -279,37 +310,32 @@ def read_receipt_key(path: Path) -> Ed25519PublicKey:
         FieldError: when the file is not one.
     """
     try:
-        key = load_pem_public_key(path.read_bytes())
+        body = _PEM.search(path.read_text("ascii"))
+        der = base64.b64decode(body[1]) if body else b""
+        if not der.startswith(_ED25519):
+            raise ValueError  # noqa: TRY301 - all that is wrong with the file is said in one place
+        return Ed25519PublicKey.from_public_bytes(der.removeprefix(_ED25519))
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a PEM public key"
+        why = error.strerror if isinstance(error, OSError) else "not an Ed25519 public key in PEM"
         raise FieldError(
             f"the centre's receipt key cannot be read: {why}",
             where=str(path),
             do="copy the file that `haihe-cloud pki receipt-key` made at the centre",
         ) from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise FieldError("the centre's receipt key is not an Ed25519 key", where=str(path), do="see `receipt_key:`")
-    return key
 
 
-async def read_alone(site: Site, name: str) -> dict[str, Any]:
-    """Ask one instrument on its bus, without a running agent; nothing is recorded.
+async def write(acquirer: Acquirer, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Set a point; what ``haihe-edge write --json`` prints.
 
     Raises:
-        FieldError: when there is no instrument of that name.
+        FieldError: when it was refused, or not obeyed.
     """
-    clock = StationClock(SystemClock(), ClockTrust())
-    if name not in {each.instrument for each in site.series}:
-        known = ", ".join(dict.fromkeys(each.instrument for each in site.series))
-        raise FieldError(f"no instrument {name!r}", where=str(site.file), do=f"name one of {known}")
-    acquirer = Acquirer(site.only(name), clock, clock.grade, lambda _group: None)
-    running = asyncio.ensure_future(acquirer.run())
-    try:
-        await asyncio.sleep(0)
-        group = await acquirer.read_now(name)
-    finally:
-        running.cancel()
-    return status.row_of(site, group, Judge(site.series)(group.samples))
+    value = request.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FieldError(f"{value!r} is no number", do="give the value in the point's unit")
+    name, point = str(request.get("instrument", "")), str(request.get("point", ""))
+    written = await acquirer.write(name, point, float(value))
+    return {"instrument": name, "point": point, "value": value, "before": written.before, "after": written.after}
 
 
 async def run(site: Site, *, clock: Clock | None = None, ready: Callable[[], None] | None = None) -> None:

@@ -27,7 +27,7 @@ class Agent(Protocol):
     acquirer: Acquirer
     levels: LevelWatch
     forwarders: list[Forwarder]
-    latest: dict[str, tuple[Group, Judged]]
+    latest: dict[tuple[str, int], tuple[Group, Judged]]
     commits: int
 
 
@@ -121,7 +121,7 @@ _NOTHING: dict[str, Any] = {"time_ms": None, "value": None, "flag": None, "reaso
 
 def _latest(agent: Agent) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for group, judged in agent.latest.values():
+    for group, judged in sorted(agent.latest.values(), key=lambda each: each[0].monotonic_ms):
         row = row_of(agent.site, group, judged)
         for each in row["readings"]:
             found[each.pop("series")] = {"time_ms": row["time_ms"], "grade": row["grade"], **each}
@@ -144,7 +144,7 @@ def _troubles(buses: list[dict[str, Any]], centres: list[dict[str, Any]], journa
         found += [
             {"kind": "instrument", "where": each["name"], "words": _said(each["error"])}
             for each in bus["instruments"]
-            if bus["is_open"] and each["error"]
+            if bus["is_open"] and each["error"] and not bus["error"]
         ]
     return found
 

@@ -1,32 +1,42 @@
 """The shell of acquisition: one task a bus, each asking its instruments when they are due."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError, must
 from haihe_contract.quality import Grade
 
-from haihe_edge.site import GnssBus, Instrument, SerialBus, Site, TcpBus
+from haihe_edge import limits
+from haihe_edge.site import AsciiBus, GnssBus, GpioBus, Instrument, Sdi12Bus, SerialBus, Site, TcpBus
 
 from .bus import ModbusBus
+from .chip import DigitalChip, Wanted
+from .digital_runner import DigitalRunner, wanted_lines
 from .gnss import GnssInstrument
+from .gpio import GpioChip
 from .group import BusState, Group, Happened, Happening, Sample
-from .line import Line, SerialLine, TcpLine
+from .line import Line, SerialLine, TcpLine, adapter_turns, kernel_turns
+from .power import Supplies
 from .runner import GnssRunner, ModbusRunner
+from .spoken import spoken_runner
 from .unit import Unit
-
-_RTU_OVER_TCP_BAUD = 9600
-"""How fast the serial side of a serial server runs is not known here; its usual setting is assumed."""
+from .write import NotObeyed, Rates, Written, prepare
 
 
 def open_bus(bus: SerialBus | TcpBus, clock: Clock) -> ModbusBus:
     """A conversation on that bus, not opened yet. Also for commands that ask without a running agent."""
     if isinstance(bus, SerialBus):
-        line: Line = SerialLine(bus.port, bus.baud, bus.parity, bus.stop_bits)
-        return ModbusBus(line, clock, baud=bus.baud, framing="rtu")
-    baud = _RTU_OVER_TCP_BAUD if bus.framing == "rtu" else None
+        turn = kernel_turns if bus.direction == "kernel" else adapter_turns
+        line: Line = SerialLine(bus.port, bus.baud, bus.parity, bus.stop_bits, turn=turn)
+        return ModbusBus(line, clock, baud=bus.baud, framing="rtu", parity=bus.parity, stop_bits=bus.stop_bits)
+    baud = limits.RTU_OVER_TCP_BAUD if bus.framing == "rtu" else None
     return ModbusBus(TcpLine(bus.host, bus.port), clock, baud=baud, framing=bus.framing)
+
+
+def open_chip(bus: GpioBus, wanted: Sequence[Wanted], _clock: Clock) -> DigitalChip:
+    """A chip of this machine, not opened yet."""
+    return GpioChip(bus.chip, wanted)
 
 
 def _nothing(*_: object) -> None:
@@ -46,6 +56,8 @@ class Acquirer:
         on_gnss_time: told ``(utc_ms, monotonic_ms)`` for each trusted sentence of a receiver, about once a
             second.
         on_happening: told what is no reading: an outage begins or ends, antenna, the station has moved.
+        chips: makes the chip of a gpio bus.
+        keeps: whether the totals of rain gauges are kept beside the journal; not by a command that only looks.
     """
 
     def __init__(
@@ -56,6 +68,9 @@ class Acquirer:
         sink: Callable[[Group], None],
         on_gnss_time: Callable[[int, int], None] = _nothing,
         on_happening: Callable[[Happening], None] = _nothing,
+        *,
+        chips: Callable[[GpioBus, Sequence[Wanted], Clock], DigitalChip] = open_chip,
+        keeps: bool = True,
     ) -> None:
         self._site = site
         self._clock = clock
@@ -63,17 +78,40 @@ class Acquirer:
         self._sink = sink
         self._on_gnss_time = on_gnss_time
         self._on_happening = on_happening
-        self._runners: dict[str, ModbusRunner | GnssRunner] = {}
-        self._running = False
+        self._runners: dict[str, ModbusRunner | GnssRunner | DigitalRunner] = {}
+        self._supplies = Supplies(clock)
+        self._units: dict[str, Unit] = {}
+        self._rates = Rates(site.journal.directory / "written.json")
+        self._running = self._flood = False
         for bus in site.buses.values():
-            self._runners[bus.name] = self._gnss(bus) if isinstance(bus, GnssBus) else self._modbus(bus)
+            if isinstance(bus, GpioBus):
+                self._runners[bus.name] = self._digital(bus, chips, keeps=keeps)
+            elif isinstance(bus, AsciiBus | Sdi12Bus):
+                told = self._teller(bus.name)
+                self._runners[bus.name] = spoken_runner(bus, site, clock, self._emit, told)
+            else:
+                self._runners[bus.name] = self._gnss(bus) if isinstance(bus, GnssBus) else self._modbus(bus)
+        self._connect_supplies()
+
+    def _connect_supplies(self) -> None:
+        boards = {name: each for name, each in self._runners.items() if isinstance(each, DigitalRunner)}
+        self._supplies.connect(self._site, boards)
+        for each in self._site.instruments:
+            runner = self._runners.get(each.bus)
+            if not self._supplies.feeds(each.name):
+                continue
+            if isinstance(runner, ModbusRunner):
+                runner.supplies = self._supplies
+            else:  # who speaks unasked is always fed
+                self._supplies.hold(each.name)
 
     def _modbus(self, bus: SerialBus | TcpBus) -> ModbusRunner:
         instruments = [each for each in self._site.instruments if each.bus == bus.name]
         conversation = open_bus(bus, self._clock)
         happened = self._teller(bus.name)
-        units = [Unit(each, self._site, conversation, self._clock, happened) for each in instruments]
-        return ModbusRunner(bus, conversation, units, self._clock, self._emit, happened)
+        units = [Unit(each, self._site, conversation, self._clock) for each in instruments]
+        self._units.update((unit.name, unit) for unit in units)
+        return ModbusRunner(bus, conversation.line, units, self._clock, self._emit, happened)
 
     def _gnss(self, bus: GnssBus) -> GnssRunner:
         series = tuple(each for each in self._site.series if each.instrument == bus.name)
@@ -81,6 +119,15 @@ class Acquirer:
         happened = self._teller(bus.name)
         receiver = GnssInstrument(bus, self._site.station, series, line, self._clock, self._on_gnss_time, happened)
         return GnssRunner(receiver, series[0].period_ms, self._clock, self._emit, happened)
+
+    def _digital(
+        self, bus: GpioBus, chips: Callable[[GpioBus, Sequence[Wanted], Clock], DigitalChip], *, keeps: bool
+    ) -> DigitalRunner:
+        wiring = self._site.wirings[bus.name]
+        chip = chips(bus, wanted_lines(wiring), self._clock)
+        directory = self._site.journal.directory if keeps else None
+        told = self._teller(bus.name)
+        return DigitalRunner(wiring, chip, directory, self._clock, self._stamp, self._sink, told)
 
     def _teller(self, bus: str) -> Happened:
         def happened(kind: str, detail: dict[str, object]) -> None:
@@ -99,6 +146,26 @@ class Acquirer:
         group = Group(time_ms - ago_ms, grade, monotonic - ago_ms, instrument, samples)
         self._sink(group)
         return group
+
+    @property
+    def flood(self) -> bool:
+        """Whether a level of the station is reached: what is dead is then probed more often."""
+        return self._flood
+
+    @flood.setter
+    def flood(self, flood: bool) -> None:
+        if flood == self._flood:
+            return
+        self._flood = flood
+        for runner in self._runners.values():
+            if isinstance(runner, ModbusRunner):
+                runner.flood = flood
+
+    def levels_reached(self, names: set[str]) -> None:
+        """Which levels (warning, guarantee) are reached at the station now: its lamps and sirens follow."""
+        for runner in self._runners.values():
+            if isinstance(runner, DigitalRunner):
+                runner.levels_reached(names)
 
     async def run(self) -> None:
         """Ask until cancelled; then every port is closed again."""
@@ -127,13 +194,48 @@ class Acquirer:
             FieldError: when the site has no such instrument, or the acquirer is not running.
         """
         instrument: Instrument | None = self._site.instrument(name)
-        runner = self._runners.get(instrument.bus if instrument else name)
-        if runner is None or (instrument is None and not isinstance(runner, GnssRunner)):
-            names = [each.name for each in self._site.instruments]
-            names += [bus.name for bus in self._site.buses.values() if isinstance(bus, GnssBus)]
+        line_bus = self._site.bus_of_line(name)
+        runner = self._runners.get(instrument.bus if instrument else line_bus or name)
+        if runner is None or (instrument is None and line_bus is None and not isinstance(runner, GnssRunner)):
+            names = list(dict.fromkeys(each.instrument for each in self._site.series))
             raise FieldError(
                 f"no instrument {name!r}", where=str(self._site.file), do=f"name one of {', '.join(names)}"
             )
         if not self._running:
             raise FieldError("the agent is not measuring", do="start it with haihe-edge run")
-        return await runner.read_now(name)
+        await self._supplies.warm(name)
+        try:
+            return await runner.read_now(name)
+        finally:
+            self._supplies.release(name)
+
+    async def write(self, name: str, point: str, value: float) -> Written:
+        """Set a point of an instrument, if profile and site allow it; every attempt is told as a happening.
+
+        Args:
+            name: of the instrument.
+            point: of its profile.
+            value: in the point's unit.
+
+        Raises:
+            FieldError: when it was refused, or not obeyed, with the reason.
+        """
+        detail: dict[str, object] = {"instrument": name, "point": point, "value": value}
+        instrument = self._site.instrument(name)
+        happened = self._teller(instrument.bus if instrument else "")
+        try:
+            if instrument is None:
+                known = ", ".join(each.name for each in self._site.instruments)
+                raise FieldError(f"no instrument {name!r}", where=str(self._site.file), do=f"name one of {known}")
+            setting = prepare(instrument, point, value, str(self._site.file))
+            runner, unit = self._runners[instrument.bus], self._units[name]
+            must(isinstance(runner, ModbusRunner), "only Modbus points can be prepared")
+            if not self._running:
+                raise FieldError("the agent is not measuring", do="start it with haihe-edge run")
+            written = await runner.jobs.do(lambda: unit.write(setting, self._rates))  # type: ignore[union-attr]
+        except FieldError as error:
+            kind = "write_failed" if isinstance(error, NotObeyed) else "write_refused"
+            happened(kind, detail | {"why": error.what})
+            raise
+        happened("point_written", detail | {"before": written.before, "after": written.after})
+        return written

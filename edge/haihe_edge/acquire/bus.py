@@ -11,16 +11,18 @@ from .modbus import (
     OutOfStep,
     Refused,
     Request,
+    Write,
+    character_ms,
     find_rtu_answer,
+    quiet_ms,
     rtu_answer_bytes,
     rtu_request,
     take_tcp_answer,
     tcp_request,
+    two_rtu_answers,
     why_no_rtu_answer,
 )
 
-_QUIET_MS_MIN = 2
-"""3.5 characters are 1.75 ms from 19200 baud on (MODBUS over Serial Line V1.02, section 2.5.1.1)."""
 _SETTLE_MS = 50
 """After a failure the line must have been silent for so long; USB adapters hold bytes back for 16 ms."""
 _SETTLE_MS_MAX = 1_000
@@ -33,32 +35,41 @@ class ModbusBus:
 
     Args:
         line: where the bytes go.
-        clock: for the silence between frames.
+        clock: to wait by.
         baud: of the serial line, None where none is known.
         framing: ``rtu`` or ``tcp``.
+        parity: of the serial line.
+        stop_bits: of the serial line.
     """
 
-    def __init__(self, line: Line, clock: Clock, *, baud: int | None, framing: str) -> None:
+    def __init__(
+        self, line: Line, clock: Clock, *, baud: int | None, framing: str, parity: str = "even", stop_bits: int = 1
+    ) -> None:
         self.line = line
+        self.answer_took_ms = 0.0
+        """How long the instrument thought before its last answer, without the time on the wire."""
         self._clock = clock
-        self._character_ms = 11_000 / baud if baud else 0.0
-        self._quiet_ms = max(_QUIET_MS_MIN, 3.5 * self._character_ms)
+        self._character_ms = character_ms(baud, parity, stop_bits) if baud else 0.0
+        self._quiet_ms = quiet_ms(self._character_ms)
         self._tcp = framing == "tcp"
         self._transaction = 0
-        self._ended_ms = 0
+        self._ended_s = 0.0
         self._unsettled = False
         self._timeouts = 0
+        self._answered: Request | None = None
+        self.shared_units: set[int] = set()
+        """Addresses at which two instruments answered when they were last asked (RTU)."""
 
     @property
     def numbers_answers(self) -> bool:
         """Whether a late answer can be told from the one that is waited for (Modbus TCP)."""
         return self._tcp
 
-    async def exchange(self, request: Request, answer_ms: int, pause_ms: int = 0) -> bytes:
-        """Ask and return the registers, two bytes each.
+    async def exchange(self, request: Request | Write, answer_ms: int, pause_ms: int = 0) -> bytes:
+        """Ask and return the data: registers, two bytes each; none for a write.
 
         Args:
-            request: what to read.
+            request: what to read or write.
             answer_ms: how long the instrument may think.
             pause_ms: silence that this instrument needs before a request.
 
@@ -68,10 +79,14 @@ class ModbusBus:
         """
         await self._silence(pause_ms)
         self._transaction = self._transaction + 1 & 0xFFFF
-        wire_ms = self._character_ms * (8 + rtu_answer_bytes(request))
+        frame = tcp_request(request, self._transaction) if self._tcp else rtu_request(request)
+        wire_ms = self._character_ms * (len(frame) + rtu_answer_bytes(request)) + (0 if self._tcp else self._quiet_ms)
         if not self._tcp:
+            self._look_for_a_second_answer()
             self.line.buffer.clear()
-        self.line.write(tcp_request(request, self._transaction) if self._tcp else rtu_request(request))
+        loop = asyncio.get_running_loop()
+        asked_s = loop.time()
+        self.line.write(frame)
         try:
             async with asyncio.timeout((answer_ms + wire_ms) / 1000):
                 registers = await self._answer(request)
@@ -83,7 +98,7 @@ class ModbusBus:
                 if self._tcp
                 else why_no_rtu_answer(self.line.buffer, request)
             )
-            if self._tcp and self._timeouts >= _TIMEOUTS_BEFORE_RECONNECT:
+            if self.line.dies_silently and self._timeouts >= _TIMEOUTS_BEFORE_RECONNECT:
                 self._timeouts = 0
                 self.line.close()  # a connection that nobody serves any more looks just like this
             raise failure from None
@@ -97,11 +112,24 @@ class ModbusBus:
             self._unsettled = False
             raise
         finally:
-            self._ended_ms = self._clock.monotonic_ms()
+            self._ended_s = loop.time()
         self._timeouts = 0
+        self.answer_took_ms = max(0.0, (self._ended_s - asked_s) * 1000 - wire_ms)
+        self._answered = request if isinstance(request, Request) else None
         return registers
 
-    async def _answer(self, request: Request) -> bytes:
+    def _look_for_a_second_answer(self) -> None:
+        """In what is left of the last exchange, before it is thrown away: two instruments may share an address."""
+        request, self._answered = self._answered, None
+        if request is None:
+            return
+        buffer = self.line.buffer
+        if len(buffer) >= 2 * rtu_answer_bytes(request) and two_rtu_answers(buffer, request):
+            self.shared_units.add(request.unit)
+        elif self.shared_units:
+            self.shared_units.discard(request.unit)
+
+    async def _answer(self, request: Request | Write) -> bytes:
         buffer = self.line.buffer
         while True:
             if self._tcp:
@@ -124,7 +152,8 @@ class ModbusBus:
                         await self.line.more()
                 except TimeoutError:
                     break
-        wanted = max(self._quiet_ms if not self._tcp else 0, pause_ms)
-        left = self._ended_ms + wanted - self._clock.monotonic_ms()
-        if left > 0:
-            await self._clock.sleep(left / 1000)
+        # The loop's own time: whole milliseconds would make each silence a quarter longer at 9600 baud.
+        wanted = max(0.0 if self._tcp else self._quiet_ms, pause_ms)
+        left_s = self._ended_s + wanted / 1000 - asyncio.get_running_loop().time()
+        if left_s > 0:
+            await self._clock.sleep(left_s)

@@ -1,7 +1,6 @@
 """From registers to values: raw number, sentinels, factor. Pure; everything that can be is worked out once."""
 
 import math
-import struct
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -9,16 +8,22 @@ from haihe_contract.quality import Reason
 
 from haihe_edge.profile import Point
 
-_CODES = {"u16": "H", "s16": "h", "u32": "I", "s32": "i", "u64": "Q", "s64": "q", "f32": "f", "f64": "d"}
-_FLOAT32 = struct.Struct(">f")
+from .registers import reader, shortest_float32, text_of
+
 _EXACT_DIVISOR_MAX = 10**12
+_MAXIMA: dict[str, int] = {f"{sign}{bits}": 2 ** (bits - (sign == "s")) - 1 for sign in "us" for bits in (16, 32, 64)}
+
+__all__ = ["Field", "Value", "decode", "field", "is_plain", "raw_value", "scaling", "shortest_float32", "spoken"]
 
 Value = tuple[float | None, Reason]
 """A value in the element's unit, or None with the reason."""
 
 
 class Field(NamedTuple):
-    """A point, ready to be read out of the bytes of a block."""
+    """A point, ready to be read out of the bytes of a block.
+
+    ``scale`` is None where the number is the value, or where :mod:`.depend` makes the value of it.
+    """
 
     name: str
     read: Callable[[bytes], int | float]
@@ -29,13 +34,31 @@ class Field(NamedTuple):
 
 def field(point: Point, start: int) -> Field:
     """Prepare a point for a block that begins at that register."""
+    sentinels = {sentinel.raw for sentinel in point.sentinels}
+    if point.invalid_at_max and point.kind in _MAXIMA:
+        sentinels.add(_maximum(point))
     return Field(
         point.name,
-        _reader(point, 2 * (point.at - start)),
-        _scale(point.times, point.plus),
-        frozenset(sentinel.raw for sentinel in point.sentinels),
+        reader(point, start),
+        scaling(point.times, point.plus) if is_plain(point) else None,
+        frozenset(sentinels),
         point.kind in ("f32", "f64"),
     )
+
+
+def _maximum(point: Point) -> int:
+    if point.byte is not None:
+        wide = 8
+    elif point.bits is not None:
+        wide = point.bits[1] - point.bits[0] + 1
+    else:
+        return _MAXIMA[point.kind]
+    return (1 << wide - (point.kind[0] == "s")) - 1
+
+
+def is_plain(point: Point) -> bool:
+    """Whether the value follows from the point's own registers alone."""
+    return not point.needs and (point.counter is None or point.counter.saturates_at is None)
 
 
 def decode(fields: Sequence[Field], data: bytes) -> list[Value]:
@@ -53,54 +76,19 @@ def decode(fields: Sequence[Field], data: bytes) -> list[Value]:
 
 def raw_value(point: Point, data: bytes, start: int) -> int | float:
     """The number in the registers, before sentinels and scaling: for people who look for a fault."""
-    return _reader(point, 2 * (point.at - start))(data)
+    return reader(point, start)(data)
 
 
-def _reader(point: Point, offset: int) -> Callable[[bytes], int | float]:
-    """How to get the raw number out of a block's bytes.
-
-    Bytes of a number arrive in one of four orders. ABCD is big-endian and DCBA little-endian as they stand;
-    CDAB and BADC are the same two with the registers turned round.
-    """
-    little = point.order in ("DCBA", "BADC")
-    form = struct.Struct(("<" if little else ">") + _CODES[point.kind])
-    unpack = form.unpack_from
-    end = offset + form.size
-    read: Callable[[bytes], int | float]
-    if point.order in ("ABCD", "DCBA") or point.words == 1:
-
-        def read(data: bytes) -> int | float:
-            return unpack(data, offset)[0]  # type: ignore[no-any-return]
-
-    else:
-
-        def read(data: bytes) -> int | float:
-            turned = b"".join(data[at : at + 2] for at in range(end - 2, offset - 2, -2))
-            return unpack(turned)[0]  # type: ignore[no-any-return]
-
-    if point.kind != "f32":
-        return read
-    return lambda data: shortest_float32(read(data))
+def spoken(point: Point, data: bytes, start: int) -> int | float | str:
+    """What the registers say, as a person or a condition reads it: text, or raw * times + plus."""
+    if point.kind == "text":
+        return text_of(point, data, start)
+    raw = raw_value(point, data, start)
+    scale = scaling(point.times, point.plus)
+    return raw if scale is None else scale(raw)
 
 
-def shortest_float32(value: float) -> float:
-    """The shortest decimal that is the same 32-bit float: 9.1, not 9.100000381469727.
-
-    Nothing is lost, and the wire carries such numbers in two bytes instead of eight.
-    """
-    if not math.isfinite(value):
-        return value
-    for digits in (6, 7, 8):
-        short = float(f"{value:.{digits}g}")
-        try:
-            if _FLOAT32.unpack(_FLOAT32.pack(short))[0] == value:
-                return short
-        except OverflowError:  # rounding went beyond the largest 32-bit float
-            break
-    return float(f"{value:.9g}")
-
-
-def _scale(times: float, plus: float) -> Callable[[float], float] | None:
+def scaling(times: float, plus: float) -> Callable[[float], float] | None:
     """Raw * times + plus, without the dust that 0.1 leaves behind: 1441 * 0.1 is 144.1."""
     if times == 1 and plus == 0:
         return None

@@ -47,6 +47,7 @@ class GnssInstrument:
         happened: Happened,
     ) -> None:
         self.bus = bus
+        self.name = bus.name
         self.line = line
         self.series = series
         self._station = station

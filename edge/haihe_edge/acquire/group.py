@@ -35,8 +35,13 @@ class Happening(NamedTuple):
         time_ms: as for :class:`Group`.
         grade: as for :class:`Group`.
         kind: ``bus_down``, ``bus_up``, ``instrument_silent``, ``instrument_back`` when an outage begins and ends;
+            ``bus_silent``, ``bus_heard`` when no instrument of a bus answers and when the first one does again;
+            ``profile_mismatch``, ``profile_fits`` when an instrument is not what its profile says, and when it is
+            again; ``address_conflict`` when two instruments answer at one address;
             ``antenna_open``, ``antenna_short``, ``antenna_ok``, ``gnss_restarted``, ``station_moved``,
-            ``station_back``.
+            ``station_back``; of digital lines ``rain_not_counted`` (the agent was not running),
+            ``rain_total_lost`` (the file with the totals was damaged), ``rain_total_not_kept`` (the disk refuses
+            it), ``edges_lost`` (a line moved too fast).
         bus: where.
         detail: facts by name.
     """
@@ -68,6 +73,7 @@ class InstrumentState(msgspec.Struct):
         overruns: due times that passed while the bus was busy.
         answered_ago_ms: how long ago it last answered, None for never.
         next_probe_ms: when it is asked again, if it is being left alone; else None.
+        wait_ms: how long its answer is waited for at present.
         error: why the last poll failed, None after a good one.
     """
 
@@ -80,6 +86,7 @@ class InstrumentState(msgspec.Struct):
     overruns: int = 0
     answered_ago_ms: int | None = None
     next_probe_ms: int | None = None
+    wait_ms: int | None = None
     error: Said | None = None
 
 

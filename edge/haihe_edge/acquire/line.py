@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import os
 import termios
+from collections.abc import Callable
 from typing import Protocol
 
 import serial
+import serial.rs485
 from haihe_contract.quality import Reason
 
 from haihe_edge import limits
 
+from .adapter import Whereabouts
 from .modbus import ExchangeError
 
 _PARITIES = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
@@ -97,20 +100,51 @@ class _Inbox:
             raise self.broken
 
 
+Turn = Callable[[serial.Serial], None]
+"""Prepares an open port for the direction of RS-485."""
+
+
+def kernel_turns(port: serial.Serial) -> None:
+    """Let the kernel switch the transmitter of RS-485 on and off by RTS (TIOCSRS485).
+
+    Raises:
+        OSError: when the driver of that port cannot.
+        ValueError: the same, as pyserial says it.
+    """
+    port.rs485_mode = serial.rs485.RS485Settings(rts_level_for_tx=True, rts_level_for_rx=False)
+
+
+def adapter_turns(port: serial.Serial) -> None:
+    """Nothing to do: the adapter switches its transmitter by itself, or the line is no RS-485."""
+
+
 class SerialLine:
     """A serial port, real or pseudo, read as the event loop sees bytes on it.
 
     Args:
-        port: the device.
+        port: the device, or ``usb:`` and the socket that it is plugged into; see :class:`Whereabouts`.
         baud: bits per second.
         parity: none, even or odd.
         stop_bits: 1 or 2.
+        turn: who switches the transmitter of RS-485: :func:`kernel_turns` or :func:`adapter_turns`.
+        whereabouts: how the port is found, unless it is the machine's usual way.
     """
 
     dies_silently = False
 
-    def __init__(self, port: str, baud: int, parity: str = "none", stop_bits: int = 1) -> None:
+    def __init__(
+        self,
+        port: str,
+        baud: int,
+        parity: str = "none",
+        stop_bits: int = 1,
+        *,
+        turn: Turn = adapter_turns,
+        whereabouts: Whereabouts | None = None,
+    ) -> None:
         self.name = port
+        self._turn = turn
+        self._whereabouts = whereabouts or Whereabouts(port)
         self._baud, self._parity, self._stop_bits = baud, _PARITIES[parity], stop_bits
         self._port: serial.Serial | None = None
         self._fd = -1
@@ -133,20 +167,29 @@ class SerialLine:
             BusDown: when it is away, busy or not ours to open.
         """
         self.close()
+        device = self._whereabouts.device()
         try:
-            # Opening does not wait: pyserial opens without blocking. Nobody else may talk on the line.
-            port = serial.Serial(
-                self.name,
-                self._baud,
-                parity=self._parity,
-                stopbits=self._stop_bits,
-                timeout=0,
-                exclusive=True,
-            )
+            port = self._opened(device)
         except (serial.SerialException, OSError, ValueError, termios.error) as error:
             raise BusDown("port {port}: {why}", port=self.name, why=_why(error)) from None
+        self._whereabouts.opened(device)
         self._port, self._fd, self._inbox = port, port.fileno(), _Inbox()
         asyncio.get_running_loop().add_reader(self._fd, self._readable)
+
+    def _opened(self, device: str) -> serial.Serial:
+        # Opening does not wait: pyserial opens without blocking. Nobody else may talk on the line.
+        port = serial.Serial(
+            device, self._baud, parity=self._parity, stopbits=self._stop_bits, timeout=0, exclusive=True
+        )
+        try:
+            self._turn(port)
+        except (OSError, ValueError):
+            port.close()
+            raise
+        # USB adapters hold bytes back for 16 ms unless asked not to; many ports know no such wish.
+        with contextlib.suppress(OSError, ValueError):
+            port.set_low_latency_mode(True)
+        return port
 
     def _readable(self) -> None:
         try:
@@ -182,6 +225,31 @@ class SerialLine:
         if sent != len(data):
             self._lost("does not take what is sent")
             raise BusDown("port {port}: {why}", port=self.name, why="does not take what is sent")
+
+    def hold_break(self, on: bool) -> None:
+        """Begin or end a break: the line spaces without letters.
+
+        Raises:
+            BusDown: when the port is broken, or knows no break.
+        """
+        self._set(lambda port: setattr(port, "break_condition", on))
+
+    def set_baud(self, baud: int) -> None:
+        """Change the speed of the open port.
+
+        Raises:
+            BusDown: when the port is broken.
+        """
+        self._set(lambda port: setattr(port, "baudrate", baud))
+
+    def _set(self, change: Callable[[serial.Serial], None]) -> None:
+        if self._port is None:
+            raise self._inbox.broken or BusDown("port {port}: {why}", port=self.name, why="not open")
+        try:
+            change(self._port)
+        except (OSError, ValueError, termios.error, serial.SerialException) as error:
+            self._lost(_why(error))
+            raise BusDown("port {port}: {why}", port=self.name, why=_why(error)) from None
 
     async def more(self) -> None:
         """Return when bytes have come.
@@ -294,6 +362,9 @@ class _Receiver(asyncio.Protocol):
 def _why(error: Exception) -> str:
     """What the machine says, without its numbers and names of classes."""
     cause = error.__context__ if isinstance(error, serial.SerialException) and error.__context__ else error
+    number = cause.errno or 0 if isinstance(cause, OSError) else 0
+    if number > 0:  # asyncio puts words of its own into strerror
+        return os.strerror(number)
     if isinstance(cause, OSError) and cause.strerror:
         return str(cause.strerror)
     return str(error)

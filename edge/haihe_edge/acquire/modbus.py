@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from haihe_contract.quality import Reason
 
-READ_HOLDING, READ_INPUT = 3, 4
+READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT = 1, 2, 3, 4
+WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS = 5, 6, 16
+COIL_ON = 0xFF00
+"""What function 5 sends for on; off is 0 (MODBUS Application Protocol V1.1b3, section 6.5)."""
 _EXCEPTION_BIT = 0x80
 _GATEWAY_CODES = (0x0A, 0x0B)
 
@@ -26,7 +29,21 @@ EXCEPTIONS = {
 """Exception codes in words; makers add codes of their own."""
 
 _REQUEST = struct.Struct(">BBHH")
+_WRITE_MANY = struct.Struct(">BBHHB")
 _MBAP = struct.Struct(">HHHB")
+
+
+def character_ms(baud: int, parity: str = "even", stop_bits: int = 1) -> float:
+    """How long one character takes: a start bit, eight data bits, parity where there is one, stop bits."""
+    return (9 + (parity != "none") + stop_bits) * 1000 / baud
+
+
+def quiet_ms(one_character_ms: float) -> float:
+    """The silence between two frames: 3.5 characters, and 1.75 ms above 19200 baud.
+
+    Source: MODBUS over Serial Line V1.02, section 2.5.1.1.
+    """
+    return max(1.75, 3.5 * one_character_ms)
 
 
 class Request(NamedTuple):
@@ -34,8 +51,8 @@ class Request(NamedTuple):
 
     Args:
         unit: address on the bus.
-        function: 3 for holding registers, 4 for input registers.
-        start: first register, counted from 0.
+        function: 3 for holding registers, 4 for input registers; 1 for coils, 2 for discrete inputs.
+        start: first register (or coil), counted from 0.
         quantity: how many.
     """
 
@@ -43,6 +60,47 @@ class Request(NamedTuple):
     function: int
     start: int
     quantity: int
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of data in the answer: two a register, one for every eight coils."""
+        return 2 * self.quantity if self.function > READ_DISCRETE else (self.quantity + 7) // 8
+
+
+class Write(NamedTuple):
+    """One write. It has no retry of its own: who writes reads back and compares.
+
+    Args:
+        unit: address on the bus.
+        function: 6 for one register, 16 for several, 5 for a coil.
+        start: first register (or coil), counted from 0.
+        registers: what to write, as numbers of 16 bits; for a coil :data:`COIL_ON` or 0.
+    """
+
+    unit: int
+    function: int
+    start: int
+    registers: tuple[int, ...]
+
+    @property
+    def body(self) -> bytes:
+        """Unit and PDU of the request.
+
+        Raises:
+            ValueError: when the function cannot carry that many registers.
+        """
+        if self.function == WRITE_REGISTERS and 1 <= len(self.registers) <= 123:
+            many = len(self.registers)
+            head = _WRITE_MANY.pack(self.unit, self.function, self.start, many, 2 * many)
+            return head + struct.pack(f">{many}H", *self.registers)
+        if self.function in (WRITE_COIL, WRITE_REGISTER) and len(self.registers) == 1:
+            return _REQUEST.pack(self.unit, self.function, self.start, self.registers[0])
+        raise ValueError(f"function {self.function} cannot write {len(self.registers)} registers")
+
+    @property
+    def answer(self) -> bytes:
+        """Unit and PDU of the only answer that confirms it (the same standard, sections 6.5, 6.6 and 6.12)."""
+        return self.body[:6]
 
 
 class ExchangeError(Exception):
@@ -95,24 +153,37 @@ def crc16(data: bytes | bytearray | memoryview) -> int:
     return crc
 
 
-def rtu_request(request: Request) -> bytes:
+def _body(request: Request | Write) -> bytes:
+    return request.body if isinstance(request, Write) else _REQUEST.pack(*request)
+
+
+def rtu_request(request: Request | Write) -> bytes:
     """The request as it goes over a serial line."""
-    body = _REQUEST.pack(*request)
+    body = _body(request)
     return body + crc16(body).to_bytes(2, "little")
 
 
-def tcp_request(request: Request, transaction: int) -> bytes:
+def tcp_request(request: Request | Write, transaction: int) -> bytes:
     """The request as it goes over Modbus TCP."""
-    return _MBAP.pack(transaction, 0, 6, request.unit) + _REQUEST.pack(*request)[1:]
+    body = _body(request)
+    return _MBAP.pack(transaction, 0, len(body), request.unit) + body[1:]
 
 
-def rtu_answer_bytes(request: Request) -> int:
+def rtu_answer_bytes(request: Request | Write) -> int:
     """How long the full answer is on a serial line."""
-    return 5 + 2 * request.quantity
+    return 8 if isinstance(request, Write) else 5 + request.data_bytes
 
 
-def find_rtu_answer(buffer: bytes | bytearray, request: Request) -> bytes | None:
-    """The registers of the answer, if the buffer holds it, whatever stands before it.
+def _answer_head(request: Request | Write) -> tuple[bytes, int]:
+    """How the answer must begin, and how many bytes of data follow: none to a write, which only confirms."""
+    if isinstance(request, Write):
+        return request.answer, 0
+    size = request.data_bytes
+    return bytes((request.unit, request.function, size)), size
+
+
+def find_rtu_answer(buffer: bytes | bytearray, request: Request | Write) -> bytes | None:
+    """The data of the answer (none for a write), if the buffer holds it, whatever stands before it.
 
     Noise, an echo of the request, answers of other units and answers of another length are passed over: only
     a frame with the right unit, function, length and checksum counts.
@@ -120,15 +191,14 @@ def find_rtu_answer(buffer: bytes | bytearray, request: Request) -> bytes | None
     Raises:
         Refused: when the instrument answered with an exception.
     """
-    size = 2 * request.quantity
-    head = bytes((request.unit, request.function, size))
+    head, size = _answer_head(request)
     start = buffer.find(head)
     while start >= 0:
-        end = start + 3 + size
+        end = start + len(head) + size
         if end + 2 > len(buffer):
             break
         if crc16(buffer[start:end]) == buffer[end] | buffer[end + 1] << 8:
-            return bytes(buffer[start + 3 : end])
+            return bytes(buffer[end - size : end])
         start = buffer.find(head, start + 1)
     head = bytes((request.unit, request.function | _EXCEPTION_BIT))
     start = buffer.find(head)
@@ -139,7 +209,7 @@ def find_rtu_answer(buffer: bytes | bytearray, request: Request) -> bytes | None
     return None
 
 
-def why_no_rtu_answer(buffer: bytes | bytearray, request: Request) -> ExchangeError:
+def why_no_rtu_answer(buffer: bytes | bytearray, request: Request | Write) -> ExchangeError:
     """What to say of a time-out, from what did arrive."""
     if not buffer:
         return ExchangeError(Reason.TIMEOUT, "no answer")
@@ -153,11 +223,29 @@ def why_no_rtu_answer(buffer: bytes | bytearray, request: Request) -> ExchangeEr
             if buffer[start] != request.unit:
                 return ExchangeError(Reason.TIMEOUT, "no answer, but unit {other} spoke", other=buffer[start])
             return ExchangeError(Reason.TIMEOUT, "no answer, but one to an earlier request")
+    start, whole = buffer.rfind(_answer_head(request)[0]), rtu_answer_bytes(request)
+    if start >= 0 and len(buffer) - start < whole:
+        count = len(buffer) - start
+        return ExchangeError(Reason.CHECKSUM, "half an answer: {count} of {whole} bytes", count=count, whole=whole)
     return ExchangeError(Reason.CHECKSUM, "a damaged answer of {count} bytes", count=len(buffer))
 
 
-def take_tcp_answer(buffer: bytearray, request: Request, transaction: int) -> bytes | None:
-    """The registers of the answer to that transaction; eats what it has read, late answers included.
+def two_rtu_answers(buffer: bytes | bytearray, request: Request) -> bool:
+    """Whether the buffer holds two answers to one read that say different things: two instruments, one address."""
+    head, size = _answer_head(request)
+    found: set[bytes] = set()
+    start = buffer.find(head)
+    while start >= 0:
+        end = start + len(head) + size
+        if end + 2 <= len(buffer) and crc16(buffer[start:end]) == buffer[end] | buffer[end + 1] << 8:
+            found.add(bytes(buffer[start:end]))
+            start = end - 1
+        start = buffer.find(head, start + 1)
+    return len(found) > 1
+
+
+def take_tcp_answer(buffer: bytearray, request: Request | Write, transaction: int) -> bytes | None:
+    """The data of the answer to that transaction (none for a write); eats what it has read, late answers included.
 
     Raises:
         Refused: when the instrument or gateway answered with an exception.
@@ -176,10 +264,11 @@ def take_tcp_answer(buffer: bytearray, request: Request, transaction: int) -> by
             continue
         if unit == request.unit and pdu[0] == request.function | _EXCEPTION_BIT:
             raise Refused(pdu[1])
-        size = 2 * request.quantity
-        if unit != request.unit or pdu[0] != request.function or pdu[1] != size or len(pdu) != 2 + size:
+        head, size = _answer_head(request)
+        body = bytes((unit,)) + pdu
+        if not body.startswith(head) or len(body) != len(head) + size:
             raise ExchangeError(Reason.DAMAGED, "an answer that does not fit the request")
-        return pdu[2:]
+        return body[len(head) :]
     return None
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import heapq
+from collections.abc import Sequence
 from typing import Protocol
 
 from haihe_contract.clock import Clock
@@ -10,17 +10,19 @@ from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason
 
 from haihe_edge import limits
-from haihe_edge.site import SerialBus, TcpBus
+from haihe_edge.site import AsciiBus, Sdi12Bus, SerialBus, TcpBus
 
-from .bus import ModbusBus
-from .gnss import GnssInstrument
+from .askable import Askable, Listened
 from .group import BusState, Group, Happened, Said, Sample
+from .jobs import Jobs
 from .line import BusDown, Line
-from .schedule import first_due, growing, next_due
-from .unit import Unit
+from .outage import Outages, Told
+from .power import Supplies
+from .schedule import Agenda, Allowance, deadline, first_due, growing, next_due
 
 _LISTEN_MS = 250
 """How often somebody who waits for a receiver's first words looks again."""
+_NOBODY: Said = ("no instrument of this bus answers", {})
 
 
 class Emit(Protocol):
@@ -105,6 +107,10 @@ class _Asked:
                 future.set_exception(FieldError("the agent stopped before the instrument was read"))
         self._waiting.clear()
 
+    def wake(self) -> None:
+        """End the wait that is going on."""
+        self._event.set()
+
     async def wait(self, milliseconds: int) -> None:
         """Return when somebody asks, or after so long."""
         if not self._waiting:
@@ -119,18 +125,18 @@ class ModbusRunner:
 
     Args:
         bus: of the site.
-        conversation: where they are asked.
+        line: where they are asked.
         units: who is on it.
         clock: when.
         emit: stamps the samples of an instrument and hands them on.
-        happened: told when the bus fails and when it is back.
+        happened: told when the bus or an instrument fails and when it is back.
     """
 
     def __init__(
         self,
-        bus: SerialBus | TcpBus,
-        conversation: ModbusBus,
-        units: list[Unit],
+        bus: SerialBus | TcpBus | AsciiBus | Sdi12Bus,
+        line: Line,
+        units: Sequence[Askable],
         clock: Clock,
         emit: Emit,
         happened: Happened,
@@ -139,56 +145,163 @@ class ModbusRunner:
         self._units = {unit.name: unit for unit in units}
         self._clock = clock
         self._emit = emit
-        self._opener = _Opener(conversation.line, clock, happened)
+        self._happened = happened
+        self._opener = _Opener(line, clock, happened)
         self._asked = _Asked()
+        self.jobs = Jobs(self._asked.wake)
+        self._agenda = Agenda()
+        self._allowance = Allowance(clock.monotonic_ms())
+        self._outages = Outages(self._units)
+        self._flood = False
+        self.supplies: Supplies | None = None
+
+    @property
+    def flood(self) -> bool:
+        """Whether a level of the station is reached: dead units are then probed more often."""
+        return self._flood
+
+    @flood.setter
+    def flood(self, flood: bool) -> None:
+        if flood != self._flood:
+            self._flood = flood
+            self._arrange_failing()
+            self._asked.wake()
 
     async def run(self) -> None:
         """Ask until cancelled."""
         clock = self._clock
         now, wall = clock.monotonic_ms(), clock.now_ms()
-        # Those that fail come after the others that are due at the same time.
-        due = [(first_due(now, wall, unit.period_ms), False, name) for name, unit in self._units.items()]
-        heapq.heapify(due)
+        for unit in self._units.values():
+            unit.due_ms = first_due(now, wall, unit.period_ms)
+            self._arrange(unit)
+            if unit.due_ms - now > limits.FIRST_READING_MS_MAX:
+                # Nobody should have to wait a day for the first sign of life of a daily reading. What has a switched
+                # supply waits until the board that switches it is open.
+                fed = self.supplies is not None and self.supplies.feeds(unit.name)
+                first = now + limits.FIRST_READING_MS_MAX // 2 * fed
+                by = deadline(first, unit.period_ms, alarms=unit.has_alarms, fails=False)
+                self._agenda.put(unit.name, first, by)
         try:
             while True:
                 await self._read_what_is_asked()
-                wait = due[0][0] - clock.monotonic_ms() if due else 3_600_000
-                if wait > 0:
-                    await self._asked.wait(wait)
+                self._tell(self._outages.overdue(clock.monotonic_ms()))
+                name = self._agenda.take(clock.monotonic_ms())
+                if name is not None:
+                    if not self._waits_for_supply(self._units[name]):
+                        await self._serve(self._units[name])
+                        self._arrange(self._units[name])
                     continue
-                moment, _, name = heapq.heappop(due)
-                unit = self._units[name]
-                await self._serve(unit)
-                moment = self._overrun(unit, next_due(moment, clock.monotonic_ms(), clock.now_ms(), unit.period_ms))
-                heapq.heappush(due, (moment, unit.is_failing, name))
+                due = self._agenda.next_ms()
+                await self._asked.wait(3_600_000 if due is None else max(0, due - clock.monotonic_ms()))
         finally:
             self._asked.stop()
+            self.jobs.stop()
             self._opener.line.close()
 
     async def _read_what_is_asked(self) -> None:
+        await self.jobs.work(lambda: self._opener.ready(at_once=True))
         while (name := self._asked.take()) is not None:
             unit = self._units[name]
-            self._asked.answer(name, await self._ask(unit, at_once=True))
+            self._asked.answer(name, self._emit(name, await self._ask(unit, at_once=True)))
+            self._arrange(unit)
 
-    async def _serve(self, unit: Unit) -> None:
-        if unit.is_left_alone():
-            unit.state.skipped += 1
-            self._emit(unit.name, unit.none(Reason.SKIPPED))
+    def _arrange_failing(self) -> None:
+        for unit in self._units.values():
+            if unit.breaker.failures:
+                self._arrange(unit)
+
+    def _arrange(self, unit: Askable) -> None:
+        """Note when it is next this unit's turn: at its due time, or before that for a probe."""
+        turn = unit.due_ms
+        fails = unit.breaker.failures > 0
+        if fails:
+            turn = min(turn, self._probe_at(unit))
+        by = deadline(turn, unit.period_ms, alarms=unit.has_alarms, fails=fails)
+        if self.supplies is not None:
+            self.supplies.release(unit.name, unit.due_ms)
+            if not unit.breaker.is_open:
+                turn -= self.supplies.lead_ms(unit.name)
+        self._agenda.put(unit.name, turn, by)
+
+    def _waits_for_supply(self, unit: Askable) -> bool:
+        """Switch its supply on if it has one; whether its turn is put off until it has warmed up and is due."""
+        if self.supplies is None or not self.supplies.feeds(unit.name):
+            return False
+        now = self._clock.monotonic_ms()
+        if unit.breaker.is_open and now < self._probe_at(unit):
+            return False  # it will not be asked
+        ready = now + self.supplies.wait_ms(unit.name)
+        if unit.breaker.failures == 0 and unit.due_ms - now <= self.supplies.lead_ms(unit.name):
+            ready = max(ready, unit.due_ms)
+        if ready > now:
+            by = deadline(ready, unit.period_ms, alarms=unit.has_alarms, fails=unit.breaker.failures > 0)
+            self._agenda.put(unit.name, ready, by)
+        return ready > now
+
+    @property
+    def _pause_most_ms(self) -> int:
+        often = self._flood or self._outages.all_silent
+        return limits.PROBE_PAUSE_FLOOD_MS_MAX if often else limits.PROBE_PAUSE_MS_MAX
+
+    def _probe_at(self, unit: Askable) -> int:
+        """When a failing unit may be asked beside its due times. A bus that is dead anyway has time for all."""
+        at = unit.breaker.probe_ms(self._pause_most_ms)
+        if unit.breaker.is_open and not self._outages.all_silent:
+            at = max(at, self._allowance.allows_ms(self._clock.monotonic_ms()))
+        return at
+
+    async def _serve(self, unit: Askable) -> None:
+        """Ask a unit whose turn it is. Between due times only what a probe brings is written down."""
+        now = self._clock.monotonic_ms()
+        is_due = unit.due_ms <= now
+        if unit.breaker.is_open and now < self._probe_at(unit):
+            samples = unit.none(Reason.SKIPPED)
+            unit.state.skipped += is_due
         else:
-            await self._ask(unit)
+            samples = await self._ask(unit)
+        if is_due or unit.breaker.failures == 0:
+            self._emit(unit.name, samples)
+        if is_due:
+            clock = self._clock
+            following = next_due(unit.due_ms, clock.monotonic_ms(), clock.now_ms(), unit.period_ms)
+            unit.due_ms = self._overrun(unit, following)
 
-    async def _ask(self, unit: Unit, *, at_once: bool = False) -> Group:
+    async def _ask(self, unit: Askable, *, at_once: bool = False) -> list[Sample]:
         if not await self._opener.ready(at_once=at_once):
-            return self._emit(unit.name, unit.none(Reason.BUS_DOWN))
+            return unit.none(Reason.BUS_DOWN)
+        began = self._clock.monotonic_ms()
+        probe = unit.breaker.is_open and not at_once and not self._outages.all_silent
         try:
-            samples = await unit.poll()
-            self._opener.worked()
+            samples = await unit.poll((self._pause_most_ms, self._outages.silent) if probe else None)
         except BusDown as error:
             self._opener.broke(error)
-            samples = unit.none(Reason.BUS_DOWN)
-        return self._emit(unit.name, samples)
+            return unit.none(Reason.BUS_DOWN)
+        self._opener.worked()
+        self._tell(unit.told())
+        now = self._clock.monotonic_ms()
+        if unit.failure is not None:
+            if probe:
+                self._allowance.spent(now, now - began)
+            silent = unit.breaker.is_open
+            self._tell(self._outages.failed(unit.name, str(unit.failure), now, silent=silent))
+        elif told := self._outages.answered(unit.name, now):
+            self._tell(told)
+            if ("bus_heard", {}) in told:
+                self._revive()
+        return samples
 
-    def _overrun(self, unit: Unit, due: int) -> int:
+    def _revive(self) -> None:
+        """What the instruments shared works again: ask all of them now."""
+        now = self._clock.monotonic_ms()
+        for unit in self._units.values():
+            unit.breaker.retry(now)
+        self._arrange_failing()
+
+    def _tell(self, told: list[Told]) -> None:
+        for kind, detail in told:
+            self._happened(kind, detail)
+
+    def _overrun(self, unit: Askable, due: int) -> int:
         """Let due times pass that the busy bus has missed: they are written down, not made up for."""
         late = self._clock.monotonic_ms() - due
         if late < unit.period_ms:
@@ -207,9 +320,10 @@ class ModbusRunner:
     def shown(self) -> BusState:
         """How the bus and its instruments are doing."""
         line = self._opener.line
-        kind = "serial" if isinstance(self._bus, SerialBus) else "tcp"
-        units = [unit.shown() for unit in self._units.values()]
-        return BusState(self._bus.name, kind, line.name, line.is_open, self._opener.error, units)
+        kind = str(self._bus.__struct_config__.tag)
+        units = [unit.shown(self._pause_most_ms) for unit in self._units.values()]
+        error = self._opener.error or (_NOBODY if self._outages.bus_silent else None)
+        return BusState(self._bus.name, kind, line.name, line.is_open, error, units)
 
 
 class GnssRunner:
@@ -223,7 +337,7 @@ class GnssRunner:
         happened: as for :class:`ModbusRunner`.
     """
 
-    def __init__(self, receiver: GnssInstrument, period_ms: int, clock: Clock, emit: Emit, happened: Happened) -> None:
+    def __init__(self, receiver: Listened, period_ms: int, clock: Clock, emit: Emit, happened: Happened) -> None:
         self._receiver = receiver
         self._period_ms = period_ms
         self._clock = clock
@@ -264,7 +378,7 @@ class GnssRunner:
             if self._asked.take() is None and wait > 0:
                 await self._asked.wait(wait)
                 continue
-            name = self._asked.take() or self._receiver.bus.name
+            name = self._asked.take() or self._receiver.name
             group = self._emit(name, self._receiver.samples())
             self._asked.answer(name, group)
             if wait <= 0:

@@ -1,18 +1,31 @@
-"""One instrument on its bus: what it is asked, what it said, whether it is worth asking."""
+"""One instrument on its bus: what it is asked, what it said, how long it is waited for."""
 
 from haihe_contract.clock import Clock
+from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason
 
 from haihe_edge import limits
+from haihe_edge.profile import ModbusProfile, variant_of, varied
 from haihe_edge.site import Instrument, Site
 
 from .bus import ModbusBus
 from .decode import decode
-from .group import Happened, InstrumentState, Sample
+from .follow import follow
+from .group import InstrumentState, Sample
+from .identity import Identity
 from .line import BusDown
-from .modbus import ExchangeError, Refused, Request
-from .plan import plan, telling_read
-from .schedule import Breaker
+from .modbus import ExchangeError, Refused, Request, Write
+from .outage import Told
+from .patience import Patience
+from .plan import telling_read
+from .recipe import answered, questions, recipe
+from .schedule import Breaker, probe_wait_ms
+from .write import Rates, Setting, Written, write_point
+
+_NOT_THERE_CODES = (1, 2, 3)
+"""Exceptions by which an instrument says that it has no such function, register or length of a read."""
+_WAIT_CODES = (5, 6)
+"""Exceptions by which an instrument asks for patience: accepted and still working, busy."""
 
 
 class Unit:
@@ -23,51 +36,113 @@ class Unit:
         site: for its series.
         bus: where it is asked.
         clock: for pauses between probes.
-        happened: told when it falls silent and when it is back.
     """
 
-    def __init__(self, instrument: Instrument, site: Site, bus: ModbusBus, clock: Clock, happened: Happened) -> None:
-        self._happened = happened
+    def __init__(self, instrument: Instrument, site: Site, bus: ModbusBus, clock: Clock) -> None:
         self.name = instrument.name
         self.period_ms = instrument.period_ms
-        self._profile = instrument.profile
         self._bus = bus
         self._clock = clock
-        self._breaker = Breaker()
+        self.breaker = Breaker()
+        self.has_alarms = any(level.number in instrument.series for level in site.levels)
+        self.due_ms = 0
+        self.failure: ExchangeError | None = None
+        self._refusal: ExchangeError | None = None
+        self._patience = Patience(instrument.profile.answer_ms.typical, instrument.profile.answer_ms.most)
+        self._probe: tuple[int, int] | None = None
         self._numbers = instrument.series
         points: dict[str, list[int]] = {}
         for number in instrument.series:
             points.setdefault(site.series[number].point, []).append(number)
-        reads = plan(instrument.profile, instrument.unit, points)
-        self._reads = [(read.request, read.fields, [points[field.name] for field in read.fields]) for read in reads]
-        self._telling = telling_read(instrument.profile, reads)
+        self._points = points
+        self._unit = instrument.unit
+        profile = instrument.profile
+        assert isinstance(profile, ModbusProfile)  # noqa: S101 - the site lets no other on this kind of bus
+        self._model = profile
+        self.identity = Identity(instrument, site.profile_files, clock)
+        self._fit(profile)
+        self._wrote = False
+        self._asked_ms: int | None = None
         self._doubt_ms: int | None = None
         self._answered_ms: int | None = None
         self.state = InstrumentState(instrument.name, instrument.unit)
 
-    @property
-    def is_failing(self) -> bool:
-        """Whether the last poll failed: others go first."""
-        return self._breaker.failures > 0
+    def _fit(self, profile: ModbusProfile) -> None:
+        """Prepare what a poll consists of, for the variant that this profile describes."""
+        self._profile = profile
+        self._recipe = recipe(profile, self._unit, self._points)
+        reads = self._recipe.reads
+        numbers = self._points
+        self._reads = [
+            (read.request, read.fields, [numbers.get(field.name, []) for field in read.fields]) for read in reads
+        ]
+        self._telling = telling_read(profile, reads)
+        self._clearing = {read.request for read in reads if read.clears}
+        self._variant_is_open = any(each.when for each in profile.variants)
 
-    def is_left_alone(self) -> bool:
-        """Whether this due time is let pass."""
-        return not self._breaker.allows(self._clock.monotonic_ms())
+    def told(self) -> list[Told]:
+        """What the last poll showed and people should hear of."""
+        return self.identity.told()
 
     def none(self, reason: Reason) -> list[Sample]:
         """No value for any series, with the reason."""
+        if reason is Reason.BUS_DOWN:
+            self.identity.is_open = True  # it may be another one when the line is back
         return [(number, None, reason) for number in self._numbers]
 
-    async def poll(self) -> list[Sample]:
+    async def poll(self, probe: tuple[int, int] | None = None) -> list[Sample]:
         """Ask for everything.
 
         After a read that failed the others are not tried: what does not answer once is not asked again
-        before its next due time. What a refusal concerns is one read only.
+        before its next due time. What a refusal concerns is one read only. Afterwards ``failure`` says why the
+        instrument counts as silent, or None.
+
+        Args:
+            probe: for a unit that is left alone: longest pause between probes and number of dead units, by which
+                the wait is shortened (:func:`haihe_edge.acquire.schedule.probe_wait_ms`).
 
         Raises:
             BusDown: when the bus cannot be used; nothing of the instrument is blamed.
         """
         self.state.polls += 1
+        self._probe = probe
+        samples = await self._poll()
+        if self._unit in self._bus.shared_units:
+            self.identity.shared(self._unit)
+        elif self.identity.is_settled:
+            return samples
+        elif self.failure is None:
+            await self.identity.polled(self._ask, samples, self._refusal)
+        if self.state.error is None or self.identity.knows_nothing:
+            self.state.error = self.identity.error or self.state.error
+        return self.identity.marked(samples)
+
+    async def write(self, setting: Setting, rates: Rates) -> Written:
+        """Set a point; must be done between two polls.
+
+        Raises:
+            FieldError: when it was refused or not obeyed.
+        """
+        self._probe = None
+        where = f"instrument {setting.instrument}, point {setting.point}"
+        if self.identity.is_due and (failure := await self._recognise()) is not None:
+            raise FieldError(
+                f"it does not say who it is: {failure}", where=where, do="nothing was written; read it first"
+            )
+        if (error := self.identity.error) is not None:
+            raise FieldError(error[0].format(**error[1]), where=where, do="nothing was written; mend that first")
+
+        async def ask(request: Request | Write) -> bytes:
+            answer = await self._ask(request)
+            if isinstance(answer, ExchangeError):
+                raise answer
+            return answer
+
+        return await write_point(setting, ask, rates, self._clock)
+
+    async def _poll(self) -> list[Sample]:
+        if self._variant_is_open or self.identity.is_due or not self._recipe.is_plain:
+            return await self._poll_by_recipe()
         samples: list[Sample] = []
         failure: ExchangeError | None = None
         silence: ExchangeError | None = None
@@ -85,18 +160,77 @@ class Unit:
         self._conclude(failure, silent=silence is not None)
         return samples
 
-    async def _ask(self, request: Request) -> bytes | ExchangeError:
+    async def _poll_by_recipe(self) -> list[Sample]:
+        """As :meth:`poll`, for instruments that want more than plain reads."""
+        if (self._variant_is_open or self.identity.is_due) and (failure := await self._recognise()) is not None:
+            self._conclude(failure, silent=True)
+            return self.none(failure.reason)
+        done = await follow(self._recipe, self._ask, self._clock, asleep=self._sleeps())
+        self._conclude(done.failure, silent=done.silent)
+        if done.silent and self._profile is not self._model:
+            self._fit(self._model)  # it may be another one when it is back
+        absent = None, Reason.SENTINEL
+        return [
+            (number, *done.values.get(name, absent)) for name, numbers in self._points.items() for number in numbers
+        ]
+
+    async def _recognise(self) -> ExchangeError | None:
+        """Ask who it is, and which variant; why that cannot be known now, or None."""
+        said: dict[str, int | float | str | None] = {}
+        asked = questions(self._model, self._unit)
+        if asked and self._sleeps() and (wake := self._recipe.wake) is not None:
+            await self._ask(asked[0].request)
+            await self._clock.sleep(wake.wait_ms / 1000)
+        for question in asked:
+            answer = await self._ask(question.request)
+            if not isinstance(answer, ExchangeError):
+                said.update(answered(self._model, question, answer))
+            elif not (isinstance(answer, Refused) and answer.alive):
+                return answer
+            elif answer.code not in _NOT_THERE_CODES:
+                return None  # it cannot say so now; it is asked again before the next poll
+        self.identity.said(said)
+        variant = variant_of(self._model, said)
+        if variant is not None:
+            self._fit(varied(self._model, variant))
+        self._variant_is_open = False
+        return None
+
+    def _sleeps(self) -> bool:
+        """Whether it has to be woken before it hears."""
+        wake, asked_ms = self._recipe.wake, self._asked_ms
+        return wake is not None and (asked_ms is None or self._clock.monotonic_ms() - asked_ms >= wake.after_ms)
+
+    async def _ask(self, request: Request | Write) -> bytes | ExchangeError:
         try:
             await self._settle_doubt()
-            return await self._bus.exchange(request, self._profile.answer_ms.most, self._profile.pause_ms)
+            return await self._exchange_when_ready(request)
         except BusDown:
             raise
         except Refused as refusal:
+            refusal.facts["what"] = self._profile.exceptions.get(refusal.code, refusal.facts["what"])
             return refusal
         except ExchangeError as error:
             if not self._bus.numbers_answers and self._doubt_ms is None:
                 self._doubt_ms = self._clock.monotonic_ms()
             return error
+
+    async def _exchange_when_ready(self, request: Request | Write) -> bytes:
+        """Who says "busy" or "still working" is asked again, for as long as an answer may take anyway.
+
+        Not after a command, nor for what a read clears: whether it was carried out is not known then.
+        """
+        pause_ms = max(limits.BUSY_PAUSE_MS, self._profile.pause_ms)
+        until = self._clock.monotonic_ms() + self._profile.answer_ms.most
+        while True:
+            try:
+                return await self._exchange(request)
+            except Refused as refusal:
+                once = isinstance(request, Write) or request in self._clearing or self._profile.retry is not None
+                if once or refusal.code not in _WAIT_CODES or self._clock.monotonic_ms() + pause_ms > until:
+                    raise
+            await self._clock.sleep(pause_ms / 1000)
+            pause_ms *= 2
 
     async def _settle_doubt(self) -> None:
         """After a time-out, make sure that its late answer can't pass for the answer to what is asked next.
@@ -114,30 +248,53 @@ class Unit:
             if self._telling is None:
                 await self._clock.sleep(min(left, self._profile.answer_ms.most) / 1000)
             else:
-                await self._bus.exchange(self._telling, self._profile.answer_ms.most, self._profile.pause_ms)
+                await self._exchange(self._telling)
         self._doubt_ms = None
+
+    def _wait_ms(self) -> int:
+        """How long the next answer may take."""
+        if self._probe is None:
+            return self._patience.ms
+        return probe_wait_ms(self._patience.ms, self._profile.answer_ms.typical, *self._probe)
+
+    async def _exchange(self, request: Request | Write) -> bytes:
+        pause = self._profile.pause_ms
+        if self._wrote:
+            pause = max(pause, self._profile.pause_after_write_ms)
+        self._wrote = isinstance(request, Write)
+        self._asked_ms = self._clock.monotonic_ms()
+        try:
+            answer = await self._bus.exchange(request, self._wait_ms(), pause)
+        except ExchangeError as error:
+            if error.reason is Reason.TIMEOUT:
+                self._patience.missed()
+            raise
+        self._patience.answered(self._bus.answer_took_ms)
+        return answer
 
     def _conclude(self, failure: ExchangeError | None, *, silent: bool) -> None:
         now = self._clock.monotonic_ms()
-        was_left_alone = self._breaker.probe_ms is not None
-        if failure is None or not silent:
-            self._answered_ms = now
-            self._breaker.answered()
-            if was_left_alone:
-                self._happened("instrument_back", {"instrument": self.name})
+        self.failure = failure if silent else None
+        self._refusal = None if silent else failure
+        if silent:
+            self.breaker.failed(now)
+            self.identity.is_open = self.identity.is_open or self.breaker.is_open
         else:
-            self._breaker.failed(now)
-            if not was_left_alone and self._breaker.probe_ms is not None:
-                self._happened("instrument_silent", {"instrument": self.name, "why": str(failure)})
+            self._answered_ms = now
+            self.breaker.answered()
         if failure is None:
             self.state.answers += 1
         self.state.error = None if failure is None else (failure.sentence, failure.facts)
+        never = self._answered_ms is None and self.breaker.is_open
+        if failure is not None and failure.reason is Reason.CHECKSUM and never:
+            self.state.error = ("nothing but damaged bytes, never an answer: check baud rate and parity", {})
 
-    def shown(self) -> InstrumentState:
-        """How it is doing."""
+    def shown(self, pause_most_ms: int) -> InstrumentState:
+        """How it is doing, where a unit that is left alone is probed with such pauses at most."""
         now = self._clock.monotonic_ms()
-        self.state.failures = self._breaker.failures
+        self.state.failures = self.breaker.failures
+        self.state.wait_ms = self._patience.ms
         self.state.answered_ago_ms = None if self._answered_ms is None else now - self._answered_ms
-        probe = self._breaker.probe_ms
-        self.state.next_probe_ms = None if probe is None else max(0, probe - now)
+        left_alone = self.breaker.is_open
+        self.state.next_probe_ms = max(0, self.breaker.probe_ms(pause_most_ms) - now) if left_alone else None
         return self.state

@@ -19,6 +19,7 @@ from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, Record
 
 from . import folder, space
+from .recent import Recent
 from .segment import SUFFIX, OpenSegment, Segment, SegmentDamaged, sync_directory
 
 DICTIONARY_NUMBER = 2
@@ -28,7 +29,6 @@ SEGMENTS_PER_JOURNAL = 64
 PENDING_RECORDS_MAX = 50_000
 DAMAGED_SHARE = 16
 """Damaged files that were set aside may take one part in so many of the journal's size."""
-_RECENT_COMMITS = 64
 _DICTIONARY_ONLY = RangeSet.of((DICTIONARY_NUMBER, DICTIONARY_NUMBER))  # every file of a line repeats it
 _INDEXES_KEPT = 4
 
@@ -78,7 +78,7 @@ class Journal:
         self._writing: list[Record] = []
         self._settled: dict[int, RangeSet] = {}
         self._last_time: dict[int, int] = {}
-        self._recent: deque[list[Record]] = deque(maxlen=_RECENT_COMMITS)
+        self._recent = Recent()
         self._indexed: deque[Segment] = deque()
         self._dictionary = Dictionary([])
         self._lost: dict[int, RangeSet] = {}
@@ -248,7 +248,7 @@ class Journal:
             self._writing = []
             self.trouble = ""
             self._disk_full = False
-            self._recent.append(records)
+            self._recent.add(records)
             if self._open.size >= self.segment_bytes:
                 self._seal(final=False)
             return records
@@ -346,7 +346,7 @@ class Journal:
         """
         with self._lock:
             if line == self.line and wanted:
-                recent = self._read_recent(wanted)
+                recent = self._recent.read(wanted)
                 if recent is not None:
                     return recent
             for segment in [*self._closed, *([self._open] if self._open else [])]:
@@ -359,11 +359,6 @@ class Journal:
                 if records:
                     return records
             return []
-
-    def _read_recent(self, wanted: RangeSet) -> list[Record] | None:
-        if not self._recent or wanted.first < self._recent[0][0].number:
-            return None
-        return [record for commit in self._recent for record in commit if record.number in wanted]
 
     def _keep_index(self, segment: Segment) -> None:
         if segment in self._indexed:

@@ -1,6 +1,7 @@
 """Qualify: say how good each value is, and notice when the station's own levels are crossed. Pure."""
 
+from .counter import Counters, CounterState
 from .judge import Judge, Judged
 from .levels import Crossing, LevelWatch
 
-__all__ = ["Judge", "Judged", "LevelWatch", "Crossing"]
+__all__ = ["Judge", "Counters", "CounterState", "Judged", "LevelWatch", "Crossing"]

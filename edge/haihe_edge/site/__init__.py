@@ -1,7 +1,9 @@
 """The site: one station as its file describes it, checked as a whole before anything starts."""
 
+from .digital import Contact, ContactLine, GpioBus, Output, OutputLine, Rain, RainLine, Wiring
 from .loading import load_site
-from .plan import Bus, Centre, Instrument, JournalPlan, Level, Site, SiteSeries
+from .plan import Bus, Centre, CounterRain, Instrument, JournalPlan, Level, Site, SiteSeries
+from .spoken import AsciiBus, Sdi12Bus
 from .written import GnssBus, SerialBus, Station, TcpBus
 
 __all__ = [
@@ -13,6 +15,17 @@ __all__ = [
     "SerialBus",
     "TcpBus",
     "GnssBus",
+    "GpioBus",
+    "AsciiBus",
+    "Sdi12Bus",
+    "Wiring",
+    "Rain",
+    "RainLine",
+    "Contact",
+    "ContactLine",
+    "Output",
+    "OutputLine",
+    "CounterRain",
     "Instrument",
     "Level",
     "JournalPlan",

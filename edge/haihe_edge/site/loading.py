@@ -9,20 +9,26 @@ from typing import TypeVar
 
 from haihe_contract.document import Document, DocumentError, Problem, duration_ms, load_partly, near, size_bytes
 from haihe_contract.element import ELEMENTS
-from haihe_contract.series import Series, Source, parse_series
+from haihe_contract.series import Series, Source
 from haihe_contract.topic import STATION_PATTERN
 
 from haihe_edge import limits
-from haihe_edge.profile import Point, Profile, known_profiles, load_profile, profile_directories
+from haihe_edge.profile import PointBase, Profile, known_profiles, load_profile, profile_directories
 
-from .plan import Bus, Centre, Instrument, JournalPlan, Level, Site, SiteSeries
+from .derived import Derive
+from .digital import GpioBus, Wiring
+from .fitted import fitted
+from .levelled import Levels
+from .plan import Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
+from .spoken import AsciiBus, Sdi12Bus
+from .suiting import alone, complain_about_bus, unit_number
+from .wired import Wire
+from .writing import writable
 from .written import (
     GnssBus,
     SerialBus,
-    TcpBus,
     WrittenCentre,
     WrittenInstrument,
-    WrittenLevel,
     WrittenSeries,
     WrittenSite,
 )
@@ -64,6 +70,7 @@ class _Reader:
         self.buses: dict[str, Bus] = {}
         self.series: list[SiteSeries] = []
         self.places: dict[str, _Path] = {}
+        self.derive = Derive(self.wrong, self._duration, self._append)
 
     def site(self) -> Site:
         """Resolve everything; raise with all faults at the end."""
@@ -78,11 +85,12 @@ class _Reader:
         for index, bus in _usable(written.buses):
             if isinstance(bus, GnssBus):
                 self._gnss(bus, index)
+        wirings = self._wirings(instruments)
         if len(self.series) > limits.SERIES_MAX:
             self.wrong(("instruments",), f"instruments: {len(self.series)} series, at most {limits.SERIES_MAX}")
         if not self.series and not self.document.problems and not self.foreign:
             self.wrong(("buses",), "the station measures nothing: add instruments or a bus of kind gnss")
-        levels = self._levels()
+        levels = Levels(self.series, self.wrong, self._is_faulty)(written.levels, wirings)
         journal = self._journal()
         centres = self._centres()
         control = self._beside(written.control) if written.control else journal.directory / "control.sock"
@@ -91,8 +99,18 @@ class _Reader:
         profiles = {name: profile for name, profile in self.profiles.items() if profile is not None}
         return Site(
             self.path, self._fingerprint(profiles), written.station, self.buses, instruments, tuple(self.series),
-            levels, journal, centres, control, profiles, tuple(sorted(self.warnings)),
+            levels, journal, centres, control, profiles, tuple(sorted(self.warnings)), places=self._periods(),
+            wirings=wirings, counters=tuple(self.derive.rains), profile_files=self.known,
         )  # fmt: skip
+
+    def _periods(self) -> dict[str, Problem]:
+        return {
+            each.name: self.document.problem(("instruments", index, "every"), "every")
+            for index, each in _usable(self.written.instruments)
+        }
+
+    def _is_faulty(self) -> bool:
+        return bool(self.document.problems or self.foreign)
 
     def wrong(self, path: _Path, what: str) -> None:
         self.document.complain(path, what)
@@ -113,9 +131,7 @@ class _Reader:
             self.wrong(path, f"{path[-1]}: {text} is not between {_said(least)} and {_said(most)}")
         return found
 
-    def _unique(
-        self, kind: str, entries: Sequence[SerialBus | TcpBus | GnssBus | WrittenInstrument | WrittenCentre]
-    ) -> None:
+    def _unique(self, kind: str, entries: Sequence[Bus | WrittenInstrument | WrittenCentre]) -> None:
         seen: dict[str, int] = {}
         for index, each in _usable(entries):
             if each.name in seen:
@@ -130,7 +146,13 @@ class _Reader:
         ports: dict[str, str] = {}
         for index, bus in _usable(self.written.buses):
             self.buses.setdefault(bus.name, bus)
-            if isinstance(bus, SerialBus | GnssBus):
+            if isinstance(bus, GpioBus):
+                if bus.chip in ports:
+                    self.wrong(("buses", index, "chip"), f"chip: {bus.chip} already belongs to bus {ports[bus.chip]!r}")
+                ports.setdefault(bus.chip, bus.name)
+            if isinstance(bus, Sdi12Bus):
+                self._duration(("buses", index, "latency"), bus.latency, 0, limits.SDI12_LATENCY_MS_MAX)
+            if isinstance(bus, SerialBus | GnssBus | AsciiBus | Sdi12Bus):
                 if bus.port in ports:
                     self.wrong(("buses", index, "port"), f"port: {bus.port} already belongs to bus {ports[bus.port]!r}")
                 ports.setdefault(bus.port, bus.name)
@@ -142,6 +164,8 @@ class _Reader:
         found = []
         for index, each in _usable(self.written.instruments):
             path: _Path = ("instruments", index)
+            profile = self._profile(each.profile, path)
+            unit = unit_number(each.unit, profile, path, self.wrong)
             if each.name in gnss:
                 self.wrong((*path, "name"), f"name: {each.name!r} is already the name of a gnss bus")
             bus = self.buses.get(each.bus)
@@ -149,17 +173,26 @@ class _Reader:
                 self.wrong((*path, "bus"), f"bus: {each.bus!r} is not one of buses{near(each.bus, self.buses)}")
             elif isinstance(bus, GnssBus):
                 self.wrong((*path, "bus"), f"bus: {each.bus!r} is a positioning receiver; no instrument can share it")
-            elif (each.bus, each.unit) in taken:
-                other = taken[each.bus, each.unit]
-                self.wrong((*path, "unit"), f"unit: {each.unit} on bus {each.bus!r} is already instrument {other!r}")
-            taken.setdefault((each.bus, each.unit), each.name)
+            elif isinstance(bus, GpioBus):
+                self.wrong((*path, "bus"), f"bus: {each.bus!r} has digital lines; write what is wired to it there")
+            elif (each.bus, unit) in taken:
+                other = taken[each.bus, unit]
+                self.wrong((*path, "unit"), f"unit: {unit} on bus {each.bus!r} is already instrument {other!r}")
+            taken.setdefault((each.bus, unit), each.name)
             period = self._duration((*path, "every"), each.every, limits.PERIOD_MS_MIN, limits.PERIOD_MS_MAX)
-            profile = self._profile(each.profile, path)
             if profile is None:
                 continue
-            self._suits(each, profile, bus, path)
+            self._suits(unit, profile, bus, path)
+            profile = fitted(profile, each, period, path, self.wrong)
             numbers = self._series_of(each, profile, period, path)
-            found.append(Instrument(each.name, profile, each.bus, each.unit, period, numbers))
+            allowed = writable(each.writable, profile, path, self.wrong)
+            found.append(Instrument(each.name, profile, each.bus, unit, period, numbers, allowed))
+        for one, neighbour in alone(found):
+            index = next(at for at, each in _usable(self.written.instruments) if each.name == one.name)
+            self.wrong(
+                ("instruments", index, "bus"),
+                f"bus: {one.profile.profile} must be alone on its line; {one.bus!r} has {neighbour.name!r} too",
+            )
         return tuple(found)
 
     def _profile(self, name: str, path: _Path) -> Profile | None:
@@ -177,11 +210,12 @@ class _Reader:
             self.wrong((*path, "profile"), f"profile: {name!r} is not known{hint}")
         return self.profiles[name]
 
-    def _suits(self, each: WrittenInstrument, profile: Profile, bus: Bus | None, path: _Path) -> None:
+    def _suits(self, unit: int, profile: Profile, bus: Bus | None, path: _Path) -> None:
         low, high = profile.units
-        if not low <= each.unit <= high:
+        complain_about_bus(profile, bus, path, self.wrong)
+        if not low <= unit <= high:
             self.wrong((*path, "unit"), f"unit: {profile.profile} can have {low} to {high}")
-        if isinstance(bus, SerialBus) and profile.serial is not None:
+        if isinstance(bus, SerialBus | AsciiBus) and profile.serial is not None:
             ours = (bus.baud, bus.parity, bus.stop_bits)
             theirs = (profile.serial.baud, profile.serial.parity, profile.serial.stop_bits)
             if ours != theirs:
@@ -193,7 +227,9 @@ class _Reader:
     def _series_of(self, each: WrittenInstrument, profile: Profile, period: int, path: _Path) -> tuple[int, ...]:
         entries: list[tuple[WrittenSeries, _Path]]
         if each.series is None:
-            entries = [(WrittenSeries(point.name), path) for point in profile.points if point.element]
+            entries = [
+                (WrittenSeries(point.name, at=point.place or "main"), path) for point in profile.points if point.element
+            ]
             if not entries:
                 self.wrong((*path, "profile"), f"profile: no point of {profile.profile} names an element; write series")
         else:
@@ -215,13 +251,18 @@ class _Reader:
             numbers += self._add(each, entry, point, period, place)
         return tuple(numbers)
 
-    def _add(self, each: WrittenInstrument, entry: WrittenSeries, point: Point, period: int, path: _Path) -> list[int]:
+    def _add(
+        self, each: WrittenInstrument, entry: WrittenSeries, point: PointBase, period: int, path: _Path
+    ) -> list[int]:
         code = entry.element or point.element
         if code is None:
             self.wrong((*path, "point"), f"point: {point.name} names no element; add 'as: …'")
             return []
         if code not in ELEMENTS:
             self.wrong((*path, "as"), f"as: {code!r} is not in the element register{near(code, ELEMENTS)}")
+            return []
+        if not point.is_number:
+            self.wrong((*path, "point"), f"point: {point.name} of {each.profile} is text, no measurement")
             return []
         if entry.times == 0:
             self.wrong((*path, "times"), "times: 0 would make every value the same")
@@ -235,7 +276,10 @@ class _Reader:
         source = Source.DERIVED if _derived(entry) else Source.INSTRUMENT
         series = Series(code, entry.at, source=source, datum=entry.datum or "")
         sensor = _range(point.low, point.high)
-        return self._append(series, period, each.name, each.bus, entry, sensor, local, path)
+        numbers = self._append(series, period, each.name, each.bus, entry, sensor, local, path)
+        for number in numbers:
+            self.derive(each, entry, point, number, period, path)
+        return numbers
 
     def _append(
         self, series: Series, period: int, instrument: str, bus: str, entry: WrittenSeries,
@@ -262,61 +306,19 @@ class _Reader:
             entry = WrittenSeries(code, at=bus.point)
             self._append(Series(code, bus.point), period, bus.name, bus.name, entry, _EVERYTHING, _EVERYTHING, path)
 
-    def _levels(self) -> tuple[Level, ...]:
-        found: dict[str, Level] = {}
-        for index, each in _usable(self.written.levels):
-            path: _Path = ("levels", index)
-            if each.warning is None and each.guarantee is None:
-                self.wrong(path, "write at least one of warning and guarantee")
-            if each.warning is not None and each.guarantee is not None and each.warning >= each.guarantee:
-                self.wrong((*path, "guarantee"), "guarantee: must be more than warning")
-            series = self._meant(each, path)
-            if series is None:
-                continue
-            if series.key in found:
-                self.wrong((*path, "series"), f"series: {series.key} already has levels")
-            found[series.key] = Level(
-                series.number, series.key, series.series.datum, each.warning, each.guarantee, each.hysteresis
-            )
-        return tuple(found.values())
-
-    def _meant(self, each: WrittenLevel, path: _Path) -> SiteSeries | None:
-        """The series that a shorthand or key names, or None after a complaint."""
-        parts = each.series.split(".")
-        if len(parts) == 6:
-            named = [series for series in self.series if series.key == each.series]
-            try:
-                parse_series(each.series)
-            except ValueError as error:
-                self.wrong((*path, "series"), f"series: {error}")
-                return None
-        else:
-            named = [
-                series for series in self.series if [series.series.element, series.series.point] == [*parts, "main"][:2]
-            ]
-        if not named:
-            if not self.document.problems and not self.foreign:  # else its instrument may be what is wrong
-                short = {f"{series.series.element}.{series.series.point}" for series in self.series}
-                known = sorted(
-                    {series.key for series in self.series} | short | {series.series.element for series in self.series}
-                )
-                self.wrong((*path, "series"), f"series: the station has no {each.series!r}{near(each.series, known)}")
-            return None
-        fitting = [series for series in named if series.series.datum == each.datum]
-        if not fitting:
-            datums = ", ".join(sorted({series.series.datum or "no datum" for series in named}))
-            self.wrong(
-                (*path, "datum" if each.datum else "series"),
-                f"datum: {each.series} is measured from {datums}, not from {each.datum or 'no datum'}",
-            )
-            return None
-        if len(fitting) > 1:
-            self.wrong(
-                (*path, "series"),
-                f"series: can mean {' or '.join(series.key for series in fitting)}; write the whole key",
-            )
-            return None
-        return fitting[0]
+    def _wirings(self, instruments: Sequence[Instrument]) -> dict[str, Wiring]:
+        warm_ups: dict[str, int | None] = {}
+        for each in instruments:
+            power = each.profile.power
+            warm_ups[each.name] = power.warm_up_ms + power.settle_ms if power else None
+        wire = Wire(self.wrong, self._duration, self._append, warm_ups)
+        taken = {each.name: f"instrument {each.name!r}" for _, each in _usable(self.written.instruments)}
+        taken |= {bus.name: f"bus {bus.name!r}" for bus in self.buses.values() if isinstance(bus, GnssBus)}
+        return {
+            bus.name: wire(bus, ("buses", index), taken)
+            for index, bus in _usable(self.written.buses)
+            if isinstance(bus, GpioBus)
+        }
 
     def _journal(self) -> JournalPlan:
         written = self.written.journal

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from haihe_contract.document import Problem
@@ -9,9 +10,11 @@ from haihe_contract.series import Series
 
 from haihe_edge.profile import Profile
 
+from .digital import GpioBus, Wiring
+from .spoken import AsciiBus, Sdi12Bus
 from .written import GnssBus, SerialBus, Station, TcpBus
 
-Bus = SerialBus | TcpBus | GnssBus
+Bus = SerialBus | TcpBus | GnssBus | GpioBus | AsciiBus | Sdi12Bus
 
 
 class SiteSeries(NamedTuple):
@@ -45,7 +48,7 @@ class SiteSeries(NamedTuple):
 
 
 class Instrument(NamedTuple):
-    """One instrument: ``series`` are numbers of :attr:`Site.series`."""
+    """One instrument: ``series`` are numbers of :attr:`Site.series`; ``writable`` names points that may be set."""
 
     name: str
     profile: Profile
@@ -53,6 +56,27 @@ class Instrument(NamedTuple):
     unit: int
     period_ms: int
     series: tuple[int, ...]
+    writable: tuple[str, ...] = ()
+
+
+class CounterRain(NamedTuple):
+    """Rain of an interval that the station makes of a counter.
+
+    Args:
+        counter: number of the counter in :attr:`Site.series`.
+        number: number of the rain.
+        period_ms: the interval.
+        poll_ms: how often the counter is read.
+        wraps_at: it begins at 0 again when it would reach this, in the element's unit; None if it does not wrap.
+        from_zero: whether it begins at 0 when the instrument starts.
+    """
+
+    counter: int
+    number: int
+    period_ms: int
+    poll_ms: int
+    wraps_at: float | None
+    from_zero: bool
 
 
 class Level(NamedTuple):
@@ -104,6 +128,10 @@ class Site(NamedTuple):
         control: the control socket.
         profiles: the profiles in use, by id.
         warnings: what is allowed and worth a look.
+        wirings: the digital lines of every gpio bus, by its name.
+        counters: rain that the station makes of counters.
+        profile_files: every profile that can be named, by id.
+        places: where in the file the period of each instrument stands.
     """
 
     file: Path
@@ -118,6 +146,10 @@ class Site(NamedTuple):
     control: Path
     profiles: Mapping[str, Profile]
     warnings: tuple[Problem, ...]
+    wirings: Mapping[str, Wiring] = MappingProxyType({})
+    counters: tuple[CounterRain, ...] = ()
+    places: Mapping[str, Problem] = MappingProxyType({})
+    profile_files: Mapping[str, Path] = MappingProxyType({})
 
     def dictionary(self) -> list[str]:
         """Series keys by number, for the Dictionary record."""
@@ -132,10 +164,22 @@ class Site(NamedTuple):
         return next((each for each in self.instruments if each.name == name), None)
 
     def only(self, name: str) -> "Site":
-        """The same site with one instrument (or receiver) and its bus; series keep their numbers."""
+        """The same site with one instrument (or receiver) and its bus; series keep their numbers.
+
+        The bus of its supply, if that is switched, stays too.
+        """
         chosen = self.instrument(name)
-        bus = chosen.bus if chosen else name
+        kept = {chosen.bus if chosen else self.bus_of_line(name) or name}
+        kept |= {bus for bus, wiring in self.wirings.items() if any(name in out.warm_up_ms for out in wiring.outputs)}
         return self._replace(
             instruments=(chosen,) if chosen else (),
-            buses={each.name: each for each in self.buses.values() if each.name == bus},
+            buses={each.name: each for each in self.buses.values() if each.name in kept},
         )
+
+    def bus_of_line(self, name: str) -> str | None:
+        """The gpio bus that has a rain gauge or contact of that name, or None."""
+        for bus, wiring in self.wirings.items():
+            names = [rain.line.name for rain in wiring.rains] + [contact.line.name for contact in wiring.contacts]
+            if name in names:
+                return bus
+        return None

@@ -7,6 +7,11 @@ from haihe_contract.series import POINT_PATTERN
 
 from haihe_edge import limits
 from haihe_edge.profile import Parity
+from haihe_edge.profile.header import Unit
+from haihe_edge.profile.sdi12 import Address
+
+from .digital import GpioBus
+from .spoken import AsciiBus, Sdi12Bus
 
 Name = Annotated[str, msgspec.Meta(pattern=POINT_PATTERN)]
 Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
@@ -47,10 +52,13 @@ class SerialBus(msgspec.Struct, frozen=True, tag="serial", tag_field="kind"):
 
     Args:
         name: ours.
-        port: the device; a name under /dev/serial/by-path survives an adapter that is plugged in again.
+        port: the device; a name under /dev/serial/by-path survives an adapter that is plugged in again, and
+            so does ``usb:1-1.2``, the socket that the adapter is plugged into.
         baud: bits per second, the same for all instruments of the line.
         parity: none, even or odd.
         stop_bits: 1 or 2.
+        direction: who switches the transmitter of RS-485 on and off: adapter (by itself; also for RS-232) or
+            kernel (the board's own port, by RTS).
     """
 
     name: Name
@@ -58,6 +66,7 @@ class SerialBus(msgspec.Struct, frozen=True, tag="serial", tag_field="kind"):
     baud: Baud = 9600
     parity: Parity = "none"
     stop_bits: Literal[1, 2] = 1
+    direction: Literal["adapter", "kernel"] = "adapter"
 
 
 class TcpBus(msgspec.Struct, frozen=True, tag="tcp", tag_field="kind"):
@@ -99,6 +108,27 @@ class GnssBus(msgspec.Struct, frozen=True, tag="gnss", tag_field="kind"):
     moved_m: Annotated[float, msgspec.Meta(gt=0)] = 500.0
 
 
+class WrittenDerive(msgspec.Struct, frozen=True):
+    """Rain of an interval, made by the station from a counter that only grows: of what fell while nobody asked too.
+
+    A counter that jumps back becomes no rain: either it has wrapped, and then it is told by how little the rain
+    must have been, or what fell is not known and the interval is missing.
+
+    Args:
+        element: period_rain.
+        every: the interval; values are stamped at its end, and a day ends at 08:00 in Beijing.
+        wraps_at: the counter begins at 0 again when it would reach this, in millimetres; left out: what the
+            profile's number can hold.
+        after_reset: zero if the instrument is known to begin at 0 again when it starts, so that what it says
+            then has fallen since; unknown makes the interval missing.
+    """
+
+    every: str
+    element: Literal["period_rain"] = "period_rain"
+    wraps_at: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    after_reset: Literal["unknown", "zero"] = "unknown"
+
+
 class WrittenSeries(msgspec.Struct, frozen=True):
     """One series of an instrument: value = point * times + plus.
 
@@ -111,6 +141,7 @@ class WrittenSeries(msgspec.Struct, frozen=True):
         datum: what a level is measured from, e.g. dagu.
         low: below this the value is not believable here. It is marked, not deleted.
         high: above this the value is not believable here.
+        derive: what the station makes of it beside: for accumulated_rain the rain of one or more intervals.
     """
 
     point: str
@@ -121,6 +152,7 @@ class WrittenSeries(msgspec.Struct, frozen=True):
     datum: Annotated[str, msgspec.Meta(pattern=POINT_PATTERN)] | None = None
     low: float | None = None
     high: float | None = None
+    derive: Annotated[tuple[WrittenDerive, ...], msgspec.Meta(max_length=8)] | WrittenDerive = ()
 
 
 class WrittenInstrument(msgspec.Struct, frozen=True):
@@ -130,17 +162,24 @@ class WrittenInstrument(msgspec.Struct, frozen=True):
         name: ours, as people at the station call it.
         profile: which model it is; see firmware_profiles.
         bus: which bus it is on.
-        unit: its address on the bus.
+        unit: its address on the bus; on SDI-12 a digit or a letter. Modbus needs it, elsewhere it may be left out
+            where it is the profile's.
         every: how often it is read.
         series: what is made of its points; left out: every point that names an element.
+        variant: which of the profile's variants it is, where it cannot tell by itself.
+        parameters: numbers that the profile asks the station for.
+        writable: points that may be written here with ``haihe-edge write``; the profile must allow it too.
     """
 
     name: Name
     profile: str
     bus: str
-    unit: Annotated[int, msgspec.Meta(ge=0, le=255)]
     every: str
+    unit: Unit | Address | None = None
     series: Annotated[tuple[WrittenSeries, ...], msgspec.Meta(min_length=1, max_length=500)] | None = None
+    variant: Name | None = None
+    parameters: dict[Name, float] = msgspec.field(default_factory=dict)
+    writable: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
 
 
 class WrittenLevel(msgspec.Struct, frozen=True):
@@ -216,7 +255,10 @@ class WrittenSite(msgspec.Struct, frozen=True):
     """
 
     station: Station
-    buses: Annotated[tuple[SerialBus | TcpBus | GnssBus, ...], msgspec.Meta(min_length=1, max_length=limits.BUSES_MAX)]
+    buses: Annotated[
+        tuple[SerialBus | TcpBus | GnssBus | GpioBus | AsciiBus | Sdi12Bus, ...],
+        msgspec.Meta(min_length=1, max_length=limits.BUSES_MAX),
+    ]
     journal: WrittenJournal
     instruments: Annotated[tuple[WrittenInstrument, ...], msgspec.Meta(max_length=limits.INSTRUMENTS_MAX)] = ()
     levels: Annotated[tuple[WrittenLevel, ...], msgspec.Meta(max_length=limits.SERIES_MAX)] = ()

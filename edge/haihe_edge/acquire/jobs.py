@@ -1,0 +1,60 @@
+"""Work that somebody wants done on a bus, between two exchanges of its own: one conversation at a time."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from haihe_contract.errors import FieldError
+
+_T = TypeVar("_T")
+JOBS_MAX = 16
+
+
+class Jobs:
+    """Jobs of one bus.
+
+    Args:
+        wake: ends the wait of whoever does them.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._waiting: deque[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = deque()
+        self._wake = wake
+
+    async def do(self, job: Callable[[], Awaitable[_T]]) -> _T:
+        """Have it done when the bus is free, and wait for what comes of it.
+
+        Raises:
+            FieldError: when too many wait already, or the agent stops; and what the job raises.
+        """
+        if len(self._waiting) >= JOBS_MAX:
+            raise FieldError("too much is waiting for this bus already", do="try again in a moment")
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((job, future))
+        self._wake()
+        return await future
+
+    async def work(self, ready: Callable[[], Awaitable[bool]]) -> None:
+        """Do what waits; ``ready`` opens the line and says whether it is open."""
+        while self._waiting:
+            job, future = self._waiting.popleft()
+            if future.done():  # nobody waits for it any more
+                continue
+            try:
+                if not await ready():
+                    raise FieldError("the bus cannot be used now", do="haihe-edge status says why")
+                result = await job()
+            except FieldError as error:
+                if not future.done():
+                    future.set_exception(error)
+            else:
+                if not future.done():
+                    future.set_result(result)
+
+    def stop(self) -> None:
+        """Nothing more will be done."""
+        while self._waiting:
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(FieldError("the agent stopped before this was done", do="nothing was written"))

@@ -1,0 +1,65 @@
+"""Asking and setting an instrument without a running agent."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from haihe_contract.clock import SystemClock
+from haihe_contract.errors import FieldError
+from haihe_contract.record import Event
+
+from . import status
+from .acquire import Acquirer, Happening
+from .clock.stamping import StationClock
+from .clock.trust import ClockTrust
+from .qualify import Judge
+from .site import Site
+from .station import open_journal, write
+
+
+async def read_alone(site: Site, name: str) -> dict[str, Any]:
+    """Ask one instrument on its bus, without a running agent; nothing is recorded.
+
+    Raises:
+        FieldError: when there is no instrument of that name.
+    """
+    clock = StationClock(SystemClock(), ClockTrust())
+    if name not in {each.instrument for each in site.series}:
+        known = ", ".join(dict.fromkeys(each.instrument for each in site.series))
+        raise FieldError(f"no instrument {name!r}", where=str(site.file), do=f"name one of {known}")
+    acquirer = Acquirer(site.only(name), clock, clock.grade, lambda _group: None, keeps=False)
+    running = asyncio.ensure_future(acquirer.run())
+    try:
+        await asyncio.sleep(0)
+        group = await acquirer.read_now(name)
+    finally:
+        running.cancel()
+    return status.row_of(site, group, Judge(site.series)(group.samples))
+
+
+async def write_alone(site: Site, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Set a point without a running agent. The attempt is recorded in the journal as any other.
+
+    Raises:
+        FieldError: when it was refused, or not obeyed, or the journal is in use.
+    """
+    trust = ClockTrust()
+    clock = StationClock(SystemClock(), trust)
+    journal = open_journal(site, clock, trust)
+
+    def happened(each: Happening) -> None:
+        journal.append(Event(each.time_ms, each.grade, each.kind, detail={**each.detail, "bus": each.bus}))
+
+    name = str(request.get("instrument", ""))
+    only = site.only(name) if site.instrument(name) else site._replace(buses={})
+    # Without series nothing is read but what the write needs: some instruments forget what was read once.
+    only = only._replace(instruments=tuple(each._replace(series=()) for each in only.instruments))
+    acquirer = Acquirer(only, clock, clock.grade, lambda _group: None, on_happening=happened)
+    running = asyncio.ensure_future(acquirer.run())
+    try:
+        await asyncio.sleep(0)
+        return await write(acquirer, request)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.to_thread(journal.close)

@@ -1,0 +1,56 @@
+"""Rain from counters, remembered over a restart: the counting itself is in :mod:`.qualify.counter`."""
+
+from haihe_contract.quality import Grade
+
+from .acquire import Group
+from .kept import Kept
+from .qualify import Counters, CounterState, Judged
+from .site import Site
+
+FILE = "counters.json"
+
+
+class CountedRain:
+    """The counters of a station that rain is made of.
+
+    Args:
+        site: the station.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._keys = {rule.number: site.series[rule.number].key for rule in site.counters}
+        self._kept = Kept(site.journal.directory / FILE, dict[str, CounterState])
+        self._last: dict[str, tuple[object, ...]] = {}
+        self.trouble = ""
+        states: dict[str, CounterState] = {}
+        if site.counters:
+            try:
+                states = self._kept.load() or {}
+            except (OSError, ValueError) as error:
+                self.trouble = str(error)
+        numbers = {number: states[key] for number, key in self._keys.items() if key in states}
+        self._counters = Counters(site.counters, numbers)
+
+    def see(self, group: Group, judged: Judged) -> list[Group]:
+        """The rain that a reading group makes known, as groups of their own."""
+        if not self._keys:
+            return []
+        ended = self._counters.see(judged, group.time_ms, timed=group.grade is not Grade.NONE)
+        return [
+            Group(end_ms, group.grade, group.monotonic_ms - (group.time_ms - end_ms), group.instrument, samples)
+            for end_ms, samples in ended
+        ]
+
+    def save(self) -> None:
+        """Keep the states, if a counter has moved or an interval has ended since the last time.
+
+        Raises:
+            OSError: when the disk refuses.
+        """
+        states = {self._keys[number]: state for number, state in self._counters.states().items()}
+        moved: dict[str, tuple[object, ...]] = {
+            key: (state.value, state.end_ms, state.base) for key, state in states.items()
+        }
+        if states and moved != self._last:
+            self._kept.save(states)
+            self._last = moved

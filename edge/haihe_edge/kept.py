@@ -1,0 +1,64 @@
+"""A small file of the station's own that is there as a whole or not at all: what counters stood at."""
+
+import os
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+_T = TypeVar("_T")
+_BYTES_MAX = 1024 * 1024
+
+
+class Kept(Generic[_T]):
+    """A value that outlives the agent.
+
+    Args:
+        path: its file.
+        kind: its type, as msgspec knows types.
+    """
+
+    def __init__(self, path: Path, kind: type[_T]) -> None:
+        self.path = path
+        self._kind = kind
+        self._last = b""
+
+    def load(self) -> _T | None:
+        """What was kept, or None if there is nothing yet.
+
+        Raises:
+            ValueError: when the file is damaged; it is set aside, so that the next start finds none.
+            OSError: when it cannot be read.
+        """
+        if not self.path.exists():
+            return None
+        with self.path.open("rb") as file:
+            data = file.read(_BYTES_MAX)
+        try:
+            return msgspec.json.decode(data, type=self._kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self.path.replace(self.path.with_suffix(".damaged"))
+            raise ValueError(f"{self.path.name}: {error}") from None
+
+    def save(self, value: _T) -> bool:
+        """Write beside, sync, rename, sync the folder; nothing if it has not changed. Whether it was written.
+
+        Raises:
+            OSError: when the disk refuses.
+        """
+        data = msgspec.json.encode(value)
+        if data == self._last:
+            return False
+        beside = self.path.with_suffix(".new")
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._last = data
+        return True
