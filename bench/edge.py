@@ -3,12 +3,11 @@
     python bench/edge.py [--quick] [--json]
 
 Real processes: the agent, Mosquitto, the centre; the instrument is a simulated one over Modbus TCP. CPU and memory
-are the agent's own, as the kernel counts them after the first ten seconds. The reference for CPU is pymodbus alone
-polling the same registers at the same pace and storing nothing.
+are the agent's own, as the kernel counts them after the first ten seconds. Without --quick once more at one reading
+a minute. The reference for CPU is pymodbus alone polling the same registers at the same pace and storing nothing.
 """
 
 import asyncio
-import os
 import random
 import subprocess
 import sys
@@ -27,10 +26,9 @@ from haihe_simulators.nature import Nature
 from haihe_simulators.processes import Child
 from haihe_simulators.river import RiverClock
 from haihe_simulators.station import SimulatedStation
+from process import PROFILES, cpu_s, installed, memory_mb
 from report import Figure, run
 
-PROFILES = Path(__file__).parents[1] / "firmware_profiles"
-TICKS = os.sysconf("SC_CLK_TCK")
 SETTLE_S = 10
 POLLER = """
 import asyncio, sys
@@ -45,22 +43,8 @@ asyncio.run(main())
 """
 
 
-def cpu_s(pid: int) -> float:
-    """User and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def memory_mb(pid: int, name: str) -> float:
-    """A line of the process's status in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-async def station(folder: Path, seconds: float) -> dict[str, float]:
-    """Run everything for so long."""
+async def station(folder: Path, seconds: float, every: str) -> dict[str, float]:
+    """Run everything for so long, with such a period."""
     clock, chance = SystemClock(), random.Random(3)
     actor = scenery.make_cast(river := scenery.make_river(1, random.Random(3)))[0]
     broker_port, page_port, modbus_port = (free_port(chance) for _ in range(3))
@@ -79,12 +63,12 @@ async def station(folder: Path, seconds: float) -> dict[str, float]:
         actor, "haihe", broker_port, modbus_port, folder / "pki", folder=folder, window="1000ms"
     )
     site["buses"] = [{"kind": "tcp", "name": "net", "host": "127.0.0.1", "port": modbus_port}]
-    site["instruments"] = [{"name": "multi", "profile": "demo-multi-20", "bus": "net", "unit": 1, "every": "1s"}]
+    site["instruments"] = [{"name": "multi", "profile": "demo-multi-20", "bus": "net", "unit": 1, "every": every}]
     site["levels"] = []
     site_file = scenery.write_yaml(folder / "site.yaml", site)
     nature = Nature(river, 0, RiverClock(clock, 60.0), actor.place, random.Random(4))
     instruments = SimulatedStation(site_file, PROFILES, folder / "log", nature, clock, random.Random(5))
-    environment = {"HAIHE_PROFILES": str(PROFILES)}
+    environment = installed(folder)
     broker = Child("broker", [mosquitto(), "-c", str(conf)], folder / "broker.log", {})
     centre = Child(
         "centre", [sys.executable, "-m", "haihe_cloud", "run", "--config", str(centre_file)], folder / "centre.log", {}
@@ -109,9 +93,9 @@ async def station(folder: Path, seconds: float) -> dict[str, float]:
         return {
             "first_s": first_s,
             "cpu_share": spent / seconds,
-            "cpu_per_10k": spent / readings * 10_000,
+            "cpu_per_10k": spent / max(1, readings) * 10_000,
             "rss_mb": memory_mb(pid, "VmRSS"),
-            "live_bytes": (await sent_bytes(folder) - sent) / readings,
+            "live_bytes": (await sent_bytes(folder) - sent) / max(1, readings),
             "reference_cpu_share": await poller(modbus_port, min(seconds, 8)),
         }
     finally:
@@ -145,13 +129,20 @@ async def poller(port: int, seconds: float) -> float:
 def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.run
     """All figures."""
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(station(Path(folder), 6 if quick else 60))
+        found = asyncio.run(station(Path(folder), 6 if quick else 60, "1s"))
     reference = found["reference_cpu_share"] * 100 or None
     yield Figure("cpu_percent_of_a_core", found["cpu_share"] * 100, "%", reference, "pymodbus polling alone")
     yield Figure("cpu_s_per_10k", found["cpu_per_10k"], "CPU s per 10,000 readings")
     yield Figure("rss_mb", found["rss_mb"], "MB")
     yield Figure("start_to_first_answer_s", found["first_s"], "s")
     yield Figure("live_payload_bytes_per_reading", found["live_bytes"], "bytes")
+    if quick:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(station(Path(folder), 120, "1min"))
+    yield Figure("minute_cpu_percent_of_a_core", found["cpu_share"] * 100, "% at one reading a minute (at most 0.5)")
+    yield Figure("minute_rss_mb", found["rss_mb"], "MB at one reading a minute (at most 45)")
+    yield Figure("minute_start_to_first_answer_s", found["first_s"], "s at one reading a minute (at most 3)")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from .balance import TOLERANCE, TOLERANCE_F32, Row, Said, SeriesBook
 
 FREE_MS = 5_000
 """A receiver speaks every second; the agent may write down a fix that is up to so old."""
+UNSTATED_MS = 30_000
+"""How long instruments whose profile does not say it may think."""
 _MISSING = 9
 _GNSS = {"latitude": "lat", "longitude": "lon", "satellites": "sats"}
 _PLACES = {"ABCD": (0, 1, 2, 3), "CDAB": (2, 3, 0, 1), "BADC": (1, 0, 3, 2), "DCBA": (3, 2, 1, 0)}
@@ -78,9 +80,10 @@ def _of_instrument(instrument: Mapping[str, Any], profile: Mapping[str, Any]) ->
     if wanted is None:
         wanted = [{"point": name} for name, point in points.items() if point.get("element")]
     done: set[str] = set()
+    free = profile.get("transport") == "ascii" and not any(each.get("send") for each in profile["messages"])
     for entry in wanted:
         point, times, plus = points[entry["point"]], float(entry.get("times", 1)), float(entry.get("plus", 0))
-        at, most = entry.get("at", "main"), float(profile["answer_ms"]["most"])
+        at, most = entry.get("at", "main"), float((profile.get("answer_ms") or {}).get("most", UNSTATED_MS))
         forms = [(entry.get("as") or point.get("element"), times, plus, entry.get("datum") or "")]
         if (times, plus) != (1, 0) and point.get("element"):
             forms.insert(0, (point["element"], 1.0, 0.0, ""))  # the raw value travels beside a derived one
@@ -90,7 +93,7 @@ def _of_instrument(instrument: Mapping[str, Any], profile: Mapping[str, Any]) ->
             if key not in done:
                 done.add(key)
                 every = duration_ms(str(instrument["every"]))
-                yield Expected(key, instrument["name"], every, False, point, factor, addend, most)
+                yield Expected(key, instrument["name"], every, free, point, factor, addend, most)
 
 
 def _yaml(path: Path) -> dict[str, Any]:
@@ -128,9 +131,12 @@ def number_at(point: Mapping[str, Any], start: int, registers: bytes) -> float |
 
 def meaning(what: Expected, answer: Mapping[str, Any]) -> float | None:
     """The value that one logged answer gives to the series; None when it says nothing of it."""
-    if what.free:
-        return float(answer[what.point["field"]]) if answer.get("fix") else None
     point = what.point
+    if "says" in answer:  # text and SDI-12: the number as it was said, in the element's unit
+        number = answer["says"].get(point["name"])
+        return None if number is None else float(number) * what.times + what.plus
+    if what.free:
+        return float(answer[point["field"]]) if answer.get("fix") else None
     if answer.get("fn") != _FUNCTIONS[point.get("table", "holding")]:
         return None
     raw = number_at(point, answer["at"], bytes.fromhex(answer["hex"]))

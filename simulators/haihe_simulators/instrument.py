@@ -5,15 +5,20 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
+from haihe_contract.clock import Clock, SystemClock
+
 from .answer_log import AnswerLog
 from .profile_sheet import TABLES, Sheet, SheetPoint, registers_of
 
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, ACKNOWLEDGE = 1, 2, 3, 5
 """Modbus exception codes (Modbus Application Protocol V1.1b3, section 7)."""
 REGISTERS_MAX = 125
 """Most registers in one read (the same, section 6.3)."""
+_WRITES = (5, 6, 16)
+_BITS = ("coil", "discrete")
+_NAN = (0x7FC0, 0x0000)
 
-Source = Callable[[SheetPoint], float | None]
+Source = Callable[[SheetPoint], float | str | None]
 """What the instrument measures for a point at this moment, in the point's unit; None when it cannot."""
 
 
@@ -33,11 +38,12 @@ class Instrument:
     Args:
         name: as in the site file.
         unit: its address on the bus.
-        sheet: what its model can say.
+        sheet: what its model can say, and how it behaves.
         source: where its values come from.
         log: where its answers are written down.
         chance: for the time it takes to answer.
-        silent: undeclared registers are met with silence instead of exception 2, as Yosemitech sondes do.
+        silent: undeclared registers are met with silence instead of what the profile says.
+        clock: for what it does by itself: sleeping, measuring.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class Instrument:
         chance: random.Random,
         *,
         silent: bool | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.name = name
         self.unit = unit
@@ -57,25 +64,48 @@ class Instrument:
         self.log = log
         self._source = source
         self._chance = chance
+        self._clock = clock or SystemClock()
+        self._points = {point.name: point for point in sheet.points}
         self._declared = sheet.declared()
-        self._silent = sheet.name.startswith("yosemitech") if silent is None else silent
+        self._spans = {(point.table, point.at, point.words) for point in sheet.points}
+        self._holes = sheet.conduct.holes if not silent else "silence"
+        self._asked_s: float | None = None
+        self._started_s: float | None = None
+        self._busy: dict[tuple[str, int, int], float] = {}
+        self._cleared: dict[str, float] = {}
+        self._set: dict[tuple[str, int], int] = {}
 
     def answer(self, pdu: bytes) -> Answer | None:
         """The reply to a request, or None for silence. Nothing is logged before :meth:`given`."""
-        if not pdu:
+        if not pdu or self._sleeps():
             return None
-        table = TABLES.get(pdu[0])
+        function = pdu[0]
+        if function in _WRITES:
+            return self._write(pdu)
+        table = TABLES.get(function)
         if table is None:
-            return self._refuse(pdu[0], ILLEGAL_FUNCTION)
+            return self._refuse(function, ILLEGAL_FUNCTION)
         if len(pdu) != 5:
-            return self._refuse(pdu[0], ILLEGAL_VALUE)
+            return self._refuse(function, ILLEGAL_VALUE)
         start, count = struct.unpack(">HH", pdu[1:])
-        if not 1 <= count <= REGISTERS_MAX:
-            return self._refuse(pdu[0], ILLEGAL_VALUE)
-        if any((table, start + shift) not in self._declared for shift in range(count)):
-            return None if self._silent else self._refuse(pdu[0], ILLEGAL_ADDRESS)
-        registers = self._image(table, start, count)
-        return Answer(bytes((pdu[0], len(registers))) + registers, pdu[0], start, count, registers)
+        if (function, start) in self.sheet.conduct.orders:
+            return self._obey(function, start, bytes((function, 2 * count)) + bytes(2 * count))
+        return self._read(function, table, start, count)
+
+    def _read(self, function: int, table: str, start: int, count: int) -> Answer | None:
+        if not 1 <= count <= min(REGISTERS_MAX, self.sheet.conduct.registers_most):
+            return self._refuse(function, ILLEGAL_VALUE)
+        if self._cannot_be_asked(table, start, count):
+            return None if self._holes == "silence" else self._refuse(function, ILLEGAL_ADDRESS)
+        if self._is_busy(table, start, count):
+            return None if self._chance.random() < 0.3 else self._refuse(function, ACKNOWLEDGE)
+        image = self._image(table, start, count)
+        if table in _BITS:
+            number = sum((bit & 1) << place for place, bit in enumerate(image))
+            registers = number.to_bytes((count + 7) // 8, "little")
+        else:
+            registers = struct.pack(f">{count}H", *image)
+        return Answer(bytes((function, len(registers))) + registers, function, start, count, registers)
 
     def given(self, answer: Answer, took_ms: float) -> None:
         """Write down that the last byte of this answer is on the line."""
@@ -93,17 +123,95 @@ class Instrument:
         """Seconds between a request and the first byte of its answer: about the profile's typical time."""
         return self.sheet.answer_ms / 1000 * (0.8 + 0.4 * self._chance.random())
 
-    def _image(self, table: str, start: int, count: int) -> bytes:
-        """The asked registers, all of one moment; inside a block and without a point they are zero."""
-        image = [0] * count
+    def _now(self) -> float:
+        return self._clock.monotonic_ms() / 1000
+
+    def _sleeps(self) -> bool:
+        """Whether this request only wakes it."""
+        after, now = self.sheet.conduct.asleep_after_s, self._now()
+        last, self._asked_s = self._asked_s, now
+        return after is not None and (last is None or now - last >= after > 0)
+
+    def _cannot_be_asked(self, table: str, start: int, count: int) -> bool:
+        conduct = self.sheet.conduct
+        if conduct.align == 2 and start % 2 and count > 1:
+            return True
+        if conduct.merge == "whole":
+            return (table, start, count) not in self.sheet.blocks
+        if conduct.merge == "none":
+            return (table, start, count) not in self._spans
+        missing = any((table, start + shift) not in self._declared for shift in range(count))
+        return missing and self._holes in ("exception", "silence")
+
+    def _is_busy(self, table: str, start: int, count: int) -> bool:
+        """A first read begins a measurement; the values come with a read after its end."""
+        takes_s, now = self.sheet.conduct.busy_s, self._now()
+        if takes_s is None:
+            return False
+        begun_s = self._busy.setdefault((table, start, count), now)
+        if now - begun_s < takes_s or begun_s == now:
+            return True
+        del self._busy[table, start, count]
+        return False
+
+    def _write(self, pdu: bytes) -> Answer | None:
+        function = pdu[0]
+        conduct = self.sheet.conduct
+        if not any(known == function for known, _ in (*conduct.orders, *conduct.writable)):
+            return self._refuse(function, ILLEGAL_FUNCTION)
+        if len(pdu) < 5:
+            return self._refuse(function, ILLEGAL_VALUE)
+        start = int.from_bytes(pdu[1:3], "big")
+        place = conduct.writable.get((function, start))
+        if place is not None:
+            data = pdu[6:] if function == 16 else pdu[3:5]
+            for shift in range(len(data) // 2):
+                word = int.from_bytes(data[2 * shift : 2 * shift + 2], "big")
+                self._set[place[0], place[1] + shift] = word if function != 5 else int(word != 0)
+        elif (function, start) not in conduct.orders:
+            return self._refuse(function, ILLEGAL_ADDRESS)
+        return self._obey(function, start, pdu[:5])
+
+    def _obey(self, function: int, start: int, pdu: bytes) -> Answer:
+        if (function, start) == self.sheet.conduct.started_by:
+            self._started_s = self._now()
+        return Answer(pdu, function, start, 0, b"")
+
+    def _image(self, table: str, start: int, count: int) -> list[int]:
+        """The asked registers, all of one moment; without a point they are zero, outside the blocks a hole."""
+        hole = self._holes == "nan"
+        image = [
+            _NAN[shift % 2] if hole and (table, start + shift) not in self._declared else 0 for shift in range(count)
+        ]
         for point in self.sheet.points:
             if point.table != table or point.at >= start + count or point.at + point.words <= start:
                 continue
-            for shift, register in enumerate(registers_of(point, self._source(point))):
+            for shift, register in enumerate(registers_of(point, self._value(point), self._other)):
                 place = point.at + shift - start
                 if 0 <= place < count:
-                    image[place] = register
-        return struct.pack(f">{count}H", *image)
+                    image[place] = image[place] | register if point.bits else register
+        for shift in range(count):
+            image[shift] = self._set.get((table, start + shift), image[shift])
+        return image
+
+    def _value(self, point: SheetPoint) -> float | str | None:
+        if point.name in self.sheet.conduct.measures and not self._has_measured():
+            return None
+        value = self._source(point)
+        if point.clears and isinstance(value, int | float):
+            before = self._cleared.get(point.name, value)
+            self._cleared[point.name] = value
+            return value - before
+        return value
+
+    def _other(self, name: str) -> float:
+        value = self._source(self._points[name])
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    def _has_measured(self) -> bool:
+        if self.sheet.conduct.started_by is None:
+            return True
+        return self._started_s is not None and self._now() - self._started_s >= self.sheet.conduct.measure_s
 
     def _refuse(self, function: int, code: int) -> Answer:
         return Answer(bytes((function | 0x80, code)), function, 0, 0, b"")

@@ -5,37 +5,52 @@ in one of them shows instead of cancelling out.
 """
 
 import struct
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 from haihe_contract.errors import FieldError
 
-FORMS = {
-    "u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "u64": ">Q", "s64": ">q", "f32": ">f", "f64": ">d",
-}  # fmt: skip
-"""struct forms of the profile's types, most significant byte first."""
-TABLES = {3: "holding", 4: "input"}
-"""Function codes that read registers."""
+from .register_code import FORMS, SheetPoint, registers_of
+from .usual import usual_values
+
+__all__ = ["FORMS", "TABLES", "Conduct", "Sheet", "SheetPoint", "read_sheet", "registers_of", "sheet"]
+
+TABLES = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+"""Function codes that read, and what they read."""
+_PARITIES = {"none": "N", "even": "E", "odd": "O"}
+_BUSY = 5
 
 
-class SheetPoint(NamedTuple):
-    """One value of an instrument and where it lies in its registers; element "" for what measures nothing."""
+class Conduct(NamedTuple):
+    """How the instrument behaves besides having registers.
 
-    name: str
-    element: str
-    table: str
-    at: int
-    form: str
-    order: str
-    times: float
-    plus: float
-    sentinels: tuple[float, ...]
+    Args:
+        holes: what it says of registers that it does not have: exception, silence, zeros or nan.
+        merge: none, block or whole: which spans it lets itself be asked for.
+        registers_most: most registers of one read.
+        align: 2 when a read of several registers must begin at an even address.
+        asleep_after_s: after so long without a request the next one only wakes it; None for never.
+        busy_s: a first read starts a measurement of so long and is answered with exception 5; None for no.
+        started_by: ``(function, address)`` of the command that starts a measurement, None where none is needed.
+        measures: names of points that are worth nothing before a measurement has ended.
+        measure_s: how long a measurement takes after that command.
+        orders: ``(function, address)`` of every command it knows.
+        writable: address that is written, to address that is read, for registers that can be set.
+    """
 
-    @property
-    def words(self) -> int:
-        """How many registers it takes."""
-        return struct.calcsize(FORMS[self.form]) // 2
+    holes: str = "exception"
+    merge: str = "block"
+    registers_most: int = 125
+    align: int = 1
+    asleep_after_s: float | None = None
+    busy_s: float | None = None
+    started_by: tuple[int, int] | None = None
+    measures: frozenset[str] = frozenset()
+    measure_s: float = 0.0
+    orders: frozenset[tuple[int, int]] = frozenset()
+    writable: Mapping[tuple[int, int], tuple[str, int]] = {}  # noqa: RUF012 - nobody writes into it
 
 
 class Sheet(NamedTuple):
@@ -50,6 +65,7 @@ class Sheet(NamedTuple):
     answer_most_ms: float
     blocks: tuple[tuple[str, int, int], ...]
     points: tuple[SheetPoint, ...]
+    conduct: Conduct = Conduct()
 
     def declared(self) -> set[tuple[str, int]]:
         """Registers that exist: those of blocks and points."""
@@ -59,32 +75,43 @@ class Sheet(NamedTuple):
         return out
 
 
-def sheet(document: dict[str, Any], file: str = "") -> Sheet:
+def sheet(
+    document: dict[str, Any], file: str = "", variant: str | None = None, parameters: Mapping[str, float] | None = None
+) -> Sheet:
     """Take what the simulators need from a profile document.
+
+    Args:
+        document: the profile.
+        file: for the complaint.
+        variant: as the site file would say it.
+        parameters: as the site file would say them.
 
     Raises:
         FieldError: when it does not have the shape of a profile.
     """
     try:
-        serial = document.get("serial") or {}
-        answer = document.get("answer_ms") or {}
+        chosen = _varied(document, variant)
+        serial = chosen.get("serial") or {}
+        answer = chosen.get("answer_ms") or {}
+        entries = list(_written_out(chosen.get("points") or ()))
+        usual = usual_values(chosen, entries)
+        known = {each["name"]: each.get("default") for each in chosen.get("parameters") or ()} | dict(parameters or {})
         return Sheet(
-            str(document["profile"]),
-            int(document.get("unit", 1)),
+            str(chosen["profile"]),
+            int(chosen.get("unit", 1)),
             int(serial.get("baud", 9600)),
-            {"none": "N", "even": "E", "odd": "O"}.get(
-                str(serial.get("parity", "N")).lower(), str(serial.get("parity", "N"))[:1].upper()
-            ),
+            _PARITIES.get(str(serial.get("parity", "N")).lower(), str(serial.get("parity", "N"))[:1].upper()),
             int(serial.get("stop_bits", 1)),
             float(answer.get("typical", 20)),
             float(answer.get("most", 500)),
             tuple(
                 (str(block.get("table", "holding")), int(block["start"]), int(block["count"]))
-                for block in document.get("blocks") or ()
+                for block in _written_out(chosen.get("blocks") or ())
             ),
-            tuple(_point(point) for point in document.get("points") or ()),
+            tuple(_point(entry, usual, known) for entry in entries),
+            _conduct(chosen, entries, usual),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as error:
         raise FieldError(
             f"the profile cannot be simulated: {type(error).__name__} {error}",
             where=file,
@@ -92,9 +119,39 @@ def sheet(document: dict[str, Any], file: str = "") -> Sheet:
         ) from None
 
 
-def _point(point: dict[str, Any]) -> SheetPoint:
+def _varied(document: dict[str, Any], name: str | None) -> dict[str, Any]:
+    """The document with the differences of one variant."""
+    if name is None:
+        return document
+    variant = next(each for each in document["variants"] if each["name"] == name)
+    names = {point["name"] for point in variant.get("points") or ()} | set(variant.get("without") or ())
+    kept = [point for point in document["points"] if point["name"] not in names]
+    changed = {key: value for key, value in variant.items() if key not in ("name", "when", "points", "without", "note")}
+    return document | changed | {"points": kept + list(variant.get("points") or ())}
+
+
+def _written_out(entries: Any) -> Iterator[dict[str, Any]]:
+    """Every entry, as often as it is repeated."""
+    for entry in entries:
+        repeat = entry.get("repeat")
+        if not repeat:
+            yield entry
+            continue
+        for shift in range(int(repeat["count"])):
+            moved = dict(entry)
+            key = "at" if "at" in entry else "start"
+            moved[key] = int(entry[key]) + shift * int(repeat["stride"])
+            if "name" in entry:
+                moved["name"] = f"{entry['name']}_{int(repeat.get('first', 1)) + shift}"
+            yield moved
+
+
+def _point(point: Mapping[str, Any], usual: Mapping[str, float | str], known: Mapping[str, Any]) -> SheetPoint:
     form = str(point.get("as", "u16"))
-    struct.calcsize(FORMS[form])
+    if form not in ("bcd", "text", "bit"):
+        struct.calcsize(FORMS[form])
+    asked = point.get("parameters") or {}
+    bits = point.get("bits")
     return SheetPoint(
         str(point["name"]),
         str(point.get("element") or ""),
@@ -102,9 +159,18 @@ def _point(point: dict[str, Any]) -> SheetPoint:
         int(point["at"]),
         form,
         str(point.get("order", "ABCD")),
-        float(point.get("times", 1)),
-        float(point.get("plus", 0)),
+        float(point.get("times", 1)) * float(known.get(str(asked.get("times"))) or 1),
+        float(point.get("plus", 0)) + float(known.get(str(asked.get("plus"))) or 0),
         tuple(_sentinel(each) for each in point.get("sentinels") or ()),
+        int(point.get("registers") or 0),
+        {"high": (8, 15), "low": (0, 7)}.get(str(point.get("byte"))) or (tuple(bits) if bits else None),
+        bool(point.get("invalid_at_max")),
+        tuple(point.get("add") or ()),
+        point.get("scale_from") or {},
+        point.get("unit_from") or {},
+        str(point.get("sentinel_from") or ""),
+        bool(point.get("read_clears")),
+        usual.get(str(point["name"]), float(point.get("plus", 0))),
     )
 
 
@@ -113,7 +179,38 @@ def _sentinel(entry: Any) -> float:
     return float(entry["raw"] if isinstance(entry, dict) else entry)
 
 
-def read_sheet(path: Path) -> Sheet:
+def _conduct(document: Mapping[str, Any], points: list[dict[str, Any]], usual: Mapping[str, float | str]) -> Conduct:
+    retry, wake = document.get("retry") or {}, document.get("wake")
+    measure = document.get("measure") or ()
+    sends = [step["send"] for step in measure if "send" in step]
+    waits = [step for step in measure if "wait_for" in step]
+    after = measure[measure.index(waits[-1]) :] if waits else ()
+    commands = [
+        step["send"] for command in document.get("commands") or () for step in command["steps"] if "send" in step
+    ]
+    orders = frozenset((int(each["function"]), int(each["at"])) for each in sends + commands)
+    wait_ms = sum(float(usual[step["wait_for"]["point"]]) for step in waits)
+    holes = str(document.get("holes", "unknown"))
+    return Conduct(
+        "exception" if holes == "unknown" else holes,
+        str(document.get("merge", "block")),
+        int(document.get("registers_most", 125)),
+        int(document.get("align", 1)),
+        float(wake.get("after_ms", 0)) / 1000 if wake else None,
+        2 * float(retry.get("wait_ms", 0)) / 1000 if _BUSY in (retry.get("after") or ()) else None,
+        (int(sends[0]["function"]), int(sends[0]["at"])) if sends else None,
+        frozenset(name for step in after for name in step.get("read") or ()),
+        wait_ms / 1000,
+        orders,
+        {
+            (int(rule["function"]), int(rule.get("at", point["at"]))): (str(point.get("table", "holding")), point["at"])
+            for point in points
+            if (rule := point.get("writable"))
+        },
+    )
+
+
+def read_sheet(path: Path, variant: str | None = None, parameters: Mapping[str, float] | None = None) -> Sheet:
     """Read a profile file.
 
     Raises:
@@ -127,35 +224,4 @@ def read_sheet(path: Path) -> Sheet:
         ) from None
     if not isinstance(document, dict):
         raise FieldError("this is no profile", where=str(path), do=f"run  haihe-edge check {path}")
-    return sheet(document, str(path))
-
-
-def registers_of(point: SheetPoint, value: float | None) -> list[int]:
-    """Registers that say the value: scaled back, rounded to the type, in the instrument's order.
-
-    A value that the type cannot hold sits at its end, as real instruments do. None is said by the first
-    sentinel, or NaN, or zero where the instrument has no word for it.
-    """
-    form = FORMS[point.form]
-    if value is None:
-        raw = point.sentinels[0] if point.sentinels else (float("nan") if form[1] in "fd" else 0.0)
-    else:
-        raw = (value - point.plus) / point.times
-    if form[1] in "fd":
-        packed = struct.pack(form, raw)
-    else:
-        bits = 8 * struct.calcsize(form)
-        low, high = (0, 2**bits - 1) if form[1].isupper() else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        packed = struct.pack(form, min(high, max(low, round(raw))))
-    turned = _turn(packed, point.order)
-    return [turned[at] << 8 | turned[at + 1] for at in range(0, len(turned), 2)]
-
-
-def _turn(packed: bytes, order: str) -> bytes:
-    """Put big-endian bytes into the named order; 64-bit values follow the same two choices."""
-    words = [packed[at : at + 2] for at in range(0, len(packed), 2)]
-    if order in ("CDAB", "DCBA"):
-        words.reverse()
-    if order in ("BADC", "DCBA"):
-        words = [word[::-1] for word in words]
-    return b"".join(words)
+    return sheet(document, str(path), variant, parameters)

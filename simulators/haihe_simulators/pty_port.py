@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 _BAUDS = {
     getattr(termios, f"B{rate}"): rate
-    for rate in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400)
+    for rate in (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400)
     if hasattr(termios, f"B{rate}")
 }
 

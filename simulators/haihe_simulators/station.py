@@ -18,7 +18,10 @@ from .instrument import Instrument, Source
 from .modbus_server import ModbusServer
 from .nature import Nature
 from .profile_sheet import SheetPoint, read_sheet
+from .sdi12_line import Sdi12Line
 from .serial_line import SerialLine
+from .spoken_bus import KINDS, spoken_line
+from .text_line import TextLine
 
 _PARITIES = {"none": "N", "even": "E", "odd": "O"}
 GNSS_ALTITUDE_M = 5.0
@@ -55,7 +58,7 @@ class SimulatedStation:
         site = _read(site_file)
         self.code = str(site["station"]["code"])
         self.water = nature.water
-        self.lines: list[SerialLine] = []
+        self.lines: list[SerialLine | TextLine | Sdi12Line] = []
         self.servers: list[ModbusServer] = []
         self.receivers: list[GnssReceiver] = []
         self.logs: list[AnswerLog] = []
@@ -82,11 +85,26 @@ class SimulatedStation:
                     )
                 )
                 continue
+            if bus["kind"] in KINDS:
+                named = [each for each in site.get("instruments") or () if each["bus"] == bus["name"]]
+                port = site_file.parent / bus["port"]
+                self.lines.append(
+                    spoken_line(
+                        bus,
+                        port,
+                        named,
+                        profiles,
+                        lambda point: nature.value(point.element) if point.element else point.plus,
+                        log_of,
+                        stream,
+                    )
+                )
+                continue
             instruments = [
                 Instrument(
                     each["name"],
                     int(each["unit"]),
-                    read_sheet(profiles / f"{each['profile']}.yaml"),
+                    read_sheet(profiles / f"{each['profile']}.yaml", each.get("variant"), each.get("parameters")),
                     read_by_point(nature),
                     log_of(each["name"]),
                     random.Random(stream.getrandbits(64)),
@@ -129,7 +147,7 @@ class SimulatedStation:
         self._tasks = [asyncio.get_running_loop().create_task(receiver.run()) for receiver in self.receivers]
 
     @property
-    def _buses(self) -> list[SerialLine | ModbusServer]:
+    def _buses(self) -> list[SerialLine | TextLine | Sdi12Line | ModbusServer]:
         return [*self.lines, *self.servers]
 
     def mute(self) -> None:
@@ -152,10 +170,10 @@ class SimulatedStation:
 
 
 def read_by_point(nature: Nature) -> Source:
-    """What an instrument measures for each of its points; a point without element reads as raw zero."""
+    """What an instrument measures for each of its points; without an element, what it usually says there."""
 
-    def value(point: SheetPoint) -> float:
-        return nature.value(point.element) if point.element else point.plus
+    def value(point: SheetPoint) -> float | str:
+        return nature.value(point.element) if point.element else point.usual
 
     return value
 
