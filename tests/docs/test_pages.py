@@ -182,23 +182,28 @@ def test_the_site_file_of_the_first_station_passes_the_check(tmp_path: Path) -> 
     assert [each.key for each in site.series][1] == "water_level.main.instant.0.derived.dagu"
 
 
-def test_the_profile_and_the_frames_of_the_page_on_instruments_fit(tmp_path: Path) -> None:
-    from haihe_edge.acquire.decode import decode
-    from haihe_edge.acquire.modbus import find_rtu_answer, rtu_request
-    from haihe_edge.acquire.plan import plan
-    from haihe_edge.profile import load_profile
+def test_the_ten_minutes_of_the_page_on_instruments_end_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from haihe_edge.cli import main
 
-    written, golden_text = blocks(text_of(ROOT / "docs" / "extend" / "instrument.md"), "yaml")
-    file = tmp_path / "acme-level-3.yaml"
-    file.write_text(written, "utf-8")
-    assert problems_of(file) == []
-    golden = yaml.safe_load(golden_text)
-    (read,) = plan(load_profile(file), golden["unit"], golden["values"].keys())
-    assert rtu_request(read.request).hex(" ").upper() == golden["exchanges"][0]["request"]
-    registers = find_rtu_answer(bytes.fromhex(golden["exchanges"][0]["response"]), read.request)
-    assert registers is not None
-    values = {field.name: value for field, (value, _) in zip(read.fields, decode(read.fields, registers), strict=True)}
-    assert values == golden["values"]
+    monkeypatch.chdir(tmp_path)
+    profile, case, *_ = blocks(text_of(ROOT / "docs" / "extend" / "instrument.md"), "yaml")
+    assert main(["profile", "new", "acme-level-3"]) == 0
+    assert main(["profile", "test", "acme-level-3"]) == 0
+    folder = tmp_path / "tests" / "golden" / "profiles" / "acme-level-3"
+    (tmp_path / "firmware_profiles" / "acme-level-3.yaml").write_text(profile, "utf-8")
+    (folder / "a_first_case.yaml").unlink()
+    (folder / "a_river_in_flood.yaml").write_text(case, "utf-8")
+    assert main(["profile", "check", "acme-level-3"]) == 0
+    assert main(["profile", "test", "acme-level-3"]) == 0
+
+
+def test_every_way_to_say_something_on_the_page_on_instruments_is_a_good_profile(tmp_path: Path) -> None:
+    profile, _, *parts = blocks(text_of(ROOT / "docs" / "extend" / "instrument.md"), "yaml")
+    assert len(parts) >= 7
+    for part in parts:
+        file = tmp_path / "acme-level-3.yaml"
+        file.write_text(yaml.safe_dump(yaml.safe_load(profile) | yaml.safe_load(part)), "utf-8")
+        assert problems_of(file) == [], part
 
 
 def test_a_yaml_block_of_any_page_is_yaml() -> None:

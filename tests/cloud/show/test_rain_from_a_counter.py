@@ -85,3 +85,9 @@ def test_no_bucket_is_negative_and_all_together_never_exceed_what_fell(
     amounts = [b.mm for b in buckets if b.mm is not None]
     assert all(mm >= 0 for mm in amounts)
     assert sum(amounts) <= fell + 0.01 * len(amounts)
+
+
+def test_a_pause_in_which_nobody_counted_is_missing_even_inside_a_bucket() -> None:
+    readings = counter(*((m, 10.0 + m / 10) for m in range(0, 181, 5)))
+    gap = readings[15]._replace(value=None, flag=Flag.MISSING, reasons=Reason.INCOMPLETE)  # at 75 minutes
+    assert hours([*readings[:15], gap, *readings[16:]], 3) == [(6.0, ""), (None, "missing"), (6.0, "")]

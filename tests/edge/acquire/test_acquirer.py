@@ -236,7 +236,7 @@ async def test_somebody_can_read_an_instrument_at_once(on_pty: OnPty, site_file:
     async with measuring(site_file(one(instrument.port, every="1h"))) as (acquirer, heard):
         group = await asyncio.wait_for(acquirer.read_now("gauge"), 2)
         assert has_values(group)
-        assert heard.groups == [group]
+        assert heard.groups[-1] == group
         with pytest.raises(FieldError, match="no instrument 'gouge'"):
             await acquirer.read_now("gouge")
 

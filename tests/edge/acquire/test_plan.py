@@ -2,19 +2,20 @@
 
 from haihe_edge.acquire.modbus import Request
 from haihe_edge.acquire.plan import plan, telling_read
-from haihe_edge.profile import WORDS_OF, Answer, Block, Point, Profile
+from haihe_edge.profile import WORDS_OF, Answer, Block, ModbusProfile, Point
 from hypothesis import given
 from hypothesis import strategies as st
 
 
-def profile_of(blocks: tuple[Block, ...], points: tuple[Point, ...], **more: object) -> Profile:
-    return Profile(
-        "x", "m", "m", "simulated", ("s",), "modbus", blocks, points, Answer(1, 1), **more  # type: ignore[arg-type]
+def profile_of(blocks: tuple[Block, ...], points: tuple[Point, ...], **more: object) -> ModbusProfile:
+    return ModbusProfile(
+        profile="x", maker="m", model="m", grade="simulated", sources=("s",), blocks=blocks, points=points,
+        answer_ms=Answer(1, 1), **more,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
 @st.composite
-def profiles(draw: st.DrawFn) -> Profile:
+def profiles(draw: st.DrawFn) -> ModbusProfile:
     blocks, points, start = [], [], draw(st.integers(0, 100))
     for _ in range(draw(st.integers(1, 4))):
         count = draw(st.integers(1, 125))
@@ -29,7 +30,7 @@ def profiles(draw: st.DrawFn) -> Profile:
 
 
 @given(profiles(), st.data())
-def test_reads_bring_every_wanted_point_and_stay_inside_blocks(profile: Profile, data: st.DataObject) -> None:
+def test_reads_bring_every_wanted_point_and_stay_inside_blocks(profile: ModbusProfile, data: st.DataObject) -> None:
     names = [point.name for point in profile.points]
     wanted = set(data.draw(st.lists(st.sampled_from(names), unique=True))) if names else set()
     reads = plan(profile, 9, wanted)
@@ -46,7 +47,7 @@ def test_reads_bring_every_wanted_point_and_stay_inside_blocks(profile: Profile,
 
 
 @given(profiles())
-def test_a_telling_read_has_a_length_of_its_own(profile: Profile) -> None:
+def test_a_telling_read_has_a_length_of_its_own(profile: ModbusProfile) -> None:
     reads = plan(profile, 9, {point.name for point in profile.points})
     telling = telling_read(profile, reads)
     if telling is not None:
@@ -56,6 +57,6 @@ def test_a_telling_read_has_a_length_of_its_own(profile: Profile) -> None:
 
 def test_a_sonde_that_knows_whole_blocks_only_is_asked_for_them() -> None:
     points = (Point("a", 0x2601, "f32"), Point("b", 0x2609, "f32"))
-    profile = profile_of((Block("holding", 0x2601, 16),), points, whole_blocks=True)
+    profile = profile_of((Block("holding", 0x2601, 16),), points, merge="whole")
     assert [read.request for read in plan(profile, 1, {"b"})] == [Request(1, 3, 0x2601, 16)]
     assert telling_read(profile, plan(profile, 1, {"b"})) is None
