@@ -4,10 +4,12 @@ What is not known is missing: a counter that went backwards, or silence across a
 zero, a negative amount or a guess. A pause inside one bucket does no harm, because the counter went on counting.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
+from haihe_contract.quality import Reason
 from haihe_contract.reading import Reading
 
 from .state import believable
@@ -52,7 +54,9 @@ def rainfall(readings: Iterable[Reading], start_ms: int, end_ms: int, bucket_s: 
         now_ms: buckets that end later are still running.
     """
     width = bucket_s * 1000
-    good = [(each.time_ms, each.value) for each in readings if believable(each) and each.value is not None]
+    every = list(readings)
+    good = [(each.time_ms, each.value) for each in every if believable(each) and each.value is not None]
+    breaks = [each.time_ms for each in every if each.reasons & Reason.INCOMPLETE]  # tips fell that nobody counted
     buckets: list[RainBucket] = []
     at = 0
     for begin in range(start_ms, end_ms, width):
@@ -63,6 +67,9 @@ def rainfall(readings: Iterable[Reading], start_ms: int, end_ms: int, bucket_s: 
             stop += 1
         if begin >= now_ms:
             break
+        if bisect_right(breaks, begin) < bisect_right(breaks, begin + width):
+            buckets.append(RainBucket(begin, begin + width, None, "missing"))
+            continue
         buckets.append(_bucket(good[at:stop], begin, begin + width, EDGE_MS[bucket_s], now_ms))
     return buckets
 
