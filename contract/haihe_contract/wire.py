@@ -173,6 +173,8 @@ def open_batch(envelope: Envelope) -> Batch:
             raw = inflater.decompress(envelope.body, envelope.raw_length + 1)
         except zlib.error as error:
             raise Damaged(f"body does not decompress: {error}") from None
+        if inflater.unused_data:
+            raise Damaged(f"{len(inflater.unused_data)} bytes stand behind the body")
     if len(raw) != envelope.raw_length:
         raise Damaged(f"body has {len(raw)} bytes, its envelope says {envelope.raw_length}")
     if hashlib.sha256(envelope.header + raw).digest()[:_DIGEST_BYTES] != envelope.digest:

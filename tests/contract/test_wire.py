@@ -78,7 +78,8 @@ def test_a_damaged_batch_is_refused_or_unchanged(batch: wire.Batch, data: st.Dat
         taken = wire.decode(bytes(good))
     except wire.WireError:
         return
-    pytest.fail(f"damage at byte {at} went unseen: {taken}")
+    # some bits of a compressed stream mean nothing: the digest is over what was meant
+    assert taken == batch, f"damage at byte {at} went unseen"
 
 
 def test_a_batch_that_asks_for_too_much_memory_is_refused_before_it_is_opened() -> None:
