@@ -16,8 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from haihe_cloud.admit.broker import write_broker_files
-from haihe_cloud.admit.pki import Pki
+from centre_box import centre_files
 from haihe_contract.clock import SystemClock
 from haihe_edge.control import AgentAway, ask
 from haihe_simulators import scenery
@@ -48,17 +47,7 @@ async def station(folder: Path, seconds: float, every: str) -> dict[str, float]:
     clock, chance = SystemClock(), random.Random(3)
     actor = scenery.make_cast(river := scenery.make_river(1, random.Random(3)))[0]
     broker_port, page_port, modbus_port = (free_port(chance) for _ in range(3))
-    pki = Pki(folder / "pki", clock)
-    pki.init()
-    pki.broker(["127.0.0.1", "localhost"])
-    pki.centre("haihe")
-    pki.make_receipt_key()
-    pki.station(actor.code)
-    conf = write_broker_files(folder / "broker", pki, "haihe", port=broker_port, host="127.0.0.1")
-    scenery.write_yaml(folder / "stations.yaml", scenery.stations_document([actor]))
-    scenery.write_yaml(folder / "rules.yaml", scenery.rules_document())
-    settings = scenery.centre_document(folder / "pki", broker_port, page_port, "en")
-    centre_file = scenery.write_yaml(folder / "centre.yaml", settings)
+    conf, centre_file = centre_files(folder, actor, broker_port, page_port)
     site = scenery.site_document(
         actor, "haihe", broker_port, modbus_port, folder / "pki", folder=folder, window="1000ms"
     )

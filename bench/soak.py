@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import farm
-from haihe_cloud.admit.broker import write_broker_files
-from haihe_cloud.admit.pki import Pki
-from haihe_contract.clock import SystemClock
+from centre_box import centre_files
 from haihe_edge.acquire.modbus import crc16
 from haihe_edge.control import AgentAway, ask
 from haihe_simulators import scenery
@@ -148,21 +146,10 @@ class Soak:
 
 async def soak(folder: Path, seconds: float) -> dict[str, float]:
     """Run everything; ``seconds`` 0 means until enough has happened."""
-    clock = SystemClock()
     day = Soak(folder, seconds)
     actor = scenery.make_cast(scenery.make_river(1, random.Random(3)))[0]
     broker_port, page_port = free_port(day.chance), free_port(day.chance)
-    pki = Pki(folder / "pki", clock)
-    pki.init()
-    pki.broker(["127.0.0.1", "localhost"])
-    pki.centre("haihe")
-    pki.make_receipt_key()
-    pki.station(actor.code)
-    conf = write_broker_files(folder / "broker", pki, "haihe", port=broker_port, host="127.0.0.1")
-    scenery.write_yaml(folder / "stations.yaml", scenery.stations_document([actor]))
-    scenery.write_yaml(folder / "rules.yaml", scenery.rules_document())
-    settings = scenery.centre_document(folder / "pki", broker_port, page_port, "en")
-    centre_file = scenery.write_yaml(folder / "centre.yaml", settings)
+    conf, centre_file = centre_files(folder, actor, broker_port, page_port)
     day.link = Link(("127.0.0.1", broker_port))
     await day.link.start()
     loop = asyncio.get_running_loop()

@@ -13,6 +13,10 @@ REGISTERS_MAX = 125
 """Registers of one read: MODBUS Application Protocol V1.1b3, sections 6.3 and 6.4."""
 ANSWER_MS_MAX = 30_000
 """The slowest instrument of the collection answers after some seconds."""
+SETTLE_MS = 50
+"""After a failure a line must have been silent for so long; USB adapters hold bytes back for 16 ms."""
+SETTLE_MS_MAX = 1_000
+"""A line that never falls silent is used all the same: the frame is found in the noise or it is not."""
 LINE_BYTES_MAX = 4096
 """Bytes of a line that are kept while they make no sense yet; a Modbus frame has at most 260."""
 

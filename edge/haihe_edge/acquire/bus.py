@@ -5,6 +5,8 @@ import asyncio
 from haihe_contract.clock import Clock
 from haihe_contract.quality import Reason
 
+from haihe_edge import limits
+
 from .line import BusDown, Line
 from .modbus import (
     ExchangeError,
@@ -23,10 +25,6 @@ from .modbus import (
     why_no_rtu_answer,
 )
 
-_SETTLE_MS = 50
-"""After a failure the line must have been silent for so long; USB adapters hold bytes back for 16 ms."""
-_SETTLE_MS_MAX = 1_000
-"""A line that never falls silent is used all the same: the frame is found in the noise or it is not."""
 _TIMEOUTS_BEFORE_RECONNECT = 3
 
 
@@ -144,10 +142,10 @@ class ModbusBus:
         """Wait for the silence between frames; after a failure, until the line has settled."""
         if self._unsettled and not self._tcp:
             self._unsettled = False
-            until = self._clock.monotonic_ms() + _SETTLE_MS_MAX
+            until = self._clock.monotonic_ms() + limits.SETTLE_MS_MAX
             while self._clock.monotonic_ms() < until:
                 try:
-                    async with asyncio.timeout(_SETTLE_MS / 1000):
+                    async with asyncio.timeout(limits.SETTLE_MS / 1000):
                         self.line.buffer.clear()
                         await self.line.more()
                 except TimeoutError:

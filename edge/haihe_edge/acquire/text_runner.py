@@ -17,9 +17,6 @@ from .schedule import probe_wait_ms
 from .spoken_unit import SpokenUnit
 from .text import Framer, Heard, TextReader, command_bytes
 
-_SETTLE_MS = 50
-"""After a failure the line must have been silent for so long; USB adapters hold bytes back for 16 ms."""
-_SETTLE_MS_MAX = 1_000
 _OPENING_PAUSE_S = 0.1
 """Between the commands that set an instrument up; their answers are of no interest."""
 
@@ -89,10 +86,10 @@ class TextConversation:
         """Wait for the instrument's pause; after a failure until the line is silent, so that nothing late is left."""
         if self._unsettled:
             self._unsettled = False
-            until = self._clock.monotonic_ms() + _SETTLE_MS_MAX
+            until = self._clock.monotonic_ms() + limits.SETTLE_MS_MAX
             while self._clock.monotonic_ms() < until:
                 try:
-                    async with asyncio.timeout(_SETTLE_MS / 1000):
+                    async with asyncio.timeout(limits.SETTLE_MS / 1000):
                         self.line.buffer.clear()
                         await self.line.more()
                 except TimeoutError:
