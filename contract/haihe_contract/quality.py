@@ -32,6 +32,8 @@ class Reason(IntFlag):
     MISMATCH = 1 << 12  # who answers is not (or not alone) the instrument that the site file names
     INCOMPLETE = 1 << 13  # the interval could not be observed from its beginning to its end
     DOUBTFUL = 1 << 14  # the instrument itself says that this value is not sure
+    THINNED = 1 << 15  # an extreme that was kept of a block of readings; the others gave way for want of space
+    FROM_MEMORY = 1 << 16  # read later, from the instrument's own memory
 
 
 class Grade(IntEnum):
@@ -82,6 +84,8 @@ REASON_NAMES = {
     Reason.MISMATCH: ("仪器与配置不符", "not the instrument that was expected"),
     Reason.INCOMPLETE: ("时段观测不完整", "interval not fully observed"),
     Reason.DOUBTFUL: ("仪器自报可疑", "doubted by the instrument"),
+    Reason.THINNED: ("抽稀保留的极值", "extreme kept of a thinned block"),
+    Reason.FROM_MEMORY: ("由仪器内存补读", "read later from the instrument's memory"),
 }
 """Chinese and English names of the reasons."""
 

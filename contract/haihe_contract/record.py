@@ -109,7 +109,83 @@ class Gap(msgspec.Struct, frozen=True, array_like=True, tag=6):
     time_ms: int
 
 
-Body = Opened | Dictionary | Duty | Readings | Event | Gap
+class SeriesSummary(msgspec.Struct, frozen=True, array_like=True):
+    """What is left of one series in a block that was thinned: extremes are real readings, with their own times.
+
+    Args:
+        series: number in the dictionary of the summarised line.
+        count: readings with a value.
+        missing: readings without one.
+        mean: of the values.
+        lowest: (time_ms, value, mark, clock grade) of the smallest value, the earliest of equals.
+        highest: the same of the largest.
+        first_ms: time of the first reading.
+        last_ms: time of the last reading.
+    """
+
+    series: int
+    count: int
+    missing: int
+    mean: float
+    lowest: tuple[int, float, int, int]
+    highest: tuple[int, float, int, int]
+    first_ms: int
+    last_ms: int
+
+
+class Summary(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """A contiguous block of numbers that was replaced by this to save space; the numbers themselves are gone.
+
+    Args:
+        line: whose numbers.
+        ranges: which numbers.
+        series: one entry for each series that had a value there.
+        flood: whether the block was of flood stage.
+        time_ms: when it was thinned.
+    """
+
+    line: int
+    ranges: list[Range]
+    series: list[SeriesSummary]
+    flood: bool
+    time_ms: int
+
+
+class TimeFix(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """The true time of a boot: UTC = milliseconds of that boot + ``offset_ms``.
+
+    Args:
+        boot: id of the boot, as in :class:`Opened`.
+        offset_ms: what is added to the milliseconds of that boot.
+        error_ms: by how much it may be wrong, to either side.
+        grade: how good the source was; BOUNDED for a boot that is over, whose offset lies between two fixes.
+        time_ms: when it was found out.
+    """
+
+    boot: str
+    offset_ms: int
+    error_ms: int
+    grade: int
+    time_ms: int
+
+
+class State(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """Something the station would have to be told again after its card has died: the latest of a name holds.
+
+    Args:
+        name: what, for example ``counter rain.main``.
+        value: the state, as its owner writes it.
+        time_ms: since when.
+        grade: how good the clock was.
+    """
+
+    name: str
+    value: dict[str, Any]
+    time_ms: int
+    grade: int
+
+
+Body = Opened | Dictionary | Duty | Readings | Event | Gap | Summary | TimeFix | State
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
