@@ -33,7 +33,7 @@ from .control import Control
 from .counted import CountedRain
 from .forward.forwarder import Forwarder
 from .forward.held import Held
-from .journal import Journal
+from .journal import Folder, Journal
 from .link.mqtt import MqttLink
 from .qualify import Judge, Judged, LevelWatch
 from .site import Centre, Site
@@ -293,7 +293,7 @@ def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
         )
 
     return Journal.open(
-        site.journal.directory,
+        Folder(site.journal.directory),
         size=site.journal.size_bytes,
         clock=clock,
         entropy=lambda: random.SystemRandom().getrandbits(64),
