@@ -13,8 +13,8 @@ from haihe_contract.quality import Grade, Reason
 from haihe_edge.acquire import Acquirer, Group, Happening
 from haihe_edge.site import load_site
 from haihe_simulators.answer_log import AnswerLog
+from haihe_simulators.profile_sheet import read_document
 from haihe_simulators.sdi12_line import Sdi12Line, Sdi12Sensor
-from haihe_simulators.spoken_bus import read_document
 from haihe_simulators.spoken_sheet import SpokenPoint
 from haihe_simulators.text_line import TextInstrument, TextLine
 
