@@ -22,6 +22,8 @@ from haihe_edge.journal import Journal
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from tests.edge.acquire.far_end import port_of
+
 ROOT = Path(__file__).parents[3]
 SITE = """
 station: {{code: "31005650", name: {{zh: 三岔口, en: Sanchakou}}, latitude: 39.1, longitude: 117.2}}
@@ -60,9 +62,7 @@ class Instrument:
         async def serve() -> None:
             device = SimDevice(1, [SimData(0, values=[3000 + n for n in range(40)], datatype=DataType.REGISTERS)])
             server = ModbusTcpServer([device], address=("127.0.0.1", 0))
-            await server.serve_forever(background=True)
-            assert server.transport is not None
-            self.port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+            self.port = await port_of(server)
             self._ready.set()
             self._stop = asyncio.Event()
             await self._stop.wait()
