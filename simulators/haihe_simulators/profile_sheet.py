@@ -66,7 +66,6 @@ class Sheet(NamedTuple):
     parity: str
     stop_bits: int
     answer_ms: float
-    answer_most_ms: float
     blocks: tuple[tuple[str, int, int], ...]
     points: tuple[SheetPoint, ...]
     conduct: Conduct = Conduct()
@@ -107,7 +106,6 @@ def sheet(
             PARITIES.get(str(serial.get("parity", "N")).lower(), str(serial.get("parity", "N"))[:1].upper()),
             int(serial.get("stop_bits", 1)),
             float(answer.get("typical", 20)),
-            float(answer.get("most", 500)),
             tuple(
                 (str(block.get("table", "holding")), int(block["start"]), int(block["count"]))
                 for block in _written_out(chosen.get("blocks") or ())
