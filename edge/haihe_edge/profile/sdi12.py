@@ -7,7 +7,18 @@ import msgspec
 from haihe_contract.document import Document, duration_ms, near
 
 from .doubt import Doubt, check_doubts
-from .header import Answer, Header, Milliseconds, Named, Place, PointBase, check_header, check_meaning, check_names
+from .header import (
+    Answer,
+    Header,
+    Milliseconds,
+    Named,
+    Place,
+    PointBase,
+    check_answer,
+    check_header,
+    check_meaning,
+    check_names,
+)
 
 ADDRESS_PATTERN = "^[0-9A-Za-z]$"
 Address = Annotated[str, msgspec.Meta(pattern=ADDRESS_PATTERN)]
@@ -106,8 +117,7 @@ def check_sdi12(profile: Sdi12Profile, path: Path, document: Document) -> None:
     check_header(profile, path, document)
     check_names("measurements", profile.measurements, document)
     check_names("points", profile.points, document)
-    if profile.answer_ms.typical > profile.answer_ms.most:
-        document.complain(("answer_ms", "most"), "most: less than typical")
+    check_answer(profile.answer_ms, document)
     try:
         if profile.ready_after_ms is not None and not 0 <= profile.ready_after_ms <= _WAIT_MS_MAX:
             document.complain(("ready_after",), "ready_after: at most 999s")

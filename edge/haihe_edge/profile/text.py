@@ -25,9 +25,11 @@ from .header import (
     Place,
     PointBase,
     Unit,
+    check_answer,
     check_header,
     check_meaning,
     check_names,
+    check_unit,
 )
 from .template import TemplateError, compile_template, fill_unit
 
@@ -227,10 +229,8 @@ def check_text(profile: TextProfile, path: Path, document: Document) -> None:
     """Complain about everything that does not fit together."""
     check_header(profile, path, document)
     _check_frame(profile, document)
-    if not profile.units[0] <= profile.unit <= profile.units[1]:
-        document.complain(("unit",), f"unit: {profile.unit} lies outside units {list(profile.units)}")
-    if profile.answer_ms.typical > profile.answer_ms.most:
-        document.complain(("answer_ms", "most"), "most: less than typical")
+    check_unit(profile.unit, profile.units, document)
+    check_answer(profile.answer_ms, document)
     try:
         if not 1 <= profile.silent_after_ms <= SILENT_AFTER_MS_MAX:
             document.complain(("silent_after",), "silent_after: must be between 1ms and 24h")

@@ -7,12 +7,9 @@ from haihe_contract.document import DocumentError
 from haihe_edge.profile import problems_of
 from haihe_edge.site import AsciiBus, Sdi12Bus, load_site
 
+from tests.edge.site_text import HEAD
 from tests.edge.spoken.conftest import PROFILES
 
-HEAD = (
-    'station: {code: "31005650", name: {zh: 站, en: station}, latitude: 39.1458, longitude: 117.1897}\n'
-    "journal: {directory: journal}\n"
-)
 GOOD = (
     HEAD
     + """
