@@ -180,7 +180,7 @@ class TextLine:
         loop = asyncio.get_running_loop()
         begin, sent = loop.time(), 0
         while sent < len(data):
-            await asyncio.sleep(max(0.0, min(_SLICE_S, (len(data) - sent) * self.character_s)))
+            await asyncio.sleep(max(0.0, min(_SLICE_S, begin + len(data) * self.character_s - loop.time())))
             due = min(len(data), int((loop.time() - begin) / self.character_s + 1e-6))
             self.port.write(data[sent:due])
             sent = due

@@ -24,6 +24,8 @@ ANSWER_MS = 15
 """By then a sensor has begun its answer (section 5.0)."""
 VALUES_LETTERS_MAX_M, VALUES_LETTERS_MAX = 35, 75
 """Letters of values in one answer after M, and after C and R (section 4.4)."""
+SERVICE_MS = 100
+"""A service request has three letters; they are on the line for 25 ms, and adapters hold bytes back."""
 FRESH_MS = 10_000
 """A measurement that was begun together with others and not collected so long after it was ready is begun anew."""
 LINE_BYTES_MAX = 128
@@ -235,12 +237,14 @@ def measuring(
                 found=said.values,
                 values=values,
             )
-        wait = said.seconds * 1000 if ready_after_ms is None else min(said.seconds * 1000, ready_after_ms)
+        announced_ms = said.seconds * 1000
+        wait = announced_ms if ready_after_ms is None else min(announced_ms, ready_after_ms)
         if together:
             yield Leave(wait)
         elif said.seconds:
-            # The service request ends the wait early; when it is lost, the announced time ends it.
-            yield Attend(wait)
+            # The service request ends the wait early; when it is lost, the announced time ends it. A sensor that needs
+            # all of that time must not be interrupted by a break while it still asks for service.
+            yield Attend(wait + SERVICE_MS * (wait == announced_ms))
         found = yield from _collect(address, values, crc)
         if found is not None:
             return found

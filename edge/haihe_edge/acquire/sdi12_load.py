@@ -108,7 +108,10 @@ class _Sensor:
 def sdi12_loads(site: Site, bus: Sdi12Bus, instruments: Sequence[Instrument]) -> list[Load]:
     """What the sensors of a line ask of it."""
     sensors = [_Sensor(site, each, bus, alone=len(instruments) == 1) for each in instruments]
-    whole_ms = sum(each.load.busy_ms for each in sensors)
+    longest: dict[int, float] = {}
+    for each in sensors:
+        longest[each.load.period_ms] = max(each.load.shared_ms, longest.get(each.load.period_ms, 0.0))
+    whole_ms = sum(longest.values()) + sum(each.load.busy_ms - each.load.shared_ms for each in sensors)
     return [each.load._replace(waits_ms=each.load.waits_ms + _more_ms(each, sensors, whole_ms)) for each in sensors]
 
 
