@@ -10,12 +10,12 @@ from .talk import OK, WRONG, Talk
 
 _HEADS = ("bus", "instrument", "every", "requests", "bytes", "on the wire", "answers", "measuring", "of the bus's time")
 _MEASURING = 7
-_LENGTH = {"known": "", "example": "≈", "limit": "≤"}
+_LENGTH = {"known": "", "example": "~", "limit": "<"}
 _LEGEND = {
-    "≈": "≈ the length of an example in the profile",
-    "≤": "≤ the longest message that the profile lets pass; its lines leave the length open",
-    "∥": "∥ measured together: of those with one period only the longest counts",
-    "↓": "↓ speaks by itself; the share is that of its messages at its own pace",
+    "~": "~ the length of an example in the profile",
+    "<": "< the longest message that the profile lets pass; its lines leave the length open",
+    "*": "* measured together: of those with one period only the longest counts",
+    "-": "- speaks by itself; the share is that of its messages at its own pace",
 }
 
 
@@ -68,11 +68,11 @@ def _row(bus: str, each: Load) -> tuple[str, ...]:
         bus,
         each.instrument,
         said(each.period_ms),
-        "↓" if each.speaks else str(each.requests),
+        "-" if each.speaks else str(each.requests),
         size if each.speaks else f"{each.bytes_out} + {size}",
         taken(each.wire_ms),
         "" if each.speaks else taken(each.answer_ms),
-        measuring + (" ∥" if each.shared_ms else ""),
+        measuring + (" *" if each.shared_ms else ""),
         "" if each.speaks and each.pace_ms is None else f"{each.share:.1%}",
     )
 

@@ -23,13 +23,13 @@ CHINESE = {
     "answers": "应答时间",
     "measuring": "测量时间",
     "of the bus's time": "占用率",
-    "≈ the length of an example in the profile": "≈ 按型号文件中的示例报文长度计",
-    "≤ the longest message that the profile lets pass; its lines leave the length open": (
-        "≤ 报文格式未限定长度，按型号文件允许的最长报文计"
+    "~ the length of an example in the profile": "~ 按型号文件中的示例报文长度计",
+    "< the longest message that the profile lets pass; its lines leave the length open": (
+        "< 报文格式未限定长度，按型号文件允许的最长报文计"
     ),
-    "∥ measured together: of those with one period only the longest counts": "∥ 并行测量：周期相同的只计最长的一台",
-    "↓ speaks by itself; the share is that of its messages at its own pace": (
-        "↓ 仪器自行输出；占用率按其自身的输出间隔计"
+    "* measured together: of those with one period only the longest counts": "* 并行测量：周期相同的只计最长的一台",
+    "- speaks by itself; the share is that of its messages at its own pace": (
+        "- 仪器自行输出；占用率按其自身的输出间隔计"
     ),
     "{bus}: the receiver speaks by itself; nothing is asked of it": "{bus}：定位接收机自行输出，无需查询",
     "{instrument}: its profile does not say how long it measures (power, measure_ms); not counted": (

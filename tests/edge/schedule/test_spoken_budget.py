@@ -211,6 +211,27 @@ def test_concurrent_measurements_wait_together_and_others_one_after_the_other(tm
             assert took == pytest.approx(busy - spared, abs=2 * bench.line.requests)
 
 
+def test_what_measuring_together_costs_beside_the_waiting_is_counted(tmp_path: Path) -> None:
+    def made(*sensors: tuple[int, str]) -> Made:
+        documents = [sensor_document(f"s{at}", "M", 2, ms, concurrent=True) for at, (ms, _) in enumerate(sensors)]
+        return Made(
+            tmp_path,
+            {"kind": "sdi12"},
+            {f"i{at}": (each, every) for at, (each, (_, every)) in enumerate(zip(documents, sensors, strict=True))},
+        )
+
+    stale = made((14_000, "1min"), (1000, "1min"))  # ready for 13 s when its turn comes: begun anew
+    took, bench = in_virtual_time(_round(stale, 2))
+    assert bench.sim.commands[:5] == ["1C", "2C", "1D0", "2C", "2D0"]
+    (turn,) = jobs(stale.budget.loads)
+    assert 14_000 + 1000 < took <= turn.busy_ms
+    assert stale.budget.loads[1].waits_ms > 1000
+    assert not any(load.waits_ms for load in made((4000, "1min"), (1000, "1min")).budget.loads)
+    fast, slow = made((4000, "10s"), (1000, "1min")).budget.loads
+    begin_ms = (3 + 8) * CHARACTER_MS + waking_ms("break", 0) + 15
+    assert (fast.waits_ms, slow.waits_ms) == (pytest.approx(begin_ms), pytest.approx(begin_ms))
+
+
 def met(bench_done: list[tuple[int, str, Any]], name: str, period_ms: int, until_ms: int) -> None:
     """Every due time brought its value before the next one, as far as whole milliseconds show it."""
     came = [at for at, who, samples in bench_done if who == name and all(v is not None for _, v, _ in samples)]
@@ -398,8 +419,8 @@ instruments:
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ["the receiver speaks by itself", "measuring", "≈56", "↓ speaks by itself", "every period can be met"]),
-        ("zh", ["定位接收机自行输出", "测量时间", "≈56", "↓ 仪器自行输出", "所有采集周期均可满足"]),
+        ("en", ["the receiver speaks by itself", "measuring", "~56", "- speaks by itself", "every period can be met"]),
+        ("zh", ["定位接收机自行输出", "测量时间", "~56", "- 仪器自行输出", "所有采集周期均可满足"]),
     ],
 )
 def test_every_bus_of_a_site_is_in_the_plan(
