@@ -80,7 +80,7 @@ class Line(ABC):
         loop = asyncio.get_running_loop()
         begin, sent = loop.time(), 0
         while sent < len(data):
-            await asyncio.sleep(min(self.slice_s, (len(data) - sent) * self.character_s))
+            await asyncio.sleep(max(0.0, min(self.slice_s, begin + len(data) * self.character_s - loop.time())))
             due = min(len(data), int((loop.time() - begin) / self.character_s + 1e-6))
             yield data[sent:due]
             sent = due

@@ -118,7 +118,7 @@ class TextUnit(SpokenUnit):
                 command_bytes(message.send, instrument.unit),
                 [point.name for point in wanted if profile.message_of(point) is message],
             )
-            for message in profile.messages
+            for message in profile.asked(self.points)
         ]
 
     async def poll(self, probe: tuple[int, int] | None = None) -> list[Sample]:
@@ -132,8 +132,6 @@ class TextUnit(SpokenUnit):
         samples: list[Sample] = []
         failure: ExchangeError | None = None
         for message, command, points in self._asks:
-            if not points:
-                continue
             values: dict[str, Value] = {}
             if failure is None:
                 try:

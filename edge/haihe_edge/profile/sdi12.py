@@ -1,5 +1,6 @@
 """Instruments on an SDI-12 line: ``transport: sdi12``."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -100,6 +101,17 @@ class Sdi12Profile(Header, frozen=True, kw_only=True, forbid_unknown_fields=True
         if not point.measurement:
             return self.measurements[0]
         return next((each for each in self.measurements if each.name == point.measurement), None)
+
+    def asked(self, points: Collection[str]) -> list[Measurement]:
+        """The measurements that bring any of these points, in the order in which they are asked for."""
+        wanted = [self.measurement_of(point) for point in self.points if point.name in points]
+        return [each for each in self.measurements if each in wanted]
+
+    @property
+    def measuring_ms(self) -> int | None:
+        """Milliseconds that a measurement takes, or None when nobody says."""
+        taken = self.power.measure_ms if self.power is not None else 0
+        return taken or self.ready_after_ms
 
     @property
     def units(self) -> tuple[int, int]:
