@@ -12,7 +12,7 @@ from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Reco
 from haihe_contract.series import parse_series
 from haihe_contract.topic import station_of
 from haihe_contract.unfold import UnknownSeries, unfold
-from haihe_contract.wire import Batch, Damaged, Envelope, WireError, open_batch, read_envelope
+from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
 
 from haihe_cloud.limits import (
     DICTIONARY_SERIES,
@@ -92,7 +92,7 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
     try:
         envelope = read_envelope(payload)
     except WireError as error:
-        return Quarantine(speaker, str(error))
+        return Quarantine(speaker, str(error))  # its numbers may be anybody's guess: none is settled
     if envelope.station != speaker:
         return Quarantine(speaker, f"names station {envelope.station[:8]!r}, but {speaker} has sent it")
     highest = max(envelope.head, envelope.tail, envelope.numbers.last if envelope.numbers else 0)
@@ -101,8 +101,6 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
     try:
         batch = open_batch(envelope)
         _check(batch)
-    except Damaged as error:
-        return Quarantine(speaker, str(error))  # its numbers may be anybody's guess: none is settled
     except (WireError, NotUnderstood) as error:
         return _refuse(envelope, str(error))
     if not batch.records:

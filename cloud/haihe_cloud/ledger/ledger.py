@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
-from haihe_contract.receipt import LineHeld, Receipt
+from haihe_contract.receipt import VERSION, LineHeld, Receipt
 from haihe_contract.record import Dictionary, Gap, Opened
 from haihe_contract.wire import Batch
 
@@ -164,7 +164,7 @@ class Ledger:
             for line in known
             if (line.held or line.refused) and known[0].last_ms - line.last_ms <= RECEIPT_LINE_MS
         ]
-        return Receipt(0, self.centre, self.epoch, station, self._clock.now_ms(), lines)
+        return Receipt(VERSION, self.centre, self.epoch, station, self._clock.now_ms(), lines)
 
     def last_heard(self) -> dict[str, int]:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""

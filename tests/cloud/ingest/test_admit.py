@@ -60,7 +60,7 @@ def test_a_batch_that_names_another_station_than_its_topic_is_quarantined() -> N
     assert "names station '31005651', but 31005650 has sent it" in verdict.reason
 
 
-@pytest.mark.parametrize("name", ["", "haihe/0/00/31005650/latest", "haihe/0/00/lower123/up/live", "other"])
+@pytest.mark.parametrize("name", ["", "haihe/1/00/31005650/latest", "haihe/1/00/lower123/up/live", "other"])
 def test_a_topic_that_is_not_for_batches_is_quarantined(name: str) -> None:
     assert isinstance(judge(data([1]), to=name), Quarantine)
 
@@ -162,7 +162,7 @@ def test_damage_anywhere_is_named_or_changes_no_reading(at: int, change: int) ->
 @settings(max_examples=200, deadline=None)
 def test_any_topic_and_any_bytes_get_a_verdict(name: str, payload: bytes) -> None:
     assert isinstance(judge(payload, to=name), Quarantine | UnknownStation)
-    assert isinstance(judge(b"HB\x00" + payload), Quarantine | Admitted | Heartbeat | WaitingForDictionary)
+    assert isinstance(judge(b"H\x01" + payload), Quarantine | Admitted | Heartbeat | WaitingForDictionary)
 
 
 def test_a_wire_error_names_the_reason_for_people() -> None:

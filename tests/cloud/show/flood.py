@@ -208,7 +208,7 @@ def register(centre: Centre) -> None:
             Station(part.code, part.zh, part.en, part.latitude, part.longitude, part.river, part.district, 600, levels)
         )
     centre.registry.add(Station("30950909", "宁车沽", "Ningchegu", 39.17, 117.66, "永定新河", "滨海新区"))
-    centre.registry.saw_unknown("31009999", centre.clock.now_ms(), "haihe/0/00/31009999/up/live", times=12)
+    centre.registry.saw_unknown("31009999", centre.clock.now_ms(), "haihe/1/00/31009999/up/live", times=12)
 
 
 class Journal:
