@@ -216,7 +216,8 @@ class Ledger:
         too_many = pieces(after) > LINE_RANGES and pieces(after) > pieces(before)
         if too_many:
             after = add(before, Addition(station, line, now_ms, envelope.head, envelope.tail))
-        _save(connection, after)
+        if not envelope.volatile:  # nobody keeps a ledger of what was never durable at the station
+            _save(connection, after)
         connection.execute(
             "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
             " received_ms=CASE WHEN received_ms-excluded.received_ms>? THEN excluded.received_ms"
@@ -226,7 +227,7 @@ class Ledger:
         if too_many:
             return None
         series = self._learn(connection, arrival)
-        for more in _told(batch, now_ms):
+        for more in () if envelope.volatile else _told(batch, now_ms):
             told = add(_find(connection, station, more.line, now_ms), more)
             if pieces(told) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
                 _save(connection, told)

@@ -133,9 +133,20 @@ class Centre:
     def status(self) -> dict[str, object]:
         return {"ingest": {"batches": self.batches, "broker": "connected"}, "faults": self.faults}
 
-    def take(self, station: str, line: int, records: list[Record], *, lane: int, head: int, tail: int, at: int) -> None:
+    def take(
+        self,
+        station: str,
+        line: int,
+        records: list[Record],
+        *,
+        lane: int,
+        head: int,
+        tail: int,
+        at: int,
+        volatile: bool = False,
+    ) -> None:
         """As ingest does it: store, then ledger and arrival log."""
-        batch = wire.Batch(station, line, lane, head, tail, records)
+        batch = wire.Batch(station, line, lane, head, tail, records, volatile)
         data = wire.encode(batch)
         for record in records:
             if isinstance(record.body, Dictionary):
