@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from haihe_contract import receipt, topic, wire
 from haihe_contract.quality import Flag, Reason, mark
 from haihe_contract.receipt import Credit, LineHeld, LineWanted, Receipt
-from haihe_contract.record import LANE_NAMES, Body, Dictionary, Event, Readings, Record, Summary, Unread
+from haihe_contract.record import Dictionary, Readings, Record, Unread
 from haihe_contract.wire_columns import READINGS_MAX, SHAPE_MAX
 from haihe_contract.wire_preset import PRESET
 from hypothesis import given, settings
@@ -21,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.contract.test_wire import batches
 from tests.docs import wire_by_the_page as page
+from tests.golden.wire.make import as_said
 
 
 def test_the_second_implementation_takes_nothing_from_the_product() -> None:
@@ -31,43 +31,6 @@ def test_the_second_implementation_takes_nothing_from_the_product() -> None:
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
     assert imported == {"hashlib", "re", "struct", "zlib", "itertools", "pathlib", "typing", "msgspec"}
-
-
-def as_said(batch: wire.Batch, codec: int) -> dict[str, Any]:
-    """A batch of the product in the words of the page."""
-    bodies = [record.body for record in batch.records]
-
-    def _names_series(body: Body) -> bool:
-        of_this_line = isinstance(body, Summary) and body.line == batch.line and len(body.series) > 0
-        return isinstance(body, Readings) or (isinstance(body, Event) and body.series >= 0) or of_this_line
-
-    return {
-        "station": batch.station,
-        "line": f"{batch.line:016x}",
-        "lane": LANE_NAMES[batch.lane],
-        "volatile": batch.volatile,
-        "dictionary_needed": any(map(_names_series, bodies))
-        and not any(isinstance(each, Dictionary) for each in bodies),
-        "head": batch.head,
-        "tail": batch.tail,
-        "codec": codec,
-        "records": [{"number": each.number, "urgent": each.urgent, **_said(each)} for each in batch.records],
-    }
-
-
-def _said(record: Record) -> dict[str, Any]:
-    body = record.body
-    if isinstance(body, Unread):
-        return {"unread": body.data.hex()}
-    if not isinstance(body, Readings):
-        return {"record": msgspec.msgpack.decode(msgspec.msgpack.encode(body))}
-    return {
-        "time_ms": body.time_ms,
-        "grade": body.grade,
-        "series": body.series,
-        "values": body.values,
-        "marks": body.marks or [1] * len(body.series),
-    }
 
 
 BATCH = bytes.fromhex(page.block("example batch"))
