@@ -28,6 +28,8 @@ class Held:
         self.lines: dict[int, RangeSet] = {}
         self._path = path
         self._saved = True
+        self._asked: dict[int, RangeSet] = {}
+        self._asked_ms = 0
         if path is not None and path.exists():
             try:
                 saved = _decoder.decode(path.read_bytes())
@@ -41,15 +43,25 @@ class Held:
         return self.lines.get(line, EMPTY)
 
     def take(self, receipt: Receipt) -> bool:
-        """Add a receipt. Returns whether anything that was held became void."""
+        """Add a receipt. Returns whether anything that was held became void.
+
+        What the centre asks for is not held any more, whatever it said before: only a later receipt settles it.
+        """
         if receipt.epoch < self.epoch:
             return False
         voided = receipt.epoch > self.epoch and bool(self.lines)
         if receipt.epoch > self.epoch:
             self.epoch, self.lines, self._saved = receipt.epoch, {}, False
-        for line, settled in receipt.settled().items():
+            self._asked, self._asked_ms = {}, 0
+        outdated = self._asked if receipt.issued_ms < self._asked_ms else {}
+        wanted = {} if outdated else receipt.asked_for()
+        if wanted:
+            self._asked, self._asked_ms = wanted, receipt.issued_ms
+        settled = receipt.settled()
+        for line in settled.keys() | (wanted.keys() & self.lines.keys()):
             before = self.of(line)
-            after = before | settled
+            after = before | (settled.get(line, EMPTY) - outdated.get(line, EMPTY))
+            after = after - wanted.get(line, EMPTY)
             if after != before:
                 self.lines[line] = after
                 self._saved = False

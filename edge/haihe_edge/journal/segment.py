@@ -15,7 +15,9 @@ import os
 import re
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import BinaryIO, NamedTuple
 
 import msgspec
@@ -37,6 +39,7 @@ FRAME_BYTES_MAX = 16 * 1024 * 1024
 FRAME_RECORDS_MAX = 200
 """A record has at most 64 KiB, so a frame of so many is always one that can be read again."""
 
+_range_last = itemgetter(1)
 _records = msgspec.msgpack.Decoder(list[Record])
 
 
@@ -250,18 +253,43 @@ class Segment:
         """
         found: dict[int, Record] = {}
         with self._disk.open(self.name) as file:
-            for frame in self.frames():
-                reach = RangeSet.of((frame.first, max(frame.first, frame.first + frame.records - 1)))
-                if not (reach & wanted):
-                    continue
-                file.seek(frame.offset)
-                payload = file.read(frame.length)
-                try:
-                    records = _records.decode(payload)
-                except msgspec.DecodeError:
-                    continue  # damaged since the index was made: these numbers stay missing
-                found.update((record.number, record) for record in records if record.number in wanted)
-                most_bytes -= frame.length
-                if most_bytes <= 0:
-                    break
+            for run in _runs_of(_touched(self.frames(), wanted), most_bytes):
+                file.seek(run[0].offset)
+                data = file.read(run[-1].offset + run[-1].length - run[0].offset)
+                for frame in run:
+                    at = frame.offset - run[0].offset
+                    try:
+                        records = _records.decode(data[at : at + frame.length])
+                    except msgspec.DecodeError:
+                        continue  # damaged since the index was made: these numbers stay missing
+                    found.update((record.number, record) for record in records if record.number in wanted)
         return [found[number] for number in sorted(found)]
+
+
+def _touched(frames: Sequence[Frame], wanted: RangeSet) -> Iterator[Frame]:
+    """Frames that may have wanted numbers, in file order (in a thinned file numbers do not ascend all through)."""
+    if not wanted:
+        return
+    lowest, highest = wanted.first, wanted.last
+    for frame in frames:
+        last = frame.first + max(1, frame.records) - 1
+        if last < lowest or frame.first > highest:
+            continue
+        at = bisect_left(wanted.ranges, frame.first, key=_range_last)
+        if at < len(wanted.ranges) and wanted.ranges[at][0] <= last:
+            yield frame
+
+
+def _runs_of(frames: Iterable[Frame], most_bytes: int) -> Iterator[list[Frame]]:
+    """Frames that lie one behind the other, to be read at once, about so many bytes together."""
+    run: list[Frame] = []
+    for frame in frames:
+        if run and frame.offset != run[-1].offset + run[-1].length + FRAME.size:
+            yield run
+            run = []
+        run.append(frame)
+        most_bytes -= frame.length
+        if most_bytes <= 0:
+            break
+    if run:
+        yield run
