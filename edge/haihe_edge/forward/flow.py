@@ -79,7 +79,7 @@ class Flow:
 
     @property
     def window_bytes(self) -> int:
-        """The most that may be under way for another batch of backlog to leave."""
+        """With less under way another batch of backlog may leave."""
         wanted = self.bytes_per_s * (self._base_ms + QUEUE_MS) / 1000
         return int(max(BATCH_BYTES_MIN, min(WINDOW_BYTES_MAX, wanted)))
 
@@ -104,7 +104,7 @@ class Flow:
         """
         if flying_backlog == 0:
             return True
-        return not self._is_measuring(now_ms) and flying_bytes + self.batch_bytes(now_ms) <= self.window_bytes
+        return not self._is_measuring(now_ms) and flying_bytes < self.window_bytes
 
     def _is_measuring(self, now_ms: int) -> bool:
         return self._base_ms == 0 or now_ms - self._base_from_ms >= BASE_FOR_MS
@@ -126,8 +126,8 @@ class Flow:
             if self._is_measuring(now_ms) and ticket.alone and ticket.sent_ms >= self._base_from_ms:
                 self._base_ms, self._base_from_ms = took_ms, now_ms
             self._base_ms = min(self._base_ms, took_ms) if self._base_ms else took_ms
-        last = tickets[-1]
-        if last.backlog:  # live alone never shows what the link could carry
+        last = next((ticket for ticket in reversed(tickets) if ticket.backlog), None)
+        if last is not None:  # live alone never shows what the link could carry
             self._rates.append((self._delivered - last.delivered) / max(1, now_ms - last.since_ms))
 
     def _time(self, took_ms: int) -> None:
