@@ -20,8 +20,9 @@ WINDOW_BATCHES = 4
 QUEUE_MS = 750
 """So much throughput may wait in the link's buffers beyond what is travelling."""
 BASE_FOR_MS = 60_000
-"""After this the round trip of the idle link is measured anew: the way may have changed."""
-_SAMPLES = 8
+BASE_FOR_TRIPS = 40
+"""After so long, and so many of them, the round trip of the idle link is measured anew: the way may have changed."""
+_SAMPLES = 5
 
 
 class Grant(NamedTuple):
@@ -71,6 +72,7 @@ class Flow:
         self._since_ms = 0
         self._base_ms = 0
         self._base_from_ms = 0
+        self._starting = True  # nothing has queued up yet: the link may carry more
 
     @property
     def bytes_per_s(self) -> float:
@@ -80,7 +82,8 @@ class Flow:
     @property
     def window_bytes(self) -> int:
         """With less under way another batch of backlog may leave."""
-        wanted = self.bytes_per_s * (self._base_ms + QUEUE_MS) / 1000
+        queue_ms = max(QUEUE_MS, self._base_ms) if self._starting else QUEUE_MS
+        wanted = self.bytes_per_s * (self._base_ms + queue_ms) / 1000
         return int(max(BATCH_BYTES_MIN, min(WINDOW_BYTES_MAX, wanted)))
 
     @property
@@ -107,7 +110,8 @@ class Flow:
         return not self._is_measuring(now_ms) and flying_bytes < self.window_bytes
 
     def _is_measuring(self, now_ms: int) -> bool:
-        return self._base_ms == 0 or now_ms - self._base_from_ms >= BASE_FOR_MS
+        known_for_ms = max(BASE_FOR_MS, BASE_FOR_TRIPS * self._base_ms)
+        return self._base_ms == 0 or now_ms - self._base_from_ms >= known_for_ms
 
     def sent(self, size: int, now_ms: int, *, backlog: bool, flying: int, flying_backlog: int) -> Ticket:
         """Something leaves."""
@@ -126,6 +130,7 @@ class Flow:
             if self._is_measuring(now_ms) and ticket.alone and ticket.sent_ms >= self._base_from_ms:
                 self._base_ms, self._base_from_ms = took_ms, now_ms
             self._base_ms = min(self._base_ms, took_ms) if self._base_ms else took_ms
+            self._starting &= took_ms <= self._base_ms + QUEUE_MS // 2
         last = next((ticket for ticket in reversed(tickets) if ticket.backlog), None)
         if last is not None:  # live alone never shows what the link could carry
             self._rates.append((self._delivered - last.delivered) / max(1, now_ms - last.since_ms))

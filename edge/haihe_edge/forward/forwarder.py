@@ -303,7 +303,8 @@ class Forwarder:
         elif isinstance(error, PublishRefused):
             self.refused += 1
             self._troubles[about] = f"the broker refused a batch of lane {LANE_NAMES[offer.lane]}: {error}"
-            self.outbox.refused(offer, now, by_content=error.by_content)
+            if self.outbox.refused(offer, now, by_content=error.by_content):
+                self._troubles.pop(about)
         else:
             self.outbox.failed(offer)
         self._wake.set()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import LANE_ALARM, LANE_BACKLOG, LANE_LIVE, Readings, Record
 
-from .budget import FREELY, Pace
+from .budget import FREELY
 from .flow import Flow, Grant, Ticket
 from .refusals import Piece, Refusals
 
@@ -168,13 +168,18 @@ class Outbox:
             if flight.offer is offer:
                 flight.since_ms, flight.taken = now_ms, True
 
-    def refused(self, offer: Offer, now_ms: int, *, by_content: bool) -> None:
-        """The broker said no: its lane pauses, and where that may help the batch is halved."""
+    def refused(self, offer: Offer, now_ms: int, *, by_content: bool) -> bool:
+        """The broker said no: its lane pauses, and where that may help the batch is halved.
+
+        Returns whether a record was set aside for it.
+        """
         self._heard_ms = now_ms
         self.failed(offer)
         before = self.refusals.set_aside_count()
         self.refusals.refused(Piece(*offer), now_ms, by_content=by_content)
-        self.passed_over += self.refusals.set_aside_count() - before
+        aside = self.refusals.set_aside_count() - before
+        self.passed_over += aside
+        return aside > 0
 
     def too_large(self, offer: Offer) -> None:
         """The batch is larger than the broker takes: halves of it may not be; one record alone is passed over."""
@@ -205,7 +210,6 @@ class Outbox:
             return
         for flight in done:
             self._flying.remove(flight)
-            self._unanswered.pop(id(flight.offer), None)
         self.flow.delivered([flight.ticket for flight in done], now_ms)
         self._doubt = 0
 
@@ -314,8 +318,14 @@ class Outbox:
                 return Offer(lane, piece.line, numbers)
         return None
 
+    def _may_try(self, lane: int, most: int, now_ms: int) -> bool:
+        """After a refusal one batch at a time asks whether the broker takes this lane again."""
+        if self.refusals.is_wary(lane):
+            most = min(most, 1)
+        return now_ms >= self.refusals.until_ms(lane) and self.flying(lane) < most
+
     def _alarm(self, now_ms: int) -> Offer | None:
-        if self.flying(LANE_ALARM) >= ALARM_OFFERS_MAX or now_ms < self.refusals.until_ms(LANE_ALARM):
+        if not self._may_try(LANE_ALARM, ALARM_OFFERS_MAX, now_ms):
             return None
         for line in reversed(self._here):  # the newest alarm is the one to act on
             numbers = self._urgent.get(line, EMPTY)
@@ -326,7 +336,7 @@ class Outbox:
         return self._piece(LANE_ALARM)
 
     def _live(self, now_ms: int) -> Offer | None:
-        if self.flying(LANE_LIVE) >= LIVE_OFFERS_MAX or now_ms < self.refusals.until_ms(LANE_LIVE):
+        if not self._may_try(LANE_LIVE, LIVE_OFFERS_MAX, now_ms):
             return None
         here = self._here.get(self.line, EMPTY)
         last_live = self._last_live_ms
@@ -348,10 +358,11 @@ class Outbox:
         return len(self._unanswered) == 1 and now_ms - self._listening_since_ms() >= self.patience_ms()
 
     def _backlog(self, now_ms: int) -> Offer | None:
-        flying = self.flying(LANE_BACKLOG)
-        if now_ms < max(self._settle_until_ms, self.refusals.until_ms(LANE_BACKLOG)) or not self.pace.backlog:
+        if now_ms < self._settle_until_ms or not self.pace.backlog:
             return None
-        if flying >= self._backlog_cap(now_ms) or not self.flow.has_room(self.flying_bytes(), flying, now_ms):
+        if not self._may_try(LANE_BACKLOG, self._backlog_cap(now_ms), now_ms):
+            return None
+        if not self.flow.has_room(self.flying_bytes(), self.flying(LANE_BACKLOG), now_ms):
             return None
         if (piece := self._piece(LANE_BACKLOG)) is not None:
             return piece

@@ -35,8 +35,14 @@ class Refusals:
         """Nothing of this lane leaves before."""
         return self._until_ms.get(lane, 0)
 
+    def is_wary(self, lane: int) -> bool:
+        """Whether the last thing known of this lane is a refusal."""
+        return lane in self._refused
+
     def pause(self, lane: int, now_ms: int) -> None:
         """Leave a lane alone for a while, twice as long as the last time."""
+        if now_ms < self.until_ms(lane):
+            return  # sent before the refusal that it pauses for
         times = self._refused[lane] = self._refused.get(lane, 0) + 1
         self._until_ms[lane] = now_ms + min(PAUSE_MS_MAX, PAUSE_MS_MIN << min(times - 1, 10))
 

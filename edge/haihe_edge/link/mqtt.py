@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+from haihe_contract import wire
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
-
-from haihe_contract import wire
 
 from haihe_edge.forward.flow import Grant
 from haihe_edge.forward.port import LinkDown, PublishRefused

@@ -53,7 +53,7 @@ def test_an_idle_station_wakes_for_its_heartbeats_and_nothing_else() -> None:
 def test_on_a_slow_link_live_and_alarms_stay_fresh_while_a_backlog_drains() -> None:
     async def drain() -> None:
         centre = SimulatedCentre(bytes_per_s=SLOW_BYTES_PER_S, one_way_s=SLOW_ONE_WAY_S)
-        station = Station(centre, backlog=100_000)
+        station = Station(centre, backlog=60_000, values=20)
         station.start()
         await station.measure(240, alarm_every=5)
         await asyncio.sleep(5)
@@ -68,7 +68,8 @@ def test_on_a_slow_link_live_and_alarms_stay_fresh_while_a_backlog_drains() -> N
         assert max(took for number, took in first.items() if number > 10) < 4
         # and the link is used
         sent = [(at_s, size) for at_s, batch, size in centre.arrived if batch.lane == LANE_BACKLOG]
-        used = sum(size for at_s, size in sent if at_s > 1060) / (now_s() - 1060)
+        assert sent[-1][0] > 1200
+        used = sum(size for at_s, size in sent if at_s > 1020) / (sent[-1][0] - 1020)
         assert used > 0.6 * SLOW_BYTES_PER_S
         assert station.forwarder.outbox.flying_bytes() < 2.5 * SLOW_BYTES_PER_S
         assert max(centre.times.values()) <= max(centre.times[station.line, 2], centre.times[station.backlog_line, 2])
@@ -236,7 +237,7 @@ def test_a_lane_that_is_refused_backs_off_and_the_others_flow() -> None:
         centre.refuses = refuses
         station.start()
         await station.measure(600, alarm_every=60)
-        assert len(refused) <= 18  # 1, 2, 4 … 60 s
+        assert len(refused) <= 20  # what was under way, then after 1, 2, 4 … 60 s
         assert "Quota exceeded" in station.forwarder.trouble
         assert station.forwarder.outbox.passed_over == 0
         live = [batch for _, batch, _ in centre.arrived if batch.lane == LANE_LIVE and batch.records]
@@ -345,19 +346,19 @@ def test_what_the_centre_asks_for_is_sent_again_whatever_older_receipts_say() ->
 def test_a_metered_link_stays_within_its_budget_and_alarms_always_go() -> None:
     async def metered() -> None:
         centre = SimulatedCentre()
-        budget = Budget(Allowance(3_000_000, monthly=False))
-        station = Station(centre, backlog=60_000, values=20, budget=budget, heartbeat_ms=300_000)
+        budget = Budget(Allowance(1_000_000, monthly=False))
+        station = Station(centre, backlog=10_000, values=20, budget=budget, heartbeat_ms=300_000)
         station.start()
-        await station.measure(14_400, alarm_every=300)
+        await station.measure(3_600, alarm_every=300)
         # most of the budget was for live by now: backlog waits, live thins, alarms are all there
         alarms = [r for _, batch, _ in centre.arrived for r in batch.records if batch.lane == LANE_ALARM]
-        assert len([r for r in alarms if isinstance(r.body, Event)]) == 14_400 // 300
-        assert budget.spent.bytes < 3_600_000
+        assert len([r for r in alarms if isinstance(r.body, Event)]) == 3_600 // 300
+        assert budget.spent.bytes < 1_200_000
         assert not budget.pace(station.clock.now_ms()).backlog
         assert station.forwarder.outbox.unsettled() > 0
         # and the next day everything goes on
         await asyncio.sleep(86_400)
-        assert budget.spent.bytes < 3_600_000
+        assert budget.spent.bytes < 1_200_000
         await station.stop()
 
     virtually(metered)
@@ -380,9 +381,10 @@ def test_while_the_disk_refuses_the_newest_values_go_by_a_volatile_line_and_late
         head = station.recorder.journal.head
         refuses = True
         await station.measure(60, alarm_every=20)
+        await asyncio.sleep(4)
         assert station.recorder.journal.trouble
         assert centre.held[station.line].last == head
-        assert 10 <= len(centre.volatile) <= 21  # every 3 s
+        assert 10 <= len(centre.volatile) <= 22  # every 3 s
         lines = {batch.line for batch in centre.volatile}
         assert len(lines) == 1
         assert station.line not in lines
