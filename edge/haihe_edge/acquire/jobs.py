@@ -9,6 +9,7 @@ from haihe_contract.errors import FieldError
 
 _T = TypeVar("_T")
 JOBS_MAX = 16
+_UNKNOWN = "look at the instrument: it may have been done or not"
 
 
 class Jobs:
@@ -48,6 +49,10 @@ class Jobs:
             except FieldError as error:
                 if not future.done():
                     future.set_exception(error)
+            except asyncio.CancelledError:
+                if not future.done():
+                    future.set_exception(FieldError("the agent stopped while this was being done", do=_UNKNOWN))
+                raise
             else:
                 if not future.done():
                     future.set_result(result)

@@ -201,9 +201,14 @@ class ModbusRunner:
     async def _read_what_is_asked(self) -> None:
         await self.jobs.work(lambda: self._opener.ready(at_once=True))
         while (name := self._asked.take()) is not None:
-            unit = self._units[name]
-            self._asked.answer(name, self._emit(name, await self._ask(unit, at_once=True)))
-            self._arrange(unit)
+            self._asked.answer(name, await self.measure(name))
+
+    async def measure(self, name: str) -> Group:
+        """Ask an instrument at once; for whoever has the bus: the loop, or a job of :attr:`jobs`."""
+        unit = self._units[name]
+        group = self._emit(name, await self._ask(unit, at_once=True))
+        self._arrange(unit)
+        return group
 
     def _arrange_failing(self) -> None:
         for unit in self._units.values():
