@@ -79,7 +79,7 @@ def command(talk: Talk, arguments: argparse.Namespace, site: Site) -> int:
         return OK
     for step in said["steps"]:
         talk.line(f"  {step['sent']}  {talk.say(step['answer'])}")
-    talk.verdict(talk.say("{instrument}: {command} was sent ({what})", **said), good=True)
+    talk.verdict(talk.say("{instrument}: {command} was sent ({does})", **said), good=True)
     return _told_when(talk, said)
 
 
@@ -104,7 +104,7 @@ def _list(talk: Talk, instrument: Instrument) -> int:
         rows = [
             {
                 "command": each.name,
-                "what": each.what,
+                "does": each.what,
                 "effective": each.effective,
                 "enabled": each.name in instrument.commands,
             }

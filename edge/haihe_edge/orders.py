@@ -44,7 +44,7 @@ async def command(acquirer: Acquirer, request: Mapping[str, Any]) -> dict[str, A
     return {
         "instrument": name,
         "command": wanted,
-        "what": sent.command.what,
+        "does": sent.command.what,
         "effective": sent.command.effective,
         "steps": [{"sent": step, "answer": answer} for step, answer in zip(sent.steps, sent.answers, strict=True)],
     }

@@ -126,7 +126,7 @@ CHINESE = {
         "向仪器发送命令（须型号文件与配置文件均允许）"
     ),
     "name of the command in the profile (left out: which there are)": "型号文件中的命令名称（不写则列出全部命令）",
-    "{instrument}: {command} was sent ({what})": "{instrument}：命令 {command} 已发送（{what}）",
+    "{instrument}: {command} was sent ({does})": "{instrument}：命令 {command} 已发送（{does}）",
     "confirmed": "仪器已确认",
     "unanswered": "仪器不应答（该命令本来如此）",
     "it is obeyed once the reply has been given": "仪器应答之后生效",

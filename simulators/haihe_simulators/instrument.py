@@ -180,11 +180,13 @@ class Instrument:
                 self._set[place] = word if function != 5 else int(word != 0)
         return self._obey(function, start, pdu[:5])
 
-    def _obey(self, function: int, start: int, pdu: bytes) -> Answer:
+    def _obey(self, function: int, start: int, pdu: bytes) -> Answer | None:
         if (function, start) == self.sheet.conduct.started_by:
             self._started_s = self._now()
         for name in self.sheet.conduct.clears.get((function, start), ()):
             self._zeros[name] = self._other(name)
+        if (function, start) in self.sheet.conduct.mute:
+            return None
         return Answer(pdu, function, start, 0, b"")
 
     def _image(self, table: str, start: int, count: int) -> list[int]:

@@ -40,6 +40,7 @@ class Conduct(NamedTuple):
         writable: function and address that is written, to table and address that is read, for every register that
             can be set.
         groups: first register and number of registers of what is written in one request or not at all.
+        mute: ``(function, address)`` of every command that it obeys in silence.
         clears: names of counters that a command sets to 0, by its last ``(function, address)``.
     """
 
@@ -55,6 +56,7 @@ class Conduct(NamedTuple):
     orders: frozenset[tuple[int, int]] = frozenset()
     writable: Mapping[tuple[int, int], tuple[str, int]] = {}  # noqa: RUF012 - nobody writes into it
     groups: frozenset[tuple[int, int]] = frozenset()
+    mute: frozenset[tuple[int, int]] = frozenset()
     clears: Mapping[tuple[int, int], tuple[str, ...]] = {}  # noqa: RUF012 - nobody writes into it
 
 
@@ -217,6 +219,7 @@ def _conduct(document: Mapping[str, Any], points: list[dict[str, Any]], usual: M
             for shift in range(_words(point))
         },
         _groups(points),
+        frozenset((int(each["function"]), int(each["at"])) for each in sends + commands if each.get("unanswered")),
         _clears(document),
     )
 
