@@ -193,7 +193,8 @@ async def test_a_counter_cleared_without_an_agent_is_a_reset_for_the_next_one(st
     async with running(folder):
         kept = folder / "journal" / "counters.json"
         rows = control.listen(folder / "control.sock", {"do": "watch"}, timeout_s=20)
-        await asyncio.to_thread(next, (row for row in rows if row["instrument"] == "sick"))
+        rains = (row for row in rows if [each["value"] for each in row["readings"]][1:] == [12.5])
+        await asyncio.to_thread(next, rains)
     (state,) = json.loads(kept.read_text()).values()
     assert (state["value"], state["commanded"]) == (12.5, None)
     good = await haihe(folder, "command", "-i", "sick", "--name", "clear_rain")

@@ -23,7 +23,7 @@ sources: [test]
 transport: modbus
 units: [0, 255]
 serial: {baud: 19200, parity: none, stop_bits: 1}
-answer_ms: {typical: 5, most: 150}
+answer_ms: {typical: 5, most: 800}
 blocks:
   - {table: holding, start: 0, count: 40}
 points:
@@ -42,7 +42,7 @@ commands:
   - name: calibrate
     steps:
       - {send: {function: 6, at: 31, values: [1]}}
-      - {wait_ms: 120}
+      - {wait_ms: 300}
       - {send: {function: 16, at: 32, values: [1, 2]}}
       - {send: {function: 6, at: 34, values: [9]}}
     what: finds both ends of the gate
