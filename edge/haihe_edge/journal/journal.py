@@ -5,11 +5,9 @@ starts a new line and never touches older files, so there is nothing that a data
 """
 
 import errno
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from haihe_contract.clock import Clock
@@ -18,15 +16,17 @@ from haihe_contract.quality import PASS_MARK, Flag, Reason, mark, unmark
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, Record
 
-from . import folder, space
+from . import space
+from .disk import Disk
 from .recent import Recent
-from .segment import SUFFIX, OpenSegment, Segment, SegmentDamaged, sync_directory
+from .segment import SUFFIX, OpenSegment, Segment, SegmentDamaged
 
 DICTIONARY_NUMBER = 2
 SEGMENT_BYTES_MAX = 4 * 1024 * 1024
 SEGMENT_BYTES_MIN = 32 * 1024
 SEGMENTS_PER_JOURNAL = 64
 PENDING_RECORDS_MAX = 50_000
+DAMAGED = ".damaged"
 DAMAGED_SHARE = 16
 """Damaged files that were set aside may take one part in so many of the journal's size."""
 _DICTIONARY_ONLY = RangeSet.of((DICTIONARY_NUMBER, DICTIONARY_NUMBER))  # every file of a line repeats it
@@ -59,8 +59,8 @@ class Journal:
     ``trouble`` says so; numbers that had to be given up are recorded as a gap.
     """
 
-    def __init__(self, directory: Path, *, size: int, clock: Clock) -> None:
-        self.directory = directory
+    def __init__(self, disk: Disk, *, size: int, clock: Clock) -> None:
+        self._disk = disk
         self.size = size
         self.segment_bytes = max(SEGMENT_BYTES_MIN, min(SEGMENT_BYTES_MAX, size // SEGMENTS_PER_JOURNAL))
         self.clock = clock
@@ -84,12 +84,11 @@ class Journal:
         self._lost: dict[int, RangeSet] = {}
         self._lost_unsaid: set[int] = set()
         self._disk_full = False
-        self._lock_fd = -1
 
     @classmethod
     def open(
         cls,
-        directory: Path,
+        disk: Disk,
         *,
         size: int,
         clock: Clock,
@@ -101,7 +100,7 @@ class Journal:
         """Start a new line. What older files hold stays as it is; what does not verify is set aside.
 
         Args:
-            directory: where the files lie; made if it is not there.
+            disk: where the files lie.
             size: byte limit over all files.
             clock: for the times of commits.
             entropy: gives 64 random bits.
@@ -113,10 +112,9 @@ class Journal:
         Raises:
             FieldError: when the directory cannot be used at all.
         """
-        journal = cls(directory, size=size, clock=clock)
+        journal = cls(disk, size=size, clock=clock)
         try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o750)
-            journal._lock_fd = folder.lock(directory)
+            disk.take()
             damaged = journal._survey()
             # a start that was itself cut short left a line without numbers: the one before it is meant
             previous = next((each for each in reversed(journal._closed) if each.numbers), None)
@@ -141,29 +139,37 @@ class Journal:
         except OSError as error:
             raise FieldError(
                 f"the journal cannot be used: {error.strerror or error}",
-                where=str(error.filename or directory),
-                do=f"check that the disk is mounted and writable: ls -ld {directory}; df -h {directory}",
+                where=str(error.filename or disk.where()),
+                do=f"check that the disk is mounted and writable: ls -ld {disk.where()}; df -h {disk.where()}",
             ) from None
         journal.commit()
         return journal
 
     def _survey(self) -> list[tuple[str, str]]:
         damaged: list[tuple[str, str]] = []
-        for path in sorted(self.directory.glob(f"*{SUFFIX}")):
-            self._serial = max(self._serial, int(path.name.split("-")[0]) if path.name[:8].isdecimal() else 0)
+        for name in [name for name in self._disk.names() if name.endswith(SUFFIX)]:
+            self._serial = max(self._serial, int(name.split("-")[0]) if name[:8].isdecimal() else 0)
             try:
-                segment = Segment(path)
+                segment = Segment(self._disk, name)
             except (SegmentDamaged, OSError) as error:
-                damaged.append((path.name, str(error)))
+                damaged.append((name, str(error)))
                 try:
-                    path.rename(path.with_suffix(".damaged"))
+                    self._disk.rename(name, name.removesuffix(SUFFIX) + DAMAGED)
                 except OSError:
                     continue  # read-only: it stays where it is, and is passed over again next time
                 continue
             segment.forget_frames()
             self._closed.append(segment)
-        folder.shed_damaged(self.directory, self.size // DAMAGED_SHARE)
+        self._shed_damaged()
         return damaged
+
+    def _shed_damaged(self) -> None:
+        """Damaged files are kept for whoever wants to look: the newest of them, within their share of the size."""
+        used = 0
+        for name in [name for name in reversed(self._disk.names()) if name.endswith(DAMAGED)]:
+            used += self._disk.size(name)
+            if used > self.size // DAMAGED_SHARE:
+                self._disk.unlink(name)
 
     def _holes(self) -> dict[int, RangeSet]:
         """Numbers of older lines that lie between others and are not here."""
@@ -239,7 +245,7 @@ class Journal:
                     self._open = self._new_segment(records[0].number)
                 self._open.append(records, self.clock.now_ms())
             except OSError as error:
-                self.trouble = f"{error.strerror or error} ({error.filename or self.directory})"
+                self.trouble = f"{error.strerror or error} ({error.filename or self._disk.where()})"
                 self._disk_full = error.errno == errno.ENOSPC
                 with self._numbering:
                     self._pending, self._writing = self._writing + self._pending, []
@@ -256,7 +262,7 @@ class Journal:
     def _new_segment(self, first: int) -> OpenSegment:
         self._serial += 1
         name = f"{self._serial:08d}-{self.line:016x}-{first}{SUFFIX}"
-        return OpenSegment(self.directory / name, self.line, first, self.clock.now_ms(), self._dictionary)
+        return OpenSegment(self._disk, name, self.line, first, self.clock.now_ms(), self._dictionary)
 
     def _seal(self, *, final: bool) -> None:
         being_sealed = self._open
@@ -266,7 +272,7 @@ class Journal:
             self._closed.append(being_sealed.seal(final=final))
             self._open = None
         except OSError as error:
-            self.trouble = f"{error.strerror or error} ({being_sealed.path})"
+            self.trouble = f"{error.strerror or error} ({self._disk.where(being_sealed.name)})"
             self._abandon()
 
     def _abandon(self) -> None:
@@ -275,11 +281,11 @@ class Journal:
             return
         self._open.abandon()
         try:
-            left = Segment(self._open.path)
+            left = Segment(self._disk, self._open.name)
             if left.numbers:
                 self._closed.append(left)
             else:
-                left.path.unlink(missing_ok=True)
+                self._disk.unlink(left.name)
         except (SegmentDamaged, OSError):
             pass
         self._open = None
@@ -291,15 +297,15 @@ class Journal:
         if self._disk_full:  # others filled the disk: the limit is now what we hold less one file
             excess = max(excess, self.segment_bytes)
         if excess > 0 and self._closed:
-            held = [space.Held(s.path.name, s.line, s.numbers, s.urgent, s.size) for s in self._closed]
+            held = [space.Held(s.name, s.line, s.numbers, s.urgent, s.size) for s in self._closed]
             gone = {freed.name: freed for freed in space.choose(held, self._settled, excess)}
-            for segment in [s for s in self._closed if s.path.name in gone]:
+            for segment in [s for s in self._closed if s.name in gone]:
                 self._keep_gaps(segment)
-                segment.path.unlink(missing_ok=True)
+                self._disk.unlink(segment.name)
                 self.files_freed += 1
                 self._closed.remove(segment)
-                self._lose(segment.line, gone[segment.path.name].lost - _DICTIONARY_ONLY)
-            sync_directory(self.directory)
+                self._lose(segment.line, gone[segment.name].lost - _DICTIONARY_ONLY)
+            self._disk.sync()
         while self._lost_unsaid:  # said again with every growth, since an older gap record may have been freed too
             line = self._lost_unsaid.pop()
             self.append(Gap(line, list(self._lost[line].ranges), "no_space_or_damaged", self.clock.now_ms()))
@@ -385,8 +391,6 @@ class Journal:
                 try:
                     self._open = self._open or self._new_segment(self._next)
                 except OSError as error:
-                    self.trouble = f"{error.strerror or error} ({error.filename or self.directory})"
+                    self.trouble = f"{error.strerror or error} ({error.filename or self._disk.where()})"
                 self._seal(final=True)
-            if self._lock_fd >= 0:
-                os.close(self._lock_fd)
-                self._lock_fd = -1
+            self._disk.leave()

@@ -13,12 +13,13 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 from haihe_contract.ranges import EMPTY, Range, RangeSet
 from haihe_contract.record import Dictionary, Record
+
+from .disk import Disk
 
 MAGIC = b"HAIHEJ1\n"
 SUFFIX = ".journal"
@@ -79,16 +80,17 @@ def _crc(kind: bytes, first: int, count: int, time_ms: int, payload: bytes) -> i
 class Segment:
     """A file that is read. Frames are found when first asked for; a damaged stretch is stepped over."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, disk: Disk, name: str) -> None:
         """Read header and seal only.
 
         Raises:
             SegmentDamaged: when the header is not one.
             OSError: when the file cannot be read.
         """
-        self.path = path
+        self.name = name
+        self._disk = disk
         self._frames: list[Frame] | None = None
-        with path.open("rb") as file:
+        with disk.open(name) as file:
             head = file.read(_HEAD.size)
             if len(head) < _HEAD.size:
                 raise SegmentDamaged(f"only {len(head)} bytes")
@@ -140,7 +142,7 @@ class Segment:
         numbers: list[Range] = []
         self.time_ms = self.created_ms
         frames: list[Frame] = []
-        for frame, records in self._walk(self.path.read_bytes()):
+        for frame, records in self._walk(self._bytes()):
             frames.append(frame)
             self.time_ms = frame.time_ms
             numbers += [(record.number, record.number) for record in records]
@@ -149,6 +151,10 @@ class Segment:
         self.numbers = RangeSet(numbers)
         self.urgent = RangeSet(urgent)
         self.last = self.numbers.last if self.numbers else self.first - 1
+
+    def _bytes(self) -> bytes:
+        with self._disk.open(self.name) as file:
+            return file.read()
 
     def _walk(self, data: bytes) -> Iterator[tuple[Frame, list[Record]]]:
         at = _HEAD.size
@@ -173,7 +179,7 @@ class Segment:
     def frames(self) -> list[Frame]:
         """The commit groups that verify, in file order."""
         if self._frames is None:
-            self._frames = [frame for frame, _ in self._walk(self.path.read_bytes())]
+            self._frames = [frame for frame, _ in self._walk(self._bytes())]
             # a seal says what was written; only now is it known what still verifies
             self.numbers &= RangeSet((f.first, f.first + f.records - 1) for f in self._frames if f.records)
         return self._frames
@@ -190,7 +196,7 @@ class Segment:
             OSError: when the file cannot be read.
         """
         found: dict[int, Record] = {}
-        with self.path.open("rb") as file:
+        with self._disk.open(self.name) as file:
             for frame in self.frames():
                 reach = RangeSet.of((frame.first, max(frame.first, frame.first + frame.records - 1)))
                 if not (reach & wanted):
@@ -211,13 +217,14 @@ class Segment:
 class OpenSegment(Segment):
     """The one file that is being written."""
 
-    def __init__(self, path: Path, line: int, first: int, now_ms: int, dictionary: Dictionary) -> None:
+    def __init__(self, disk: Disk, name: str, line: int, first: int, now_ms: int, dictionary: Dictionary) -> None:
         """Make the file and its header durable.
 
         Raises:
             OSError: when the disk refuses.
         """
-        self.path = path
+        self.name = name
+        self._disk = disk
         self.line, self.first, self.created_ms, self.time_ms = line, first, now_ms, now_ms
         self.last = first - 1
         self.numbers = self.urgent = EMPTY
@@ -225,17 +232,17 @@ class OpenSegment(Segment):
         self.sealed = self.final = False
         self._frames = []
         self._digest = hashlib.sha256()
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+        self._file = disk.create(name)
         self.size = 0
         head = _HEAD.pack(MAGIC, line, first, now_ms, 0)[:-4]
         try:
             self._write(head + struct.pack("<I", zlib.crc32(head)))
             self._write_frame(_DICTIONARY, 0, 0, now_ms, _encode(dictionary))
-            os.fsync(self._fd)
-            sync_directory(path.parent)
+            self._file.sync()
+            disk.sync()
         except OSError:
             self.abandon()  # neither the descriptor nor an empty file may be left for every try
-            path.unlink(missing_ok=True)
+            disk.unlink(name)
             raise
 
     def append(self, records: list[Record], now_ms: int) -> None:
@@ -251,7 +258,7 @@ class OpenSegment(Segment):
             payload = _encode(part)
             frames.append(Frame(first, count, now_ms, self.size + _FRAME.size, len(payload)))
             self._write_frame(_COMMIT, first, count, now_ms, payload)
-        os.fdatasync(self._fd)
+        self._file.sync()
         self.frames().extend(frames)
         self.last, self.time_ms = records[-1].number, now_ms
         self.numbers |= RangeSet.from_numbers(record.number for record in records)
@@ -267,33 +274,20 @@ class OpenSegment(Segment):
         seal = Seal(self._digest.digest(), self.last, self.time_ms, list(self.urgent.ranges), final)
         self._write_frame(_SEAL, self.first, 0, self.time_ms, _encode(seal))
         self._write(_END.pack(offset, _END_MAGIC))
-        os.fsync(self._fd)
+        self._file.sync()
         self.abandon()
-        self.path.chmod(0o440)
-        return Segment(self.path)
+        self._disk.protect(self.name)
+        return Segment(self._disk, self.name)
 
     def abandon(self) -> None:
         """Close the file as it is."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._file.close()
 
     def _write_frame(self, kind: bytes, first: int, count: int, time_ms: int, payload: bytes) -> None:
         crc = _crc(kind, first, count, time_ms, payload)
         self._write(_FRAME.pack(_FRAME_MAGIC, kind, len(payload), crc, first, count, time_ms) + payload)
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        self._file.write(data)
         self.size += len(data)
         self._digest.update(data)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make a new or removed name durable."""
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

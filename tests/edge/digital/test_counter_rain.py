@@ -206,16 +206,16 @@ class Bench:
         self.agent = StationAgent(site, self.clock, random.Random(1))
 
     def stop(self) -> None:
-        self.agent._save_receipts()
-        self.agent.journal.close()
+        self.agent.recorder.save_now([self.agent.counted.save])
+        self.agent.recorder.journal.close()
 
     def poll(self, minute: int, value: float | None, grade: Grade = Grade.NTP) -> None:
         why = Reason.NONE if value is not None else Reason.TIMEOUT
         self.agent.take(Group(MIDNIGHT_MS + minute * POLL, grade, minute * POLL, "gauge", [(0, value, why)]))
 
     def rain(self) -> list[tuple[int, float | None, list[int]]]:
-        self.agent.journal.commit()
-        records = [record.body for batch in self.agent.journal._recent for record in batch]
+        self.agent.recorder.journal.commit()
+        records = [record.body for batch in self.agent.recorder.journal._recent for record in batch]
         return [
             ((body.time_ms - MIDNIGHT_MS) // POLL, body.values[0], body.marks)
             for body in records
@@ -225,7 +225,7 @@ class Bench:
     def events(self) -> list[str]:
         return [
             record.body.kind
-            for batch in self.agent.journal._recent
+            for batch in self.agent.recorder.journal._recent
             for record in batch
             if isinstance(record.body, Event)
         ]

@@ -12,7 +12,7 @@ from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason, unmark
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings
-from haihe_edge.journal import Journal
+from haihe_edge.journal import Folder, Journal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +37,7 @@ class Clock:
 
 def start(directory: Path, *, size: int = 1 << 20, entropy: Callable[[], int] | None = None) -> Journal:
     return Journal.open(
-        directory,
+        Folder(directory),
         size=size,
         clock=Clock(),
         entropy=entropy or (lambda: random.SystemRandom().getrandbits(64)),
@@ -66,10 +66,8 @@ def everything(journal: Journal, line: int) -> dict[int, object]:
 def crash(journal: Journal) -> None:
     """End as kill -9 would: nothing is flushed, only the descriptors go away."""
     if journal._open is not None:
-        os.close(journal._open._fd)
-        journal._open._fd = -1
-    os.close(journal._lock_fd)
-    journal._lock_fd = -1
+        journal._open.abandon()
+    journal._disk.leave()
 
 
 def test_every_opening_starts_a_new_line_that_names_the_one_before(tmp_path: Path) -> None:
@@ -230,8 +228,9 @@ def test_a_second_reading_of_a_series_at_one_time_is_moved_by_a_millisecond_and_
 
 def test_a_disk_that_refuses_is_said_and_nothing_is_lost_when_it_takes_again(tmp_path: Path) -> None:
     journal = start(tmp_path)
-    os.close(journal._open._fd)  # type: ignore[union-attr]
-    journal._open._fd = os.open("/dev/full", os.O_WRONLY)  # type: ignore[union-attr]
+    file = journal._open._file  # type: ignore[union-attr]
+    file.close()
+    file._fd = os.open("/dev/full", os.O_WRONLY)  # type: ignore[attr-defined]
     number = journal.append(group(5))
     assert journal.commit() == []
     assert "space" in journal.trouble

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Event, Opened, Readings
-from haihe_edge.journal import Journal
+from haihe_edge.journal import Folder, Journal
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -128,7 +128,7 @@ def until(holds: Any, seconds: float = 20) -> Any:
 
 def journal_of(site: Path) -> Journal:
     return Journal.open(
-        site.parent / "journal",
+        Folder(site.parent / "journal"),
         size=1 << 24,
         clock=SystemClock(),
         entropy=lambda: int.from_bytes(os.urandom(8), "big"),
