@@ -270,6 +270,17 @@ SITE_FAULTS = {
     "writable: {profile} does not let {word} be written; it lets no point be written": (
         "writable：{profile} 不允许写 {word}；它没有可写的点位"
     ),
+    "group: points of a group are written by function 16, not {function}": (
+        "group：同组参数须用功能码 16 写入，不能用 {function}"
+    ),
+    "group: {point} is written at {at}, not beside {before} ({start}, length {n}); {group} cannot be one request": (
+        "group：{point} 写在 {at}，不与 {before}（{start}，长度 {n}）相邻；{group} 无法在一次请求中写入"
+    ),
+    "group: {group} has {n} registers; one request writes at most {most}": (
+        "group：{group} 有 {n} 个寄存器；一次请求最多写 {most} 个"
+    ),
+    "clears: there is no point {word}": "clears：没有点位 {word}",
+    "steps: nothing is sent": "steps：没有发送任何内容",
     "commands: {profile} has no command {word}": "commands：{profile} 没有命令 {word}",
     "commands: {profile} has no command {word}; it has none": "commands：{profile} 没有命令 {word}；它没有任何命令",
     "{key}: there is no file {file} yet": "{key}：还没有文件 {file}",

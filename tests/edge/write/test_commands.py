@@ -122,6 +122,30 @@ async def test_writes_and_reads_of_nothing_are_commands_too(either: Wired) -> No
         assert [pdu.hex() for pdu in either.first.heard] == ["100024000000", "0300250000"]
 
 
+async def test_accepted_and_still_working_is_a_yes_and_busy_is_a_no_that_is_not_asked_twice(either: Wired) -> None:
+    async with measuring(either.folder, wired.site(either.bus)) as station:
+        either.first.says[16, 36] = 5
+        assert (await station.acquirer.command("sick", "brush")).answers == ("confirmed", "confirmed")
+        either.first.says[3, 37] = 6
+        with pytest.raises(NotObeyed, match=r"step 2 of 2 was refused: .*exception 6 \(busy\)"):
+            await station.acquirer.command("sick", "brush")
+        assert either.first.places == [(16, 36), (3, 37)] * 2
+
+
+async def test_an_instrument_that_sleeps_is_woken_before_it_is_told_anything(serial: Wired) -> None:
+    path = serial.folder / "profiles" / "controller.yaml"
+    path.write_text(wired.PROFILE + "wake: {after_ms: 1500, wait_ms: 20}\n")
+    serial.first.behaves(asleep_after_s=1.5)
+    async with measuring(serial.folder, wired.site(serial.bus, every="1h")) as station:
+        await station.acquirer.read_now("sick")
+        for _ in range(2):
+            await asyncio.sleep(1.7)
+            await station.acquirer.command("sick", "brush")
+        await asyncio.sleep(1.7)
+        await station.acquirer.write("sick", {"low": 1})
+        assert serial.first.places == [(16, 36), (3, 37)] * 2 + [(16, 10)]
+
+
 async def test_a_command_disturbs_neither_the_line_nor_the_other_instrument(serial: Wired) -> None:
     async with measuring(serial.folder, wired.site(serial.bus, every="1s")) as station:
         await station.until(lambda group: True)

@@ -1,13 +1,16 @@
 """Points of a group are written in one request, all or nothing; the rest of the group keeps what it holds."""
 
+import re
 import struct
 from pathlib import Path
 
 import pytest
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
+from haihe_contract.retelling import Retelling
 from haihe_edge.acquire.write import NotObeyed, Written
 from haihe_edge.profile import load_profile
+from haihe_edge.words import SITE_FAULTS
 
 from tests.edge.faults.shared_line import Station, measuring
 from tests.edge.write import wired
@@ -158,6 +161,8 @@ def test_a_profile_that_cannot_be_obeyed_is_named_with_line_and_column(
         load_profile(path)
     (problem,) = error.value.problems
     assert what in problem.what
+    if problem.what.startswith(("group", "clears", "steps")):
+        assert re.search("[\u4e00-\u9fff]", Retelling(SITE_FAULTS)(problem.what))
     line = text.splitlines()[problem.line - 1]
     assert line[problem.column - 1 :].startswith(column_of)
 

@@ -67,6 +67,7 @@ class Controller(Instrument):
         told: set with the first of them.
         measures: what it measures, by point; 0 for the others.
         deaf_to: ``(function, address)`` that it neither obeys nor answers.
+        says: exception code by ``(function, address)``, whatever its profile says.
     """
 
     def __init__(self, unit: int, folder: Path) -> None:
@@ -74,6 +75,7 @@ class Controller(Instrument):
         self.told = asyncio.Event()
         self.measures: dict[str, float] = {}
         self.deaf_to: set[tuple[int, int]] = set()
+        self.says: dict[tuple[int, int], int] = {}
         log = AnswerLog(folder / f"controller-{unit}.jsonl", SystemClock())
         made = sheet(yaml.safe_load(PROFILE))
         super().__init__(f"c{unit}", unit, made, self._measured, log, random.Random(unit))
@@ -86,6 +88,8 @@ class Controller(Instrument):
         if pdu[0] in (5, 6, 16) or pdu[3:5] == b"\0\0":
             self.heard.append(pdu)
             self.told.set()
+        if place in self.says:
+            return self._refuse(pdu[0], self.says[place])
         return None if place in self.deaf_to else super().answer(pdu)
 
     def behaves(self, **conduct: object) -> None:
