@@ -105,6 +105,7 @@ class StationAgent:
         if crossings:
             reached = self.levels.reached()
             self.acquirer.flood = any(self.site.series[n].series.element != "contact" for n, _ in reached)
+            self.recorder.journal.flood = self.acquirer.flood
             self.acquirer.levels_reached({level for _, level in reached})
         for each in crossings:
             detail = {

@@ -13,7 +13,8 @@ from haihe_contract.quality import FLAG_NAMES, Flag, Reason, reasons_text
 from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 from haihe_contract.series import parse_series
 
-from .words import CHINESE, DOING_FAULTS, SITE_FAULTS
+from .doing_words import DOING_FAULTS
+from .words import CHINESE, SITE_FAULTS
 
 OK, WRONG, ASKED_WRONGLY = 0, 1, 2
 """Exit codes: all is well, something is wrong, asked wrongly."""

@@ -26,7 +26,7 @@ def still_in(directory: Path) -> dict[str, list[Row]]:
             continue  # what cannot be read is not still there
         for record in records:
             body = record.body
-            if not isinstance(body, Readings):
+            if not isinstance(body, Readings) or segment.dictionary is None:
                 continue
             marks = body.marks or [PASS_MARK] * len(body.series)
             for series, value, packed in zip(body.series, body.values, marks, strict=True):

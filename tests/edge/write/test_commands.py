@@ -9,7 +9,8 @@ from haihe_contract.errors import FieldError
 from haihe_edge.acquire.write import NotObeyed
 from haihe_edge.site import load_site
 
-from tests.edge.faults.shared_line import STATION, Station, measuring
+from tests.edge.faults.shared_line import Station, measuring
+from tests.edge.site_text import HEAD
 from tests.edge.write import wired
 from tests.edge.write.conftest import Wired
 
@@ -62,7 +63,7 @@ async def test_what_is_not_enabled_or_not_there_is_refused_told_and_never_sent(s
 def test_a_site_cannot_enable_what_the_profile_does_not_declare(tmp_path: Path) -> None:
     (tmp_path / "controller.yaml").write_text(wired.PROFILE)
     path = tmp_path / "site.yaml"
-    text = STATION + "journal: {directory: journal}\n" + wired.site("kind: serial, port: /dev/null", commands="[brash]")
+    text = HEAD + wired.site("kind: serial, port: /dev/null", commands="[brash]")
     path.write_text(text)
     with pytest.raises(DocumentError) as error:
         load_site(path, [tmp_path])

@@ -16,7 +16,7 @@ from haihe_contract.record import Dictionary, Event, Opened
 from haihe_edge.control import user_name
 from haihe_edge.journal import Folder, Journal
 
-from tests.edge.faults.shared_line import STATION
+from tests.edge.site_text import STATION
 from tests.edge.write import gate
 from tests.edge.write.gate import SETPOINT, GateLine
 

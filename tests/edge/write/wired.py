@@ -12,7 +12,7 @@ from haihe_simulators.modbus_server import ModbusServer
 from haihe_simulators.profile_sheet import Conduct, SheetPoint, sheet
 from haihe_simulators.serial_line import SerialLine
 
-from tests.edge.faults.shared_line import STATION
+from tests.edge.site_text import STATION
 
 PROFILE = """
 profile: controller
