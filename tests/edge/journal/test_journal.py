@@ -65,8 +65,8 @@ def everything(journal: Journal, line: int) -> dict[int, object]:
 
 def crash(journal: Journal) -> None:
     """End as kill -9 would: nothing is flushed, only the descriptors go away."""
-    if journal._open is not None:
-        journal._open.abandon()
+    if journal._tail.open is not None:
+        journal._tail.open.abandon()
     journal._disk.leave()
 
 
@@ -230,7 +230,7 @@ def test_a_second_reading_of_a_series_at_one_time_is_moved_by_a_millisecond_and_
 
 def test_a_disk_that_refuses_is_said_and_nothing_is_lost_when_it_takes_again(tmp_path: Path) -> None:
     journal = start(tmp_path)
-    file = journal._open._file  # type: ignore[union-attr]
+    file = journal._tail.open._file  # type: ignore[union-attr]
     file.close()
     file._fd = os.open("/dev/full", os.O_WRONLY)  # type: ignore[attr-defined]
     number = journal.append(group(5))
