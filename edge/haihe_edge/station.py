@@ -11,7 +11,6 @@ import random
 import re
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from haihe_contract import topic
 from haihe_contract.clock import Clock, SystemClock
 from haihe_contract.errors import FieldError
-from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
 from haihe_contract.service_manager import notify, watchdog_s
 
@@ -33,16 +31,13 @@ from .control import Control
 from .counted import CountedRain
 from .forward.forwarder import Forwarder
 from .forward.held import Held
-from .journal import Journal
+from .journal import Folder, Journal
 from .link.mqtt import MqttLink
 from .qualify import Judge, Judged, LevelWatch
+from .recorder import Recorder
 from .site import Centre, Site
 
-RECEIPTS_SAVE_S = 10.0
-WINDOW_SHARE = 0.75
-"""Of the commit window, how much a routine reading waits; the rest is for the disk to sync."""
 WATCHERS_QUEUE_MAX = 1000
-COMMIT_STUCK_MS = 120_000
 _PEM = re.compile("-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----")
 _ED25519 = bytes.fromhex("302a300506032b6570032100")
 """How the DER of an Ed25519 public key begins (RFC 8410, section 4); its 32 bytes follow. A general reader of keys
@@ -58,26 +53,21 @@ class StationAgent:
         self.started_ms = clock.now_ms()
         trust = ClockTrust()
         self.clock = StationClock(clock, trust)
-        self.journal = open_journal(site, self.clock, trust)
-        self.journal.append(Duty(site.duty()))
+        self.recorder = Recorder(open_journal(site, self.clock, trust), clock, site.journal.window_ms)
+        self.recorder.record(Duty(site.duty()))
         self.counted = CountedRain(site)
         if self.counted.trouble:
             stamp = self.clock.stamp()
             detail = {"why": self.counted.trouble}
-            self.journal.append(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail=detail))
+            self.recorder.record(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail=detail))
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
-        self.commits = 0
-        self._committing = asyncio.Event()
-        self._urgent = asyncio.Event()
-        self._oldest_ms = 0
-        self._commit_ms: int | None = None
-        self._disk = ThreadPoolExecutor(1, "journal")  # its own: a link that hangs in name resolution must not delay it
         self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
         self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
-        self.forwarders = [self._forwarder(centre, chance) for centre in site.centres]
-        self.receipted()
+        for centre in site.centres:
+            self.recorder.add(self._forwarder(centre, chance), required=centre.required)
+        self.recorder.receipted()
 
     def _forwarder(self, centre: Centre, chance: random.Random) -> Forwarder:
         station = self.site.station.code
@@ -85,7 +75,7 @@ class StationAgent:
             station=station,
             centre=centre.name,
             key=read_receipt_key(centre.receipt_key),
-            journal=self.journal,
+            journal=self.recorder.journal,
             link=MqttLink(
                 station=station,
                 host=centre.host,
@@ -99,7 +89,7 @@ class StationAgent:
             clock=self.system,
             chance=chance,
             retry_most_ms=centre.retry_most_ms,
-            receipted=self.receipted,
+            receipted=self.recorder.receipted,
         )
 
     def take(self, group: Group) -> None:
@@ -113,11 +103,12 @@ class StationAgent:
         crossings = self.levels.see(judged, group.monotonic_ms)
         urgent = any(crossing.urgent for crossing in crossings)
         body = Readings(group.time_ms, group.grade, judged.series, judged.values, judged.marks)
-        self.journal.append(body, urgent=urgent)
+        self.recorder.record(body, urgent=urgent)
         self.latest[group.instrument, judged.series[0] if judged.series else -1] = (group, judged)
         if crossings:
             reached = self.levels.reached()
             self.acquirer.flood = any(self.site.series[n].series.element != "contact" for n, _ in reached)
+            self.recorder.journal.flood = self.acquirer.flood
             self.acquirer.levels_reached({level for _, level in reached})
         for each in crossings:
             detail = {
@@ -127,8 +118,7 @@ class StationAgent:
                 "unverified": each.unverified,
             }
             event = Event(group.time_ms, group.grade, each.kind, each.number, each.value, detail)
-            self.journal.append(event, urgent=each.urgent)
-        self._appended(urgent=urgent)
+            self.recorder.record(event, urgent=each.urgent)
         if self._watchers:
             row = status.row_of(self.site, group, judged)
             for watcher in self._watchers:
@@ -139,74 +129,7 @@ class StationAgent:
     def happened(self, happening: Happening) -> None:
         """A bus noticed something that is no reading."""
         detail = {**happening.detail, "bus": happening.bus}
-        self.journal.append(Event(happening.time_ms, happening.grade, happening.kind, detail=detail))
-        self._appended(urgent=False)
-
-    def _appended(self, *, urgent: bool) -> None:
-        if not self._committing.is_set():
-            self._oldest_ms = self.system.monotonic_ms()
-            self._committing.set()
-        if urgent:
-            self._urgent.set()
-
-    async def commit(self) -> None:
-        """Group commit: a routine reading waits at most the window, an alarm not at all."""
-        wait_ms = self.site.journal.window_ms * WINDOW_SHARE
-        while True:
-            await self._committing.wait()
-            left_ms = self._oldest_ms + wait_ms - self.system.monotonic_ms()
-            try:
-                async with asyncio.timeout(max(0.0, left_ms / 1000)):
-                    await self._urgent.wait()
-            except TimeoutError:
-                pass
-            self._committing.clear()
-            self._urgent.clear()
-            await self._commit_now()
-            if self.journal.trouble:
-                await self.system.sleep(1.0)  # the disk refuses: try again, keep measuring
-            if self.journal.waiting:
-                self._committing.set()
-
-    async def _commit_now(self) -> None:
-        freed = self.journal.files_freed
-        self._commit_ms = self.system.monotonic_ms()
-        records = await asyncio.get_running_loop().run_in_executor(self._disk, self.journal.commit)
-        self._commit_ms = None
-        if records:
-            self.commits += 1
-        for forwarder in self.forwarders:
-            if records:
-                forwarder.committed(records)
-            if self.journal.files_freed != freed:
-                forwarder.refresh()
-
-    def receipted(self) -> None:
-        """What all required centres hold may go when its space is needed."""
-        required = [f for f, centre in zip(self.forwarders, self.site.centres, strict=True) if centre.required]
-        if not required:
-            return
-        lines = set.intersection(*(set(forwarder.held.lines) for forwarder in required))
-        settled: dict[int, RangeSet] = {}
-        for line in lines:
-            held = required[0].held.of(line)
-            for forwarder in required[1:]:
-                held = held & forwarder.held.of(line)
-            settled[line] = held
-        self.journal.settle(settled)
-
-    async def save_receipts(self) -> None:
-        """Keep what the centres hold over a restart."""
-        while True:
-            await self.system.sleep(RECEIPTS_SAVE_S)
-            await asyncio.to_thread(self._save_receipts)
-
-    def _save_receipts(self) -> None:
-        for save in (self.counted.save, *(forwarder.held.save for forwarder in self.forwarders)):
-            try:
-                save()
-            except OSError as error:
-                self.journal.trouble = f"{error.strerror or error} ({error.filename})"
+        self.recorder.record(Event(happening.time_ms, happening.grade, happening.kind, detail=detail))
 
     async def beat(self) -> None:
         """Feed the service manager's watchdog as long as the event loop turns and the disk answers.
@@ -217,7 +140,7 @@ class StationAgent:
         every = watchdog_s()
         notify("READY=1")
         while every is not None:
-            if self._commit_ms is None or self.system.monotonic_ms() - self._commit_ms < COMMIT_STUCK_MS:
+            if not self.recorder.stuck:
                 notify("WATCHDOG=1")
             await self.system.sleep(every)
 
@@ -232,18 +155,18 @@ class StationAgent:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(control.run(), name="control")
                 tasks.create_task(self.acquirer.run(), name="acquire")
-                tasks.create_task(self.commit(), name="commit")
-                tasks.create_task(self.save_receipts(), name="receipts")
+                tasks.create_task(self.recorder.commit(), name="commit")
+                tasks.create_task(self.recorder.save([self.counted.save]), name="receipts")
                 tasks.create_task(self.beat(), name="watchdog")
-                for forwarder in self.forwarders:
+                for forwarder in self.recorder.forwarders:
                     tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
-                self._appended(urgent=True)
+                self.recorder.hurry(urgent=True)
         finally:
             notify("STOPPING=1")
             stamp = self.clock.stamp()
-            self.journal.append(Event(stamp.time_ms, stamp.grade, "stopped"))
-            self.journal.close()
-            self._save_receipts()
+            self.recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
+            self.recorder.journal.close()
+            self.recorder.save_now([self.counted.save])
 
     async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""
@@ -293,7 +216,7 @@ def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
         )
 
     return Journal.open(
-        site.journal.directory,
+        Folder(site.journal.directory),
         size=site.journal.size_bytes,
         clock=clock,
         entropy=lambda: random.SystemRandom().getrandbits(64),

@@ -10,9 +10,8 @@ from haihe_contract.quality import PASS_MARK, unmark
 
 from .acquire import Acquirer, Group
 from .clock.stamping import StationClock
-from .forward.forwarder import Forwarder
-from .journal import Journal
 from .qualify import Judged, LevelWatch
+from .recorder import Recorder
 from .site import Site
 
 
@@ -23,19 +22,17 @@ class Agent(Protocol):
     started_ms: int
     system: Clock
     clock: StationClock
-    journal: Journal
+    recorder: Recorder
     acquirer: Acquirer
     levels: LevelWatch
-    forwarders: list[Forwarder]
     latest: dict[tuple[str, int], tuple[Group, Judged]]
-    commits: int
 
 
 def of(agent: Agent) -> dict[str, Any]:
     """Everything ``haihe-edge status`` shows, and whether all is well."""
     now = agent.system.now_ms()
     stamp = agent.clock.stamp()
-    site, journal = agent.site, agent.journal
+    site, journal = agent.site, agent.recorder.journal
     buses = [_bus(state) for state in agent.acquirer.state()]
     centres = [
         {
@@ -50,7 +47,7 @@ def of(agent: Agent) -> dict[str, Any]:
             "refused": forwarder.refused,
             "trouble": forwarder.trouble or None,
         }
-        for forwarder in agent.forwarders
+        for forwarder in agent.recorder.forwarders
     ]
     latest = _latest(agent)
     series = [
@@ -79,7 +76,7 @@ def of(agent: Agent) -> dict[str, Any]:
             "bytes": journal.bytes_used(),
             "bytes_limit": journal.size,
             "window_ms": site.journal.window_ms,
-            "commits": agent.commits,
+            "commits": agent.recorder.commits,
             "dropped": journal.dropped,
             "files_freed": journal.files_freed,
             "trouble": journal.trouble or None,

@@ -21,17 +21,43 @@ CHINESE = {
     "bytes": "字节数",
     "on the wire": "线上时间",
     "answers": "应答时间",
+    "measuring": "测量时间",
     "of the bus's time": "占用率",
+    "~ the length of an example in the profile": "~ 按型号文件中的示例报文长度计",
+    "< the longest message that the profile lets pass; its lines leave the length open": (
+        "< 报文格式未限定长度，按型号文件允许的最长报文计"
+    ),
+    "* measured together: of those with one period only the longest counts": "* 并行测量：周期相同的只计最长的一台",
+    "- speaks by itself; the share is that of its messages at its own pace": (
+        "- 仪器自行输出；占用率按其自身的输出间隔计"
+    ),
+    "{bus}: the receiver speaks by itself; nothing is asked of it": "{bus}：定位接收机自行输出，无需查询",
+    "{instrument}: its profile does not say how long it measures (power, measure_ms); not counted": (
+        "{instrument}：型号文件未写明测量时间（power 的 measure_ms），未计入"
+    ),
+    "{instrument}: its profile does not say how often it speaks (pace); not counted": (
+        "{instrument}：型号文件未写明输出间隔（pace），未计入"
+    ),
     "together": "合计",
     "every period can be met": "所有采集周期均可满足",
     "not every period can be met, see above": "有采集周期无法满足，见上",
     "{instrument}: every {every} cannot be met on bus {bus}": "{instrument}：总线 {bus} 无法满足周期 {every}",
+    "{instrument}: every {every} cannot be met on bus {bus}, one poll takes {takes}": (
+        "{instrument}：总线 {bus} 无法满足周期 {every}，采集一次需 {takes}"
+    ),
+    "{instrument}: every {every} cannot be met, it speaks by itself only every {pace}": (
+        "{instrument}：无法满足周期 {every}，仪器自行输出，间隔为 {pace}"
+    ),
+    "{instrument}: its messages take {takes} on bus {bus}, and it speaks every {pace}": (
+        "{instrument}：报文在总线 {bus} 上需 {takes}，而输出间隔为 {pace}"
+    ),
     "{instrument}: every {every} is missed now and then, when bus {bus} is busy with others": (
         "{instrument}：总线 {bus} 忙于其他仪器时，周期 {every} 偶尔会错过"
     ),
     "; every {could} could": "；可改为 {could}",
     "; every {could} could, if no other is asked more often": "；若其他仪器也不更频繁，可改为 {could}",
     "; move an instrument to another bus": "；请把部分仪器移到另一条总线",
+    "; set a higher baud rate": "；请提高波特率",
     "where": "位置",
     "do": "处理",
     "{n} faults; nothing was started": "共 {n} 处错误；未启动任何程序",
@@ -206,7 +232,30 @@ CHINESE = {
     "bytes come that the profile does not explain": "收到的内容与型号文件不符",
 }
 
+_LATE = {
+    "bus {bus} would be busy for {share} of the time": "总线 {bus} 的占用率将达 {share}",
+    "one poll takes {takes} on bus {bus}": "在总线 {bus} 上采集一次需 {takes}",
+    "a poll of another instrument on bus {bus} takes so long that some due times are missed": (
+        "总线 {bus} 上另一台仪器的采集时间过长，偶尔会错过"
+    ),
+    "the instrument speaks by itself only every {pace}": "仪器自行输出，间隔为 {pace}",
+    "its messages take {takes}, and it speaks by itself every {pace}": "报文需 {takes}，而仪器自行输出的间隔为 {pace}",
+}
+_INSTEAD = {
+    "{could} could be met": "可改为 {could}",
+    "{could} could be met if no other is asked more often": "若其他仪器也不更频繁，可改为 {could}",
+    "move an instrument to another bus": "请把部分仪器移到另一条总线",
+    "set a higher baud rate": "请提高波特率",
+}
+
 SITE_FAULTS = {
+    **{
+        f"every: {{every}} cannot be met: {why}; {instead}": f"every：无法满足周期 {{every}}：{because}；{other}"
+        for why, because in _LATE.items()
+        for instead, other in _INSTEAD.items()
+    },
+    "pace: must be between 1ms and silent_after": "pace：必须在 1ms 与 silent_after 之间",
+    "pace: only an instrument that speaks by itself has one": "pace：只有自行输出的仪器才有",
     "code: {word} is no station code: eight digits or capital letters": (
         "code：{word} 不是站码：应为八位数字或大写字母"
     ),

@@ -1,5 +1,6 @@
 """A simulated Modbus instrument: registers as its profile says, and a log of every answer it gave."""
 
+import asyncio
 import random
 import struct
 from collections.abc import Callable
@@ -8,9 +9,10 @@ from typing import NamedTuple
 from haihe_contract.clock import Clock, SystemClock
 
 from .answer_log import AnswerLog
+from .fault import LATE_S, Fault
 from .profile_sheet import TABLES, Sheet, SheetPoint, registers_of
 
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, ACKNOWLEDGE = 1, 2, 3, 5
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE, ACKNOWLEDGE = 1, 2, 3, 4, 5
 """Modbus exception codes (Modbus Application Protocol V1.1b3, section 7)."""
 REGISTERS_MAX = 125
 """Most registers in one read (the same, section 6.3)."""
@@ -74,6 +76,16 @@ class Instrument:
         self._busy: dict[tuple[str, int, int], float] = {}
         self._cleared: dict[str, float] = {}
         self._set: dict[tuple[str, int], int] = {}
+
+    async def converse(self, pdu: bytes, fault: Fault) -> Answer | None:
+        """The reply under that fault, after the time that it takes; None for silence.
+
+        Faults of the bytes themselves are the line's to play.
+        """
+        if fault is Fault.SILENT:
+            return None
+        await asyncio.sleep(LATE_S if fault is Fault.LATE else self.think_s())
+        return self._refuse(pdu[0], DEVICE_FAILURE) if fault is Fault.EXCEPTION else self.answer(pdu)
 
     def answer(self, pdu: bytes) -> Answer | None:
         """The reply to a request, or None for silence. Nothing is logged before :meth:`given`."""

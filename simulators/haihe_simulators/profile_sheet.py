@@ -15,11 +15,15 @@ from haihe_contract.errors import FieldError
 from .register_code import FORMS, SheetPoint, registers_of
 from .usual import usual_values
 
-__all__ = ["FORMS", "TABLES", "Conduct", "Sheet", "SheetPoint", "read_sheet", "registers_of", "sheet"]
+__all__ = [
+    "FORMS", "PARITIES", "TABLES", "Conduct", "Sheet", "SheetPoint", "not_simulated", "read_document", "read_sheet",
+    "registers_of", "sheet",
+]  # fmt: skip
 
 TABLES = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 """Function codes that read, and what they read."""
-_PARITIES = {"none": "N", "even": "E", "odd": "O"}
+PARITIES = {"none": "N", "even": "E", "odd": "O"}
+"""Words of profiles and site files, and the letters of serial ports."""
 _BUSY = 5
 
 
@@ -62,7 +66,6 @@ class Sheet(NamedTuple):
     parity: str
     stop_bits: int
     answer_ms: float
-    answer_most_ms: float
     blocks: tuple[tuple[str, int, int], ...]
     points: tuple[SheetPoint, ...]
     conduct: Conduct = Conduct()
@@ -100,10 +103,9 @@ def sheet(
             str(chosen["profile"]),
             int(chosen.get("unit", 1)),
             int(serial.get("baud", 9600)),
-            _PARITIES.get(str(serial.get("parity", "N")).lower(), str(serial.get("parity", "N"))[:1].upper()),
+            PARITIES.get(str(serial.get("parity", "N")).lower(), str(serial.get("parity", "N"))[:1].upper()),
             int(serial.get("stop_bits", 1)),
             float(answer.get("typical", 20)),
-            float(answer.get("most", 500)),
             tuple(
                 (str(block.get("table", "holding")), int(block["start"]), int(block["count"]))
                 for block in _written_out(chosen.get("blocks") or ())
@@ -112,11 +114,7 @@ def sheet(
             _conduct(chosen, entries, usual),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as error:
-        raise FieldError(
-            f"the profile cannot be simulated: {type(error).__name__} {error}",
-            where=file,
-            do=f"run  haihe-edge check {file}",
-        ) from None
+        raise not_simulated(error, file) from None
 
 
 def _varied(document: dict[str, Any], name: str | None) -> dict[str, Any]:
@@ -210,8 +208,8 @@ def _conduct(document: Mapping[str, Any], points: list[dict[str, Any]], usual: M
     )
 
 
-def read_sheet(path: Path, variant: str | None = None, parameters: Mapping[str, float] | None = None) -> Sheet:
-    """Read a profile file.
+def read_document(path: Path) -> dict[str, Any]:
+    """A profile as plain YAML.
 
     Raises:
         FieldError: when it cannot be read or is no profile.
@@ -224,4 +222,22 @@ def read_sheet(path: Path, variant: str | None = None, parameters: Mapping[str, 
         ) from None
     if not isinstance(document, dict):
         raise FieldError("this is no profile", where=str(path), do=f"run  haihe-edge check {path}")
-    return sheet(document, str(path), variant, parameters)
+    return document
+
+
+def not_simulated(error: Exception, file: str) -> FieldError:
+    """What is said of a profile that does not have the shape of one."""
+    return FieldError(
+        f"the profile cannot be simulated: {type(error).__name__} {error}",
+        where=file,
+        do=f"run  haihe-edge check {file}",
+    )
+
+
+def read_sheet(path: Path, variant: str | None = None, parameters: Mapping[str, float] | None = None) -> Sheet:
+    """Read a profile file.
+
+    Raises:
+        FieldError: when it cannot be read or is no profile.
+    """
+    return sheet(read_document(path), str(path), variant, parameters)

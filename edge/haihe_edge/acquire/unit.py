@@ -8,6 +8,7 @@ from haihe_edge import limits
 from haihe_edge.profile import ModbusProfile, variant_of, varied
 from haihe_edge.site import Instrument, Site
 
+from .asked_unit import AskedUnit
 from .bus import ModbusBus
 from .decode import decode
 from .follow import follow
@@ -19,7 +20,7 @@ from .outage import Told
 from .patience import Patience
 from .plan import telling_read
 from .recipe import answered, questions, recipe
-from .schedule import Breaker, probe_wait_ms
+from .schedule import probe_wait_ms
 from .write import Rates, Setting, Written, write_point
 
 _NOT_THERE_CODES = (1, 2, 3)
@@ -28,7 +29,7 @@ _WAIT_CODES = (5, 6)
 """Exceptions by which an instrument asks for patience: accepted and still working, busy."""
 
 
-class Unit:
+class Unit(AskedUnit):
     """One instrument.
 
     Args:
@@ -39,22 +40,11 @@ class Unit:
     """
 
     def __init__(self, instrument: Instrument, site: Site, bus: ModbusBus, clock: Clock) -> None:
-        self.name = instrument.name
-        self.period_ms = instrument.period_ms
+        super().__init__(instrument, site, clock)
         self._bus = bus
-        self._clock = clock
-        self.breaker = Breaker()
-        self.has_alarms = any(level.number in instrument.series for level in site.levels)
-        self.due_ms = 0
-        self.failure: ExchangeError | None = None
         self._refusal: ExchangeError | None = None
         self._patience = Patience(instrument.profile.answer_ms.typical, instrument.profile.answer_ms.most)
         self._probe: tuple[int, int] | None = None
-        self._numbers = instrument.series
-        points: dict[str, list[int]] = {}
-        for number in instrument.series:
-            points.setdefault(site.series[number].point, []).append(number)
-        self._points = points
         self._unit = instrument.unit
         profile = instrument.profile
         assert isinstance(profile, ModbusProfile)  # noqa: S101 - the site lets no other on this kind of bus
@@ -64,15 +54,13 @@ class Unit:
         self._wrote = False
         self._asked_ms: int | None = None
         self._doubt_ms: int | None = None
-        self._answered_ms: int | None = None
-        self.state = InstrumentState(instrument.name, instrument.unit)
 
     def _fit(self, profile: ModbusProfile) -> None:
         """Prepare what a poll consists of, for the variant that this profile describes."""
         self._profile = profile
-        self._recipe = recipe(profile, self._unit, self._points)
+        self._recipe = recipe(profile, self._unit, self.points)
         reads = self._recipe.reads
-        numbers = self._points
+        numbers = self.points
         self._reads = [
             (read.request, read.fields, [numbers.get(field.name, []) for field in read.fields]) for read in reads
         ]
@@ -88,7 +76,7 @@ class Unit:
         """No value for any series, with the reason."""
         if reason is Reason.BUS_DOWN:
             self.identity.is_open = True  # it may be another one when the line is back
-        return [(number, None, reason) for number in self._numbers]
+        return super().none(reason)
 
     async def poll(self, probe: tuple[int, int] | None = None) -> list[Sample]:
         """Ask for everything.
@@ -170,9 +158,7 @@ class Unit:
         if done.silent and self._profile is not self._model:
             self._fit(self._model)  # it may be another one when it is back
         absent = None, Reason.SENTINEL
-        return [
-            (number, *done.values.get(name, absent)) for name, numbers in self._points.items() for number in numbers
-        ]
+        return [(number, *done.values.get(name, absent)) for name, numbers in self.points.items() for number in numbers]
 
     async def _recognise(self) -> ExchangeError | None:
         """Ask who it is, and which variant; why that cannot be known now, or None."""
@@ -273,28 +259,15 @@ class Unit:
         return answer
 
     def _conclude(self, failure: ExchangeError | None, *, silent: bool) -> None:
-        now = self._clock.monotonic_ms()
-        self.failure = failure if silent else None
+        self._ended(failure, silent=silent)
         self._refusal = None if silent else failure
         if silent:
-            self.breaker.failed(now)
             self.identity.is_open = self.identity.is_open or self.breaker.is_open
-        else:
-            self._answered_ms = now
-            self.breaker.answered()
-        if failure is None:
-            self.state.answers += 1
-        self.state.error = None if failure is None else (failure.sentence, failure.facts)
         never = self._answered_ms is None and self.breaker.is_open
         if failure is not None and failure.reason is Reason.CHECKSUM and never:
             self.state.error = ("nothing but damaged bytes, never an answer: check baud rate and parity", {})
 
     def shown(self, pause_most_ms: int) -> InstrumentState:
         """How it is doing, where a unit that is left alone is probed with such pauses at most."""
-        now = self._clock.monotonic_ms()
-        self.state.failures = self.breaker.failures
         self.state.wait_ms = self._patience.ms
-        self.state.answered_ago_ms = None if self._answered_ms is None else now - self._answered_ms
-        left_alone = self.breaker.is_open
-        self.state.next_probe_ms = max(0, self.breaker.probe_ms(pause_most_ms) - now) if left_alone else None
-        return self.state
+        return super().shown(pause_most_ms)

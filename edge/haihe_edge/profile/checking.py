@@ -8,7 +8,7 @@ from pathlib import Path
 from haihe_contract.document import Document, near
 
 from .expand import blocks_of, points_of, varied, written_out
-from .header import Place, check_header, check_meaning, check_names
+from .header import Place, check_answer, check_header, check_meaning, check_names, check_unit
 from .modbus import ModbusProfile, Point, holds
 from .rules import Condition, Quality
 from .steps import Send, Step
@@ -26,10 +26,8 @@ BCD_REGISTERS_MAX = 4
 def check_modbus(profile: ModbusProfile, path: Path, document: Document) -> None:
     """Complain about everything that does not fit together."""
     check_header(profile, path, document)
-    if not profile.units[0] <= profile.unit <= profile.units[1]:
-        document.complain(("unit",), f"unit: {profile.unit} lies outside units {list(profile.units)}")
-    if profile.answer_ms.typical > profile.answer_ms.most:
-        document.complain(("answer_ms", "most"), "most: less than typical")
+    check_unit(profile.unit, profile.units, document)
+    check_answer(profile.answer_ms, document)
     if profile.join_over and profile.holes not in ("zeros", "nan"):
         document.complain(("join_over",), "join_over: only where it is known that holes are zeros or nan; see holes")
     check_names("points", profile.points, document)

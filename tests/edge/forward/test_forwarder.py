@@ -16,7 +16,7 @@ from haihe_contract.record import LANE_BACKLOG, LANE_LIVE, LANE_NAMES, Dictionar
 from haihe_edge.forward.forwarder import Forwarder
 from haihe_edge.forward.held import Held
 from haihe_edge.forward.port import LinkDown, PublishRefused
-from haihe_edge.journal import Journal
+from haihe_edge.journal import Folder, Journal
 
 STATION, CENTRE = "31005650", "bureau"
 WORDS = Dictionary(["supply_voltage.main.instant.0.instrument.-"])
@@ -87,7 +87,7 @@ class Centre:
 
 def journal_with(directory: Path, count: int) -> Journal:
     journal = Journal.open(
-        directory,
+        Folder(directory),
         size=1 << 22,
         clock=SystemClock(),
         entropy=lambda: random.SystemRandom().getrandbits(64),

@@ -8,10 +8,11 @@ from haihe_contract.quality import Reason
 from haihe_edge import limits
 from haihe_edge.acquire.schedule import Allowance, Breaker, probe_wait_ms
 from haihe_edge.site import Site
+from haihe_simulators.virtual_time import in_virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.edge.schedule.virtual import VirtualBus, in_virtual_time
+from tests.edge.schedule.virtual import VirtualBus
 
 SiteOf = Callable[..., Site]
 TEN = "abcdefghij"

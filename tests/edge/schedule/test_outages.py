@@ -5,8 +5,9 @@ from collections.abc import Callable
 from haihe_edge import limits
 from haihe_edge.acquire.outage import Outages
 from haihe_edge.site import Site
+from haihe_simulators.virtual_time import in_virtual_time
 
-from tests.edge.schedule.virtual import VirtualBus, in_virtual_time
+from tests.edge.schedule.virtual import VirtualBus
 
 SiteOf = Callable[..., Site]
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from haihe_contract.quality import Reason
 from haihe_edge.acquire.patience import LEARNT_AFTER, Patience
 from haihe_edge.site import Site
+from haihe_simulators.virtual_time import in_virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.edge.schedule.virtual import VirtualBus, in_virtual_time
+from tests.edge.schedule.virtual import VirtualBus
 
 
 @given(st.integers(0, 200), st.integers(200, 5_000), st.lists(st.floats(0, 6_000), max_size=60))

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from haihe_contract.quality import Reason
 from haihe_edge.acquire.schedule import Agenda, deadline, first_due
 from haihe_edge.site import Site
+from haihe_simulators.virtual_time import in_virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.edge.schedule.virtual import START_WALL_MS, VirtualBus, in_virtual_time
+from tests.edge.schedule.virtual import START_WALL_MS, VirtualBus
 
 SiteOf = Callable[..., Site]
 

@@ -1,9 +1,6 @@
 """A bus in virtual time: an hour of polling takes a second, and every millisecond on the wire is known."""
 
 import asyncio
-import selectors
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
 
 from haihe_contract.quality import Grade, Reason
 from haihe_edge.acquire.bus import ModbusBus
@@ -15,45 +12,9 @@ from haihe_edge.site import SerialBus, Site
 
 from tests.edge.acquire.far_end import registers_answer
 
-T = TypeVar("T")
 BAUD = 9600
 START_WALL_MS = 1_785_542_400_000
 """2026-08-01 08:00:00 in Beijing."""
-
-
-class _Leaping(selectors.SelectSelector):
-    """Does not wait: lets the loop's time leap to the next timer."""
-
-    leap: Callable[[float], None]
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready:
-            assert timeout is not None, "everybody waits for ever"
-            self.leap(max(0.0, timeout))
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes only while everybody waits."""
-
-    def __init__(self) -> None:
-        selector = _Leaping()
-        super().__init__(selector)
-        self._virtual_s = 1000.0
-        selector.leap = self._leap
-
-    def _leap(self, seconds: float) -> None:
-        self._virtual_s += seconds
-
-    def time(self) -> float:
-        return self._virtual_s
-
-
-def in_virtual_time(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end of the work."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(work)
 
 
 class VirtualClock:

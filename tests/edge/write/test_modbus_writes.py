@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from tests.edge.acquire.far_end import port_of
+
 registers = st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=123).map(tuple)
 writes = st.one_of(
     st.builds(Write, st.integers(1, 247), st.just(5), st.integers(0, 0xFFFF), st.sampled_from([(0,), (COIL_ON,)])),
@@ -91,19 +93,13 @@ async def a_server() -> AsyncIterator[ModbusBus]:
         ),
     )
     server = ModbusTcpServer(device, address=("127.0.0.1", 0))
-    serving = asyncio.ensure_future(server.serve_forever())
-    async with asyncio.timeout(5):
-        while not (server.transport and server.transport.sockets):  # type: ignore[attr-defined]  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-    bus = ModbusBus(TcpLine("127.0.0.1", port), SystemClock(), baud=None, framing="tcp")
+    bus = ModbusBus(TcpLine("127.0.0.1", await port_of(server)), SystemClock(), baud=None, framing="tcp")
     await bus.line.open()
     try:
         yield bus
     finally:
         bus.line.close()
         await server.shutdown()
-        serving.cancel()
 
 
 @settings(deadline=None, max_examples=15)

@@ -14,7 +14,8 @@ from haihe_contract.errors import FieldError
 from haihe_edge.acquire.write import MINUTE_MS, NotObeyed, Rates, Written, prepare
 from haihe_edge.site import load_site
 
-from tests.edge.faults.shared_line import STATION, Station, measuring
+from tests.edge.faults.shared_line import Station, measuring
+from tests.edge.site_text import HEAD
 from tests.edge.write import gate
 from tests.edge.write.gate import FLOAT, PUMP, SETPOINT, GateLine
 
@@ -100,7 +101,7 @@ def test_a_site_cannot_allow_what_the_profile_does_not(tmp_path: Path) -> None:
     (tmp_path / "gate.yaml").write_text(gate.PROFILE)
     path = tmp_path / "site.yaml"
     site = gate.site("kind: serial, port: /dev/null", writable="[setpoint, fixed]")
-    path.write_text(STATION + "journal: {directory: journal}\n" + site)
+    path.write_text(HEAD + site)
     with pytest.raises(DocumentError) as error:
         load_site(path, [tmp_path])
     (problem,) = error.value.problems
@@ -125,7 +126,7 @@ async def test_a_value_creeps_no_faster_than_the_profile_allows(line: GateLine, 
 def test_the_limit_is_of_the_last_minute_whatever_the_clock_does(tmp_path: Path) -> None:
     (tmp_path / "gate.yaml").write_text(gate.PROFILE)
     path = tmp_path / "site.yaml"
-    path.write_text(STATION + "journal: {directory: journal}\n" + gate.site("kind: serial, port: /dev/null"))
+    path.write_text(HEAD + gate.site("kind: serial, port: /dev/null"))
     instrument = load_site(path, [tmp_path]).instruments[0]
     setting = prepare(instrument, "setpoint", 0.25, "site.yaml")
     rates = Rates(tmp_path / "written.json")

@@ -13,9 +13,9 @@ import pytest
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Event, Opened
-from haihe_edge.journal import Journal
+from haihe_edge.journal import Folder, Journal
 
-from tests.edge.faults.shared_line import STATION
+from tests.edge.site_text import STATION
 from tests.edge.write import gate
 from tests.edge.write.gate import SETPOINT, GateLine
 
@@ -48,7 +48,7 @@ def set_to(value: str, *more: str) -> tuple[str, ...]:
 
 def events(folder: Path) -> list[Event]:
     journal = Journal.open(
-        folder / "journal",
+        Folder(folder / "journal"),
         size=1 << 24,
         clock=SystemClock(),
         entropy=lambda: int.from_bytes(os.urandom(8), "big"),

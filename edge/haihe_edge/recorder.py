@@ -1,0 +1,131 @@
+"""From a record's number to its receipt: group commit, one forwarder per centre, and what may be freed.
+
+The journal decides what a record is called, the forwarders what leaves; here they meet in time.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from haihe_contract.clock import Clock
+from haihe_contract.ranges import RangeSet
+from haihe_contract.record import Body
+
+from .forward.forwarder import Forwarder
+from .journal import Journal
+
+RECEIPTS_SAVE_S = 10.0
+WINDOW_SHARE = 0.75
+"""Of the commit window, how much a routine reading waits; the rest is for the disk to sync."""
+COMMIT_STUCK_MS = 120_000
+DISK_RETRY_S = 1.0
+
+
+class Recorder:
+    """Keeps what the station has to say until the required centres hold it.
+
+    Args:
+        journal: where it is kept.
+        clock: of the machine.
+        window_ms: how long a routine record may wait for its commit.
+    """
+
+    def __init__(self, journal: Journal, clock: Clock, window_ms: int) -> None:
+        self.journal = journal
+        self.forwarders: list[Forwarder] = []
+        self.commits = 0
+        self._required: list[Forwarder] = []
+        self._clock = clock
+        self._wait_ms = window_ms * WINDOW_SHARE
+        self._waiting = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._oldest_ms = 0
+        self._commit_ms: int | None = None
+        self._disk = ThreadPoolExecutor(1, "journal")  # its own: a link that hangs in name resolution must not delay it
+
+    def add(self, forwarder: Forwarder, *, required: bool) -> None:
+        """Another centre; the receipts of a required one are needed before anything may go."""
+        self.forwarders.append(forwarder)
+        if required:
+            self._required.append(forwarder)
+
+    def record(self, body: Body, *, urgent: bool = False) -> int:
+        """Give a record its number; it is durable within the window, and at once if it is urgent."""
+        number = self.journal.append(body, urgent=urgent)
+        self.hurry(urgent=urgent)
+        return number
+
+    def hurry(self, *, urgent: bool) -> None:
+        """Something waits for its commit."""
+        if not self._waiting.is_set():
+            self._oldest_ms = self._clock.monotonic_ms()
+            self._waiting.set()
+        if urgent:
+            self._urgent.set()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the disk does not come back from a write: only a restart may help then."""
+        return self._commit_ms is not None and self._clock.monotonic_ms() - self._commit_ms >= COMMIT_STUCK_MS
+
+    async def commit(self) -> None:
+        """Group commit for ever: a routine record waits at most the window, an urgent one not at all."""
+        while True:
+            await self._waiting.wait()
+            left_ms = self._oldest_ms + self._wait_ms - self._clock.monotonic_ms()
+            try:
+                async with asyncio.timeout(max(0.0, left_ms / 1000)):
+                    await self._urgent.wait()
+            except TimeoutError:
+                pass
+            self._waiting.clear()
+            self._urgent.clear()
+            await self._commit_now()
+            if self.journal.trouble:
+                await self._clock.sleep(DISK_RETRY_S)  # the disk refuses: try again, keep measuring
+            if self.journal.waiting:
+                self._waiting.set()
+
+    async def _commit_now(self) -> None:
+        freed = self.journal.files_freed
+        self._commit_ms = self._clock.monotonic_ms()
+        records = await asyncio.get_running_loop().run_in_executor(self._disk, self.journal.commit)
+        self._commit_ms = None
+        if records:
+            self.commits += 1
+        for forwarder in self.forwarders:
+            if records:
+                forwarder.committed(records)
+            if self.journal.files_freed != freed:
+                forwarder.refresh()
+
+    def receipted(self) -> None:
+        """What all required centres hold may go when its space is needed."""
+        if self._required:
+            self.journal.settle(held_by_all(self._required))
+
+    async def save(self, others: Sequence[Callable[[], object]] = ()) -> None:
+        """Keep for ever, over restarts, what the centres hold, and what others ask to be saved with it."""
+        while True:
+            await self._clock.sleep(RECEIPTS_SAVE_S)
+            await asyncio.to_thread(self.save_now, others)
+
+    def save_now(self, others: Sequence[Callable[[], object]] = ()) -> None:
+        """Save once; a disk that refuses is a trouble of the journal."""
+        for save in (*others, *(forwarder.held.save for forwarder in self.forwarders)):
+            try:
+                save()
+            except OSError as error:
+                self.journal.trouble = f"{error.strerror or error} ({error.filename})"
+
+
+def held_by_all(forwarders: Sequence[Forwarder]) -> dict[int, RangeSet]:
+    """Numbers per line that every one of these centres holds or refused."""
+    lines = set.intersection(*(set(forwarder.held.lines) for forwarder in forwarders))
+    settled: dict[int, RangeSet] = {}
+    for line in lines:
+        held = forwarders[0].held.of(line)
+        for forwarder in forwarders[1:]:
+            held = held & forwarder.held.of(line)
+        settled[line] = held
+    return settled
