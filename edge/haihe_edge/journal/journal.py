@@ -335,7 +335,12 @@ class Journal:
         if self._ahead:
             if self._disk_full:
                 self._reserve.use()
-            self._write(self._ahead)
+            try:
+                self._write(self._ahead)
+            except OSError as error:
+                if error.errno not in _FULL or not self._last_resort(change):
+                    raise
+                self._write(self._ahead)
             done += self._ahead
             self._ahead = []
         try:
@@ -346,6 +351,18 @@ class Journal:
             self._can_thin, gained = False, 0  # no room for the copy: whole files must go
         self._due = None
         return gained
+
+    def _last_resort(self, due: Change) -> bool:
+        """Not even what must be said fits: let a whole file go before its gap record is durable."""
+        self._abandon()
+        now_ms = self.clock.now_ms()
+        change = self._archive.next_change(self._settled, now_ms, can_thin=False, besides=due.segment)
+        if change is None:
+            return False
+        for body in change.bodies:
+            self.append(body)
+        self._archive.carry_out(change)
+        return True
 
     def bytes_used(self) -> int:
         """Bytes of all files of the journal."""
