@@ -180,7 +180,7 @@ class Worker:
         arrivals, refusals = self._arrivals(taken, refused_rows)
         deferred = self._until_it_works("database", lambda: self._ledger.take(arrivals, refusals))
         self._count(taken, arrivals, deferred)
-        self._owed |= {arrival.envelope.station for arrival in arrivals}
+        self._owed |= {arrival.envelope.station for arrival in arrivals if not arrival.envelope.volatile}
         self._until_it_works("database", self._state_receipts)
         for message in taken.messages:
             message.acknowledge()

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
-from haihe_contract.receipt import LineHeld, Receipt
+from haihe_contract.receipt import VERSION, LineHeld, Receipt
 from haihe_contract.record import Dictionary, Gap, Opened
 from haihe_contract.wire import Batch
 
@@ -164,7 +164,7 @@ class Ledger:
             for line in known
             if (line.held or line.refused) and known[0].last_ms - line.last_ms <= RECEIPT_LINE_MS
         ]
-        return Receipt(0, self.centre, self.epoch, station, self._clock.now_ms(), lines)
+        return Receipt(VERSION, self.centre, self.epoch, station, self._clock.now_ms(), lines)
 
     def last_heard(self) -> dict[str, int]:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""
@@ -216,7 +216,8 @@ class Ledger:
         too_many = pieces(after) > LINE_RANGES and pieces(after) > pieces(before)
         if too_many:
             after = add(before, Addition(station, line, now_ms, envelope.head, envelope.tail))
-        _save(connection, after)
+        if not envelope.volatile:  # nobody keeps a ledger of what was never durable at the station
+            _save(connection, after)
         connection.execute(
             "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
             " received_ms=CASE WHEN received_ms-excluded.received_ms>? THEN excluded.received_ms"
@@ -226,7 +227,7 @@ class Ledger:
         if too_many:
             return None
         series = self._learn(connection, arrival)
-        for more in _told(batch, now_ms):
+        for more in () if envelope.volatile else _told(batch, now_ms):
             told = add(_find(connection, station, more.line, now_ms), more)
             if pieces(told) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
                 _save(connection, told)

@@ -11,9 +11,11 @@ from haihe_cloud.alarm.rule import read_rules
 from haihe_cloud.ledger.follow import follow
 from haihe_cloud.store.port import StoreAway
 from haihe_contract.quality import Flag, Grade
-from haihe_contract.record import Event
+from haihe_contract.record import Dictionary, Event, Readings
+from haihe_contract.wire import decode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from .conftest import CODE, KEYS, LEVEL, MINUTE, RULES, T0, Centre, PowerCut
 
@@ -27,6 +29,14 @@ def test_a_level_above_warning_raises_one_alarm_with_its_facts(centre):
     assert (alarm.peak, alarm.peak_ms) == (5.4, T0 + 2 * MINUTE)
     assert not alarm.late
     assert not alarm.unverified
+
+
+def test_values_sent_from_memory_while_the_disk_refuses_raise_an_alarm(centre):
+    above = Readings(T0 + MINUTE, int(Grade.NTP), [0], [5.2])
+    centre.take([above], received_ms=T0 + MINUTE, line=77, volatile=True)
+    centre.work()
+    assert [alarm.started_ms for alarm in centre.told()] == [T0 + MINUTE]
+    assert centre.ledger.lines(CODE) == []
 
 
 def test_an_alarm_grows_with_its_peak_and_ends_below_the_clear_level(centre):
@@ -249,8 +259,10 @@ def test_the_stations_own_events_are_evidence_and_judge_nothing(centre):
 def test_a_batch_that_cannot_be_unfolded_is_counted_and_holds_nothing_up(centre):
     centre.send((0, 5.5), work=False)
     (entry,) = centre.ledger.arrivals(0)
+    batch = decode(entry.data)
+    without_words = replace(batch, records=[each for each in batch.records if not isinstance(each.body, Dictionary)])
     with centre.database.transaction() as connection:
-        centre.handle(entry._replace(line=99), connection)
+        centre.engine.handle(entry._replace(line=99), without_words, connection)
     assert (centre.engine.unreadable, centre.active()) == (1, [])
 
 

@@ -22,9 +22,9 @@ from haihe_contract import topic
 from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.receipt import verify
-from haihe_contract.record import Event, Readings
+from haihe_contract.record import Dictionary, Event, Readings, Unread
 
-from tests.cloud.samples import LEVEL, LINE, STATION, T0, StillClock, data
+from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, StillClock, data, gap
 
 OTHER = "31005651"
 
@@ -323,6 +323,41 @@ def test_a_heartbeat_is_answered_with_the_receipt(centre: Centre) -> None:
     centre.worker.round([centre.message(data([], head=9))])
     assert centre.settled() == RangeSet.of((1, 2), (4, 4))
     assert centre.ledger.lines(STATION)[0].head == 9
+
+
+def test_a_volatile_batch_is_stored_and_logged_and_no_ledger_or_receipt_names_its_line(centre: Centre) -> None:
+    centre.worker.round([centre.message(data([1, 2, 4]))])
+    centre.published.clear()
+    memory = {1: Dictionary(SERIES), 2: Readings(T0 + 9000, 5, [0, 1], [9.25, 12.0])}
+    payload = data([1, 2], line=77, tail=3, volatile=True, bodies=memory)
+    centre.worker.round([centre.message(payload, label="from memory")])
+    assert centre.acknowledged == ["m", "from memory"]
+    assert centre.published == []
+    assert [r.value for r in centre.store.read(STATION, LEVEL, 0, T0 * 2)] == [3.004, 9.25]
+    assert [entry.line for entry in centre.ledger.arrivals(0)] == [LINE, 77]
+    assert [line.line for line in centre.ledger.lines(STATION)] == [LINE]
+    centre.worker.owe_receipts()
+    centre.worker.housekeep()
+    assert centre.settled(77) == RangeSet()
+
+
+def test_a_gap_that_a_volatile_batch_claims_explains_no_number_of_the_journal(centre: Centre) -> None:
+    centre.worker.round([centre.message(data([1, 2, 4], head=5))])
+    lie = data([3], line=77, volatile=True, bodies={3: gap(LINE, (3, 5))})
+    centre.worker.round([centre.message(lie)])
+    assert centre.ledger.lines(STATION)[0].missing == RangeSet.of((3, 3), (5, 5))
+
+
+def test_a_record_of_a_future_kind_is_refused_and_kept_and_the_rest_is_held(centre: Centre) -> None:
+    payload = data([1, 2, 4, 5], bodies={4: Unread(b"\x92\x4d\x01")})
+    centre.worker.round([centre.message(payload)])
+    line = centre.ledger.lines(STATION)[0]
+    assert (line.held, line.refused) == (RangeSet.of((1, 2), (5, 5)), RangeSet.of((4, 4)))
+    assert centre.settled() == RangeSet.of((1, 2), (4, 5))
+    kept = centre.ledger.quarantined()[0]
+    assert "of kind 77" in kept.reason
+    assert centre.ledger.quarantined_bytes(kept.id) == payload
+    assert centre.numbers() == [5]
 
 
 def test_receipts_that_cannot_leave_are_owed_until_the_broker_is_back(centre: Centre) -> None:

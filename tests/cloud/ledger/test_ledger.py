@@ -241,7 +241,7 @@ def test_an_epoch_is_minted_once_and_again_only_after_a_restore(database: Databa
 
 
 def refusal(data: bytes, at_ms: int = T0) -> Refusal:
-    return Refusal("haihe/0/00/31005650/up/live", STATION, "no reason", data, at_ms)
+    return Refusal("haihe/1/00/31005650/up/live", STATION, "no reason", data, at_ms)
 
 
 def test_the_same_bytes_again_are_only_counted_in_quarantine(ledger: Ledger) -> None:

@@ -1,5 +1,6 @@
 """The centre as a process: started, cut off, killed, stopped; what it says, and that it never shows a trace."""
 
+import hashlib
 import json
 import os
 import signal
@@ -141,11 +142,12 @@ def test_a_batch_gets_its_receipt_its_place_in_the_ledger_and_its_latest_values(
 def test_bad_messages_of_one_station_leave_the_others_alone(centre: Centre, voice: Speak, pki: Pki) -> None:
     bad, good = voice("31005651"), voice(STATION)
     centre.command("station", "add", "31005651")
-    bomb = bytearray(b"HB\x00\x01\x0831005651" + bytes(8) + b"\x02\x01\x01\x01\x01\x00")
-    bomb += b"\xff\xff\xff\xff\xff\xff\xff\x7f" + bytes(8) + bytes(1000)
+    bomb = b"H\x01\x21" + int("31005651", 36).to_bytes(6, "big") + bytes(8) + b"\x02\x01\x01"
+    bomb += b"\xff\xff\xff\xff\xff\xff\xff\x7f"
+    bomb += hashlib.sha256(bomb + bytes(1000)).digest()[:8] + bytes(1000)
     damaged = bytearray(data([1, 2, 4], station="31005651"))
     damaged[-1] ^= 1
-    for payload in (b"{}", bytes(bomb), bytes(1_500_000), data([1, 2, 4]), bytes(damaged)):
+    for payload in (b"{}", bomb, bytes(1_500_000), data([1, 2, 4]), bytes(damaged)):
         assert not bad.say(payload).is_failure
     good.say(data([1, 2, 4]))
     assert settled(good, pki) == RangeSet.of((1, 2), (4, 4))
