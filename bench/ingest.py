@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from haihe_cloud.database import Database
 from haihe_cloud.ledger.arrival import Arrival
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.limits import ROUND_MESSAGES
+from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import wire
 from haihe_contract.clock import SystemClock
@@ -77,7 +77,7 @@ def opened(messages: list[bytes]) -> tuple[dict[str, list[Reading]], list[Arriva
 def ingest(directory: Path, rounds: list[list[bytes]]) -> None:
     """The whole way of the data."""
     store = SqliteStore(directory / "series.db")
-    database = Database(directory / "centre.db")
+    database = SqliteDatabase(directory / "centre.db")
     ledger = Ledger(database, centre="bench", clock=SystemClock())
     for messages in rounds:
         readings, arrivals = opened(messages)

@@ -6,8 +6,9 @@ from pathlib import Path
 from haihe_contract.errors import FieldError
 
 from .alarm.rule import Rules, load_rules
-from .database import Database
-from .settings import InfluxStore, Settings, read_secret
+from .database import Database, DatabaseAway, DatabaseError
+from .settings import InfluxStore, PostgresqlDatabase, Settings, read_secret
+from .sql.sqlite import SqliteDatabase
 from .store.port import Store
 from .store.sqlite import SqliteStore as SqliteEngine
 
@@ -22,14 +23,41 @@ def open_database(settings: Settings) -> Database:
     """The SQL of ledger, registry and alarms.
 
     Raises:
-        FieldError: when it is newer than this program, or the directory cannot be used.
+        FieldError: when it is newer than this program, cannot be reached, or the directory cannot be used.
     """
+    if isinstance(settings.database, PostgresqlDatabase):
+        return _open_server(settings.database)
     path = Path(settings.data) / _DATABASE
     try:
-        return Database(path)
+        return SqliteDatabase(path)
     except OSError as error:
         raise FieldError(
             f"the data directory cannot be used: {error.strerror}", where=str(path), do="check owner and space"
+        ) from None
+
+
+def _open_server(chosen: PostgresqlDatabase) -> Database:
+    password = read_secret(chosen.password_file, "the password of the database", 1) if chosen.password_file else None
+    try:
+        from .sql.postgresql import PostgresqlDatabase as Server  # only who uses it needs libpq
+    except ImportError as error:
+        raise FieldError(
+            f"the driver for PostgreSQL cannot be used: {error}",
+            do="pip install 'haihe[cloud]', or database: {kind: sqlite}",
+        ) from None
+    try:
+        return Server(chosen.conninfo, password)
+    except DatabaseAway as error:
+        raise FieldError(
+            f"the database cannot be reached: {error}",
+            where="database.conninfo of the settings",
+            do="check host, port, user and password file, and that the server runs",
+        ) from None
+    except DatabaseError as error:
+        raise FieldError(
+            f"the database cannot be used: {error}",
+            where="database.conninfo of the settings",
+            do="ALTER DATABASE haihe OWNER TO haihe lets the centre make its tables",
         ) from None
 
 

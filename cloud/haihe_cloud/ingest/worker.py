@@ -2,7 +2,6 @@
 
 import logging
 import random
-import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -17,6 +16,7 @@ from haihe_contract.receipt import sign
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Registry
+from haihe_cloud.database import DatabaseAway, DatabaseError
 from haihe_cloud.ledger.arrival import Arrival, Refusal
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.limits import BACKOFF_CAP_S, ROUND_MESSAGES, ROUND_READINGS
@@ -225,7 +225,7 @@ class Worker:
         def judge() -> Verdict:
             try:
                 return admit(message.topic, message.payload, known, dictionary)
-            except sqlite3.OperationalError:
+            except DatabaseError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a message does to our code, the next ones matter
                 _log.exception("a message on %s cannot be judged", message.topic)
@@ -283,13 +283,16 @@ class Worker:
         """Send receipts that are owed, prune the log from time to time."""
         if self._owe_all.is_set():
             self._owe_all.clear()
-            self._owed |= {station.code for station in self._registry.stations()} & set(self._ledger.last_heard())
+            self._owed |= self._until_it_works("database", self._heard)
         if self._owed:
             self._until_it_works("database", self._state_receipts)
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
             self._pruned_ms = now_ms
             self._until_it_works("database", self._ledger.prune)
+
+    def _heard(self) -> set[str]:
+        return {station.code for station in self._registry.stations()} & set(self._ledger.last_heard())
 
     def _until_it_works(self, engine: str, act: Callable[[], _T]) -> _T:
         """Try until the engine answers; the pause grows to the cap and is drawn, so that many do not meet.
@@ -301,9 +304,7 @@ class Worker:
         while True:
             try:
                 result = act()
-            except (StoreAway, sqlite3.OperationalError) as error:
-                if isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode == sqlite3.SQLITE_ERROR):
-                    raise  # our own SQL is wrong
+            except (StoreAway, DatabaseAway) as error:
                 self.trouble = f"{engine}: {error}"
                 _log.warning("%s, the round waits", self.trouble)
                 if self._stop.wait(self._chance.uniform(0, pause)):
