@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,36 +32,41 @@ def postgresql() -> Iterator["Postgresql"]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def open_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenDatabase]:
+def way_to(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Callable[[], Database]]]:
+    """By its name, how a database of this test is opened; the way can be handed to another process."""
+    if request.param == "sqlite":
+        yield lambda name: partial(SqliteDatabase, tmp_path / f"{name}.db")
+        return
+    from haihe_cloud.sql.postgresql import PostgresqlDatabase
+
+    server: Postgresql = request.getfixturevalue("postgresql")
+    test = next(_count)
+    schemas: set[str] = set()
+
+    def way(name: str) -> Callable[[], Database]:
+        schema = f"{name}_{test}"  # an area of its own, made faster than a database
+        if schema not in schemas:
+            server.ask(f"CREATE SCHEMA {schema}")
+            schemas.add(schema)
+        return partial(PostgresqlDatabase, server.conninfo(schema), server.password)
+
+    yield way
+    for schema in schemas:
+        server.ask(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.fixture
+def open_database(way_to: Callable[[str], Callable[[], Database]]) -> Iterator[OpenDatabase]:
     """Opens the test's database again and again, as restarted or further processes do; other names, other databases."""
     opened: list[Database] = []
-    schemas: set[str] = set()
-    if request.param == "sqlite":
-
-        def make(name: str) -> Database:
-            return SqliteDatabase(tmp_path / f"{name}.db")
-    else:
-        from haihe_cloud.sql.postgresql import PostgresqlDatabase
-
-        server: Postgresql = request.getfixturevalue("postgresql")
-        test = next(_count)
-
-        def make(name: str) -> Database:
-            schema = f"{name}_{test}"  # an area of its own, made faster than a database
-            if schema not in schemas:
-                server.ask(f"CREATE SCHEMA {schema}")
-                schemas.add(schema)
-            return PostgresqlDatabase(server.conninfo(schema), server.password)
 
     def open_(name: str = "haihe") -> Database:
-        opened.append(make(name))
+        opened.append(way_to(name)())
         return opened[-1]
 
     yield open_
     for each in opened:
         each.close()
-    for schema in schemas:
-        server.ask(f"DROP SCHEMA {schema} CASCADE")
 
 
 @pytest.fixture

@@ -228,7 +228,9 @@ class PostgresqlDatabase(Database):
         self._connections.close()
 
     def _schema(self, connection: Connection) -> int:
-        if connection.execute("SELECT to_regclass('meta')").fetchone()[0] is None:
+        # A query of the catalogue: to_regclass() may still remember from before the lock that there was none.
+        there = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname=current_schema() AND tablename='meta'"
+        if connection.execute(there).fetchone() is None:
             return 0
         row = connection.execute("SELECT value FROM meta WHERE name='schema'").fetchone()
         return int(row[0]) if row else 0
