@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from haihe_contract.errors import FieldError
 
@@ -36,17 +37,37 @@ def open_database(settings: Settings) -> Database:
         ) from None
 
 
-def _open_server(chosen: PostgresqlDatabase) -> Database:
-    password = read_secret(chosen.password_file, "the password of the database", 1) if chosen.password_file else None
+def check_database(settings: Settings) -> None:
+    """Whether the settings of the database can be right, without asking a server.
+
+    Raises:
+        FieldError: when its password cannot be read, its conninfo cannot be right, or the driver is not installed.
+    """
+    if isinstance(settings.database, PostgresqlDatabase):
+        _password(settings.database)
+        _driver().parse(settings.database.conninfo)
+
+
+def _driver() -> ModuleType:
     try:
-        from .sql.postgresql import PostgresqlDatabase as Server  # only who uses it needs libpq
+        from .sql import postgresql  # only who uses it needs libpq
     except ImportError as error:
         raise FieldError(
             f"the driver for PostgreSQL cannot be used: {error}",
-            do="pip install 'haihe[cloud]', or database: {kind: sqlite}",
+            where="database.kind of the settings",
+            do="pip install 'haihe[cloud]' installs it; kind: sqlite needs none",
         ) from None
+    return postgresql
+
+
+def _password(chosen: PostgresqlDatabase) -> str | None:
+    return read_secret(chosen.password_file, "the password of the database", 1) if chosen.password_file else None
+
+
+def _open_server(chosen: PostgresqlDatabase) -> Database:
+    password = _password(chosen)
     try:
-        return Server(chosen.conninfo, password)
+        opened: Database = _driver().PostgresqlDatabase(chosen.conninfo, password)
     except DatabaseAway as error:
         raise FieldError(
             f"the database cannot be reached: {error}",
@@ -59,6 +80,7 @@ def _open_server(chosen: PostgresqlDatabase) -> Database:
             where="database.conninfo of the settings",
             do="ALTER DATABASE haihe OWNER TO haihe lets the centre make its tables",
         ) from None
+    return opened
 
 
 def open_store(settings: Settings) -> Store:

@@ -166,6 +166,36 @@ class _Connection:
         return str(self._raw.info.parameter_status("server_encoding"))
 
 
+def parse(conninfo: str) -> dict[str, Any]:
+    """What a conninfo says, by keyword.
+
+    Raises:
+        FieldError: when it is none, names no database, or has a password in it.
+    """
+    where = "database.conninfo of the settings"
+    try:
+        told = {name: value for name, value in conninfo_to_dict(conninfo).items() if value is not None}
+    except psycopg.ProgrammingError as error:
+        raise FieldError(
+            f"the connection to the database is written wrongly: {' '.join(str(error).split())}",
+            where=where,
+            do="write for example host=db1,db2 dbname=haihe user=haihe sslmode=verify-full",
+        ) from None
+    if "password" in told:
+        raise FieldError(
+            "a password stands in the settings, where everybody can read it",
+            where=where,
+            do="write it into a file and name that as database.password_file",
+        )
+    if not told.keys() & {"dbname", "service"}:
+        raise FieldError(
+            "the connection names no database",
+            where=where,
+            do="write for example host=db1,db2 dbname=haihe user=haihe sslmode=verify-full",
+        )
+    return told
+
+
 class PostgresqlDatabase(Database):
     """A database of its own on a PostgreSQL server; several hosts may be named.
 
@@ -178,19 +208,14 @@ class PostgresqlDatabase(Database):
         password: for the user, where the server asks for one.
 
     Raises:
-        FieldError: when the text is no conninfo, the database cannot hold our text, or was written by a newer version.
+        FieldError: when the conninfo cannot be right (:func:`parse`), the database cannot hold every text, or was
+            written by a newer version.
         DatabaseAway: when the server cannot be reached now.
     """
 
     def __init__(self, conninfo: str, password: str | None = None) -> None:
-        try:
-            told = {name: value for name, value in conninfo_to_dict(conninfo).items() if value is not None}
-        except psycopg.ProgrammingError as error:
-            raise FieldError(
-                f"the connection to the database is written wrongly: {str(error).strip()}",
-                where="database.conninfo of the settings",
-                do="host=db1,db2 dbname=haihe user=haihe",
-            ) from None
+        self.conninfo = conninfo
+        told = parse(conninfo)
         self.where = " ".join(
             f"{name}={told[name]}" for name in ("host", "hostaddr", "port", "dbname", "user") if name in told
         )

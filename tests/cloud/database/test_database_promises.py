@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from haihe_cloud.database import Database, DatabaseAway, DatabaseError
-from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.arrival import Refusal
+from haihe_cloud.ledger.ledger import Ledger
 from haihe_contract.errors import FieldError
 from haihe_contract.ranges import RangeSet
 
@@ -64,19 +64,29 @@ def test_others_see_nothing_of_a_transaction_before_its_end_and_nothing_of_a_bro
 
 def test_a_wrong_statement_is_never_taken_for_a_database_that_is_away(database: Database) -> None:
     say(database, 1)
-    for wrong in ("SELECT nothing FROM nowhere", "INSERT INTO meta VALUES('word', 2)"):
-        with pytest.raises(DatabaseError) as caught, database.transaction() as connection:
+
+    def do(wrong: str) -> None:
+        with database.transaction() as connection:
             connection.execute("UPDATE meta SET value=9 WHERE name='word'")
             connection.execute(wrong)
+
+    for wrong in ("SELECT nothing FROM nowhere", "INSERT INTO meta VALUES('word', 2)"):
+        with pytest.raises(DatabaseError) as caught:
+            do(wrong)
         assert not isinstance(caught.value, DatabaseAway)
     assert word(database) == 1
 
 
 def test_a_transaction_within_a_transaction_is_a_fault_and_leaves_nothing(database: Database) -> None:
     say(database, 1)
-    with pytest.raises(DatabaseError), database.transaction() as connection:
-        connection.execute("UPDATE meta SET value=2 WHERE name='word'")
-        say(database, 3)
+
+    def nest() -> None:
+        with database.transaction() as connection:
+            connection.execute("UPDATE meta SET value=2 WHERE name='word'")
+            say(database, 3)
+
+    with pytest.raises(DatabaseError):
+        nest()
     assert word(database) == 1
     say(database, 4)
     assert word(database) == 4
@@ -86,14 +96,16 @@ def test_processes_that_start_together_make_the_schema_once(way_to: Callable[[st
     way = way_to("fresh")
     together = threading.Barrier(4)
 
-    def start() -> list[int]:
+    def start(_: int) -> int | None:
         together.wait()
         opened = way()
+        say(opened, 5)
+        found = word(opened)
         opened.close()
-        return [1]
+        return found
 
     with ThreadPoolExecutor(4) as pool:
-        assert sum((each.result() for each in [pool.submit(start) for _ in range(4)]), []) == [1] * 4
+        assert list(pool.map(start, range(4))) == [5] * 4
 
 
 def test_a_database_of_a_newer_version_is_refused_with_a_cure(open_database: OpenDatabase) -> None:
