@@ -15,8 +15,8 @@ USER = "haihe"
 _CONFIG = """
 listen_addresses = ''
 unix_socket_directories = '{directory}'
-fsync = off
-full_page_writes = off
+fsync = {durable}
+full_page_writes = {durable}
 max_connections = 60
 shared_buffers = 16MB
 wal_level = replica
@@ -48,19 +48,21 @@ class Postgresql:
 
     Args:
         of: the primary that this one follows as a standby; None for a new server.
+        password: of its only user; None draws one.
+        durable: on disk and flushed, as benchmarks need it; else as fast as it can be.
     """
 
-    def __init__(self, of: "Postgresql | None" = None) -> None:
+    def __init__(self, of: "Postgresql | None" = None, *, password: str | None = None, durable: bool = False) -> None:
         self._programs = programs()
         # In memory where there is room; pytest's own directories are closed to other users.
-        memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES_MIN
+        memory = not durable and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES_MIN
         self._root = Path(tempfile.mkdtemp(prefix="haihe-pg-", dir=_MEMORY if memory else None))
         self._data = self._root / "data"
         self._as: dict[str, object] = {}
         if os.geteuid() == 0:
             shutil.chown(self._root, "nobody", "nogroup")
             self._as = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-        self.password = of.password if of else secrets.token_hex(8)
+        self.password = of.password if of else password or secrets.token_hex(8)
         self._process: subprocess.Popen[bytes] | None = None
         if of is None:
             secret = self._root / "password"
@@ -70,7 +72,7 @@ class Postgresql:
         else:
             self._run("pg_basebackup", "-D", self._data, "-d", of.conninfo(), "-R", "--no-sync", "-c", "fast")
         with (self._data / "postgresql.conf").open("a") as conf:
-            conf.write(_CONFIG.format(directory=self._root))
+            conf.write(_CONFIG.format(directory=self._root, durable="on" if durable else "off"))
         self.start()
 
     @property
@@ -82,6 +84,10 @@ class Postgresql:
         """How to reach an area of this server, or of others besides it."""
         hosts = ",".join([self.directory, *more_hosts])
         return f"host={hosts} dbname=postgres user={USER} options='-c search_path={schema}'"
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start (again) and return when it answers."""
@@ -133,7 +139,7 @@ class Postgresql:
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _end(self, number: int) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.running:
             self._process.send_signal(number)
             self._process.wait(_PATIENCE_S)
 
