@@ -79,6 +79,7 @@ class _Connection:
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
+        self._warnings: list[str] = []
         self._raw = self._open()
         self._within = False
 
@@ -110,12 +111,16 @@ class _Connection:
         self._within = True
 
     def commit(self) -> None:
-        """Commit; durable when it returns."""
+        """Commit; durable when it returns, on the standbys too that the server is told to wait for."""
         # To the COMMIT of a failed transaction PostgreSQL answers with a rollback, and calls it no error.
         if self._raw.info.transaction_status is TransactionStatus.INERROR:
             raise DatabaseError("a statement of this transaction has failed, so nothing of it can be committed")
+        self._warnings.clear()
         self._plain("COMMIT")
         self._within = False
+        # Whoever cancels the wait for a standby gets a warning and no error, and the work stands on one machine only.
+        if self._warnings:
+            raise DatabaseAway(self._warnings[0])
 
     def rollback(self) -> None:
         """Undo what was not committed, by closing the connection if it must be."""
@@ -156,10 +161,15 @@ class _Connection:
             except psycopg.Error:
                 raw.close()
                 raise
+        raw.add_notice_handler(self._note)
         raw.adapters.register_dumper(int, Int8Dumper)  # one type for all integers: statements are planned once
         raw.adapters.register_dumper(bool, _Flag)
         raw.adapters.register_dumper(str, _Text)
         return raw
+
+    def _note(self, notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            self._warnings.append(f"{notice.message_primary} {notice.message_detail or ''}".strip())
 
     def encoding(self) -> str:
         """Of the database's text."""

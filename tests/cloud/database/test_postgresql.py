@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.database import Database, DatabaseAway
+from haihe_cloud.ingest import worker
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.worker import Worker
 from haihe_cloud.ledger.arrival import ArrivalEntry
@@ -217,6 +218,32 @@ def test_what_was_acknowledged_is_on_the_standby_that_takes_over(tmp_path: Path)
         database.close()
         standby.remove()
         primary.remove()
+
+
+def test_a_standby_that_is_waited_for_in_vain_is_named_and_nothing_is_acknowledged_even_when_somebody_cancels(
+    centre: Centre, postgresql: "Postgresql", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_SLOW_MS", 300)
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event='SyncRep' AND query='COMMIT'"
+    centre.say(2)
+    wait_for(centre.caught_up, "the first batches are taken")
+    postgresql.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    postgresql.ask("SELECT pg_reload_conf()")
+    try:
+        wait_for(lambda: postgresql.ask("SHOW synchronous_standby_names") == [("nobody",)], "it is set")
+        centre.say(2)
+        wait_for(lambda: postgresql.ask(waits), "a commit waits for the standby")
+        wait_for(lambda: centre.worker.trouble.startswith("database: no answer"), "the fault is named")
+        postgresql.ask(f"SELECT pg_cancel_backend(pid) FROM ({waits}) AS waiting")
+        wait_for(lambda: "replicat" in centre.worker.trouble, "the cancelled wait is a fault")
+        wait_for(lambda: postgresql.ask(waits), "the work is done again, and waits again")
+        assert len(centre.acknowledged) == 2
+    finally:
+        postgresql.ask("ALTER SYSTEM RESET synchronous_standby_names")
+        postgresql.ask("SELECT pg_reload_conf()")
+    wait_for(centre.caught_up, "everything is taken", 20)
+    wait_for(lambda: not centre.worker.trouble, "the fault is over")
+    assert centre.held() == RangeSet.of((1, 4))
 
 
 def test_a_commit_is_durable_whatever_the_servers_own_setting_is(open_here: Open, postgresql: "Postgresql") -> None:
