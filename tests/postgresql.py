@@ -19,6 +19,7 @@ fsync = {durable}
 full_page_writes = {durable}
 max_connections = 60
 shared_buffers = 16MB
+dynamic_shared_memory_type = mmap
 wal_level = replica
 max_wal_senders = 4
 """
