@@ -269,6 +269,19 @@ def test_a_gap_record_that_is_freed_itself_leaves_its_numbers_named(tmp_path: Pa
     assert named.covers(gone)
 
 
+def test_an_opening_says_which_older_lines_are_still_here(tmp_path: Path) -> None:
+    lines = []
+    for _ in range(70):
+        journal = start(tmp_path)
+        lines.append((journal.line, 1, 3))
+        journal.append(group(1))
+        journal.close()
+    opened = everything(last := start(tmp_path), last.line)[1]
+    assert isinstance(opened, Opened)
+    assert opened.lines == lines[:5:-1]
+    assert opened.more_lines == 6
+
+
 def test_a_start_that_was_cut_short_does_not_hide_the_line_before_it(tmp_path: Path) -> None:
     first = start(tmp_path)
     first.append(group(1))
