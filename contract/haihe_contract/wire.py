@@ -14,7 +14,7 @@ import msgspec
 
 from .errors import must
 from .ranges import EMPTY, RangeSet
-from .record import Dictionary, Event, Readings, Record, Summary
+from .record import Dictionary, Event, Readings, Record
 from .topic import is_station, station_number, station_of_number
 from .varint import Malformed, Reader, put
 from .wire_body import decode_body, encode_body
@@ -214,8 +214,6 @@ def _needs_dictionary(batch: Batch) -> bool:
             needed = True
         elif isinstance(body, Event):
             needed = needed or body.series >= 0
-        elif isinstance(body, Summary):
-            needed = needed or (body.line == batch.line and bool(body.series))
     return needed
 
 

@@ -5,7 +5,7 @@ It belongs to the version of the wire and never changes with it: not with the re
 
 PRESET = b" ".join(
     b"""
-    counters_forgotten journal_damaged no_space_or_damaged damaged thinned stopped file line why bus
+    counters_forgotten journal_damaged journal_salvaged unreadable memory_full no_space thinned stopped file why bus
     level_cleared level_raised unverified datum threshold level
     water_level distance period_rain accumulated_rain rain_intensity evaporation flow velocity
     water_temperature air_temperature relative_humidity air_pressure wind_speed wind_direction soil_moisture

@@ -143,6 +143,26 @@ CHINESE = {
     "{instrument} {point}: {before} before, {after} now (read back)": (
         "{instrument} {point}：原为 {before}，现为 {after}（已回读核对）"
     ),
+    "instead of both; points of one group are written in one request": "代替以上两项；同组参数在一次请求中写入",
+    "give either --point and --value, or --set POINT=VALUE": "请用 --point 与 --value，或者用 --set 参数=值",
+    "{text} is no POINT=VALUE, for example setpoint=0.25": "{text} 不是“参数=值”，例如 setpoint=0.25",
+    "{point} is given twice": "{point} 给了两次",
+    # command
+    "send an instrument a command, where profile and site file allow it": (
+        "向仪器发送命令（须型号文件与配置文件均允许）"
+    ),
+    "name of the command in the profile (left out: which there are)": "型号文件中的命令名称（不写则列出全部命令）",
+    "{instrument}: {command} was sent ({does})": "{instrument}：命令 {command} 已发送（{does}）",
+    "confirmed": "仪器已确认",
+    "unanswered": "仪器不应答（该命令本来如此）",
+    "it is obeyed once the reply has been given": "仪器应答之后生效",
+    "it is obeyed only after the instrument has been started again": "仪器重新启动后才生效",
+    "the profile {profile} has no commands": "型号文件 {profile} 没有命令",
+    "command": "命令",
+    "here": "本站",
+    "what it does": "作用",
+    "enabled": "已启用",
+    "not enabled in the site file": "配置文件未启用",
     # digital lines
     "chip {chip}: {why}": "开关量芯片 {chip}：{why}",
     "chip {chip}: there is no line {line}; see gpioinfo": "开关量芯片 {chip}：没有线 {line}；请看 gpioinfo",
@@ -295,6 +315,23 @@ SITE_FAULTS = {
     "size: at least 1MiB is needed": "size：至少需要 1MiB",
     "point {point} of {profile} is not sure: {why}": "{profile} 的点位 {point} 未经证实：{why}",
     "bus: {bus} is set to {ours}; a new {profile} has {theirs}": "bus：{bus} 设为 {ours}；新的 {profile} 为 {theirs}",
+    "writable: {profile} does not let {word} be written": "writable：{profile} 不允许写 {word}",
+    "writable: {profile} does not let {word} be written; it lets no point be written": (
+        "writable：{profile} 不允许写 {word}；它没有可写的点位"
+    ),
+    "group: points of a group are written by function 16, not {function}": (
+        "group：同组参数须用功能码 16 写入，不能用 {function}"
+    ),
+    "group: {point} is written at {at}, not beside {before} ({start}, length {n}); {group} cannot be one request": (
+        "group：{point} 写在 {at}，不与 {before}（{start}，长度 {n}）相邻；{group} 无法在一次请求中写入"
+    ),
+    "group: {group} has {n} registers; one request writes at most {most}": (
+        "group：{group} 有 {n} 个寄存器；一次请求最多写 {most} 个"
+    ),
+    "clears: there is no point {word}": "clears：没有点位 {word}",
+    "steps: nothing is sent": "steps：没有发送任何内容",
+    "commands: {profile} has no command {word}": "commands：{profile} 没有命令 {word}",
+    "commands: {profile} has no command {word}; it has none": "commands：{profile} 没有命令 {word}；它没有任何命令",
     "{key}: there is no file {file} yet": "{key}：还没有文件 {file}",
     "profile: {word} lies in a file named {file}; they must agree": "profile：{word} 所在文件名为 {file}；两者必须一致",
     "unit: {unit} lies outside units {units}": "unit：{unit} 不在 units {units} 之内",

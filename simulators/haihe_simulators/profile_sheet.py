@@ -41,7 +41,11 @@ class Conduct(NamedTuple):
         measures: names of points that are worth nothing before a measurement has ended.
         measure_s: how long a measurement takes after that command.
         orders: ``(function, address)`` of every command it knows.
-        writable: address that is written, to address that is read, for registers that can be set.
+        writable: function and address that is written, to table and address that is read, for every register that
+            can be set.
+        groups: first register and number of registers of what is written in one request or not at all.
+        mute: ``(function, address)`` of every command that it obeys in silence.
+        clears: names of counters that a command sets to 0, by its last ``(function, address)``.
     """
 
     holes: str = "exception"
@@ -55,6 +59,9 @@ class Conduct(NamedTuple):
     measure_s: float = 0.0
     orders: frozenset[tuple[int, int]] = frozenset()
     writable: Mapping[tuple[int, int], tuple[str, int]] = {}  # noqa: RUF012 - nobody writes into it
+    groups: frozenset[tuple[int, int]] = frozenset()
+    mute: frozenset[tuple[int, int]] = frozenset()
+    clears: Mapping[tuple[int, int], tuple[str, ...]] = {}  # noqa: RUF012 - nobody writes into it
 
 
 class Sheet(NamedTuple):
@@ -201,11 +208,45 @@ def _conduct(document: Mapping[str, Any], points: list[dict[str, Any]], usual: M
         wait_ms / 1000,
         orders,
         {
-            (int(rule["function"]), int(rule.get("at", point["at"]))): (str(point.get("table", "holding")), point["at"])
+            (int(rule["function"]), _written_at(point) + shift): (
+                str(point.get("table", "holding")),
+                point["at"] + shift,
+            )
             for point in points
             if (rule := point.get("writable"))
+            for shift in range(_words(point))
         },
+        _groups(points),
+        frozenset((int(each["function"]), int(each["at"])) for each in sends + commands if each.get("unanswered")),
+        _clears(document),
     )
+
+
+def _written_at(point: Mapping[str, Any]) -> int:
+    return int(point["writable"].get("at", point["at"]))
+
+
+def _words(point: Mapping[str, Any]) -> int:
+    form = str(point.get("as", "u16"))
+    return int(point.get("registers") or 0) or (struct.calcsize(FORMS[form]) // 2 if form in FORMS else 1)
+
+
+def _groups(points: list[dict[str, Any]]) -> frozenset[tuple[int, int]]:
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for point in points:
+        group = (point.get("writable") or {}).get("group")
+        if group:
+            spans.setdefault(str(group), []).append((_written_at(point), _words(point)))
+    return frozenset((min(at for at, _ in span), sum(words for _, words in span)) for span in spans.values())
+
+
+def _clears(document: Mapping[str, Any]) -> dict[tuple[int, int], tuple[str, ...]]:
+    found = {}
+    for command in document.get("commands") or ():
+        sends = [step["send"] for step in command["steps"] if "send" in step]
+        if command.get("clears"):
+            found[int(sends[-1]["function"]), int(sends[-1]["at"])] = tuple(map(str, command["clears"]))
+    return found
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def groups(draw: st.DrawFn) -> Readings:
 small = st.integers(0, 2**40)
 plain = st.floats(allow_nan=False)
 extremes = st.tuples(small, plain, small, st.integers(0, 6))
-summaries = st.builds(SeriesSummary, small, small, small, plain, extremes, extremes, small, small)
+summaries = st.builds(SeriesSummary, st.text(max_size=9), small, small, plain, extremes, extremes, small, small)
 ranges = st.lists(st.tuples(small, small), max_size=3)
 from_the_future = st.lists(st.one_of(small, st.text(max_size=9)), max_size=4).map(lambda more: [12, *more])
 bodies = st.one_of(

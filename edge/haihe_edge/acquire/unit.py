@@ -1,5 +1,8 @@
 """One instrument on its bus: what it is asked, what it said, how long it is waited for."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason
@@ -15,14 +18,15 @@ from .follow import follow
 from .group import InstrumentState, Sample
 from .identity import Identity
 from .line import BusDown
-from .modbus import ExchangeError, Refused, Request, Write
+from .modbus import ExchangeError, Refused, Request, Unsent, Write
 from .outage import Told
 from .patience import Patience
 from .plan import telling_read
 from .recipe import answered, questions, recipe
 from .schedule import probe_wait_ms
-from .write import Rates, Setting, Written, write_point
+from .write import Ask, reading
 
+_T = TypeVar("_T")
 _NOT_THERE_CODES = (1, 2, 3)
 """Exceptions by which an instrument says that it has no such function, register or length of a read."""
 _WAIT_CODES = (5, 6)
@@ -105,15 +109,25 @@ class Unit(AskedUnit):
             self.state.error = self.identity.error or self.state.error
         return self.identity.marked(samples)
 
-    async def write(self, setting: Setting, rates: Rates) -> Written:
-        """Set a point; must be done between two polls.
+    async def obey(self, where: str, job: Callable[[Ask], Awaitable[_T]], *, once: bool = False) -> _T:
+        """Have a person's wish done, if this is the instrument that is meant; between two polls only.
+
+        Args:
+            where: for whoever is refused.
+            job: does it with exchanges that raise :class:`ExchangeError`.
+            once: no read is asked again either, however busy the instrument is.
 
         Raises:
-            FieldError: when it was refused or not obeyed.
+            FieldError: when it is not done; and what the job raises.
         """
         self._probe = None
-        where = f"instrument {setting.instrument}, point {setting.point}"
-        if self.identity.is_due and (failure := await self._recognise()) is not None:
+        try:
+            if self._sleeps():
+                await self._wake_up()
+            failure = await self._recognise() if self.identity.is_due else None
+        except BusDown as down:
+            failure = down
+        if failure is not None:
             raise FieldError(
                 f"it does not say who it is: {failure}", where=where, do="nothing was written; read it first"
             )
@@ -121,12 +135,24 @@ class Unit(AskedUnit):
             raise FieldError(error[0].format(**error[1]), where=where, do="nothing was written; mend that first")
 
         async def ask(request: Request | Write) -> bytes:
-            answer = await self._ask(request)
+            try:
+                await self._settle_doubt()
+            except ExchangeError as doubt:
+                raise Unsent(doubt.reason, doubt.sentence, **doubt.facts) from doubt
+            answer = await self._ask(request, once=once)
             if isinstance(answer, ExchangeError):
                 raise answer
             return answer
 
-        return await write_point(setting, ask, rates, self._clock)
+        return await job(ask)
+
+    async def _wake_up(self) -> None:
+        """Ask something harmless whose answer nobody needs."""
+        wake = self._recipe.wake
+        harmless = next((each for each in self._profile.points if not each.read_clears), None)
+        if wake is not None and harmless is not None:
+            await self._ask(reading(self._profile, self._unit, harmless))
+            await self._clock.sleep(wake.wait_ms / 1000)
 
     async def _poll(self) -> list[Sample]:
         if self._variant_is_open or self.identity.is_due or not self._recipe.is_plain:
@@ -187,10 +213,10 @@ class Unit(AskedUnit):
         wake, asked_ms = self._recipe.wake, self._asked_ms
         return wake is not None and (asked_ms is None or self._clock.monotonic_ms() - asked_ms >= wake.after_ms)
 
-    async def _ask(self, request: Request | Write) -> bytes | ExchangeError:
+    async def _ask(self, request: Request | Write, *, once: bool = False) -> bytes | ExchangeError:
         try:
             await self._settle_doubt()
-            return await self._exchange_when_ready(request)
+            return await self._exchange_when_ready(request, once=once)
         except BusDown:
             raise
         except Refused as refusal:
@@ -201,18 +227,18 @@ class Unit(AskedUnit):
                 self._doubt_ms = self._clock.monotonic_ms()
             return error
 
-    async def _exchange_when_ready(self, request: Request | Write) -> bytes:
+    async def _exchange_when_ready(self, request: Request | Write, *, once: bool) -> bytes:
         """Who says "busy" or "still working" is asked again, for as long as an answer may take anyway.
 
         Not after a command, nor for what a read clears: whether it was carried out is not known then.
         """
         pause_ms = max(limits.BUSY_PAUSE_MS, self._profile.pause_ms)
         until = self._clock.monotonic_ms() + self._profile.answer_ms.most
+        once = once or isinstance(request, Write) or request in self._clearing or self._profile.retry is not None
         while True:
             try:
                 return await self._exchange(request)
             except Refused as refusal:
-                once = isinstance(request, Write) or request in self._clearing or self._profile.retry is not None
                 if once or refusal.code not in _WAIT_CODES or self._clock.monotonic_ms() + pause_ms > until:
                     raise
             await self._clock.sleep(pause_ms / 1000)
@@ -249,8 +275,9 @@ class Unit(AskedUnit):
             pause = max(pause, self._profile.pause_after_write_ms)
         self._wrote = isinstance(request, Write)
         self._asked_ms = self._clock.monotonic_ms()
+        wait = self._profile.answer_ms.most if isinstance(request, Write) else self._wait_ms()
         try:
-            answer = await self._bus.exchange(request, self._wait_ms(), pause)
+            answer = await self._bus.exchange(request, wait, pause)
         except ExchangeError as error:
             if error.reason is Reason.TIMEOUT:
                 self._patience.missed()

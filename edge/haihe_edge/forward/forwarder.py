@@ -246,7 +246,16 @@ class Forwarder:
             for kind in ("receipt", "receipts"):
                 self._troubles.pop(kind, None)
             self.outbox.heard_receipt(now)
-            if self.held.take(receipt):
+            epoch = self.held.epoch
+            try:
+                voided = self.held.take(receipt)
+            except OSError as error:
+                why = f"the centre's new epoch cannot be kept: {error.strerror} ({error.filename})"
+                self._troubles["receipt"] = why
+                self.outbox.void()
+                self._receipted()
+                continue
+            if voided or self.held.epoch != epoch:
                 self.outbox.void()
             for line, numbers in self.held.lines.items():
                 self.outbox.settled(line, numbers, now)

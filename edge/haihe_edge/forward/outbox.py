@@ -329,6 +329,8 @@ class Outbox:
             return None
         for line in reversed(self._here):  # the newest alarm is the one to act on
             numbers = self._urgent.get(line, EMPTY)
+            if line != self.line and now_ms < self._settle_until_ms:
+                continue  # of an earlier run: the retained receipt may well cover it
             if numbers:
                 numbers = (numbers & self._offered(line)).head(ALARM_RECORDS_MAX)
             if numbers:

@@ -144,11 +144,14 @@ class Archive:
                 self._indexed.popleft().forget_frames()
         return records, before - segment.numbers
 
-    def next_change(self, settled: Mapping[int, RangeSet], now_ms: int, *, can_thin: bool = True) -> Change | None:
-        """The mildest way to gain space, prepared; nothing is changed yet."""
+    def next_change(
+        self, settled: Mapping[int, RangeSet], now_ms: int, *, can_thin: bool = True, besides: Segment | None = None
+    ) -> Change | None:
+        """The mildest way to gain space, prepared; nothing is changed yet. ``besides``: a file to leave alone."""
         held = [
             space.Held(each.name, each.line, each.numbers, each.readings, each.urgent, each.flood, each.size)
             for each in self.segments
+            if each is not besides
         ]
         step = space.next_step(held, settled, can_thin=can_thin)
         if step is None:

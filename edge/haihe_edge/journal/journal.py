@@ -6,31 +6,29 @@ starts a new line and never touches older files, so there is nothing that a data
 
 import errno
 import threading
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError, must
 from haihe_contract.quality import PASS_MARK, Flag, Reason, mark, unmark
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Body, Dictionary, Event, Opened, Readings, Record
+from msgspec import structs
 
-from .archive import Archive, Change, Fault
+from .archive import Archive, Fault
 from .disk import Disk
 from .recent import Recent
 from .reserve import Reserve
-from .segment import Segment, SegmentDamaged, segment_name
-from .space import Way
+from .room import FULL, Room
+from .segment import Segment
+from .tail import Tail
 from .thin import gaps
-from .writing import OpenSegment
 
 DICTIONARY_NUMBER = 2
-SEGMENT_BYTES_MAX = 4 * 1024 * 1024
-SEGMENT_BYTES_MIN = 32 * 1024
-SEGMENTS_PER_JOURNAL = 64
 PENDING_RECORDS_MAX = 50_000
+OPENING_LINES_MAX = 64
 _DICTIONARY_ONLY = RangeSet.of((DICTIONARY_NUMBER, DICTIONARY_NUMBER))  # every file of a line repeats it
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MISTAKES = {errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
 """Errors of whoever wrote the site file; with any other the station measures on and waits for its disk."""
 
@@ -63,9 +61,7 @@ class Journal:
 
     def __init__(self, disk: Disk, *, size: int, clock: Clock) -> None:
         self.size = size
-        self.segment_bytes = max(SEGMENT_BYTES_MIN, min(SEGMENT_BYTES_MAX, size // SEGMENTS_PER_JOURNAL))
         self.clock = clock
-        self.line = 0
         self.trouble = ""
         self.dropped = 0
         self.flood = False
@@ -74,22 +70,18 @@ class Journal:
         self._lock = threading.RLock()  # over the files
         self._numbering = threading.RLock()  # over what waits; never held while the disk works
         self._archive = Archive(disk, size)
+        self._tail = Tail(disk, size, self._archive, clock)
         self._reserve = Reserve(disk)
-        self._open: OpenSegment | None = None
-        self._serial = 0
+        self._room = Room(self._archive, self._tail, self._reserve, clock)
         self._next = 1
         self._pending: list[Record] = []
         self._writing: list[Record] = []
-        self._due: Change | None = None
-        self._ahead: list[Record] = []
         self._settled: dict[int, RangeSet] = {}
         self._last_time: dict[int, int] = {}
         self._recent = Recent()
-        self._dictionary = Dictionary([])
         self._lost: dict[tuple[int, str], RangeSet] = {}
         self._surveyed = False
         self._disk_full = False
-        self._can_thin = True
 
     @classmethod
     def open(
@@ -124,7 +116,7 @@ class Journal:
         faults: list[Fault] = []
         try:
             disk.take()
-            faults, journal._serial = journal._archive.survey()
+            faults, journal._tail.serial = journal._archive.survey()
         except OSError as error:
             if error.errno in _MISTAKES:
                 raise FieldError(
@@ -136,9 +128,9 @@ class Journal:
         segments = journal._archive.segments
         # a start that was itself cut short left a line without numbers: the one before it is meant
         previous = next((each for each in reversed(segments) if each.numbers), None)
-        while journal.line == 0 or any(journal.line == old.line for old in segments):
-            journal.line = entropy()
-        journal._dictionary = dictionary
+        while journal._tail.line == 0 or any(journal.line == old.line for old in segments):
+            journal._tail.line = entropy()
+        journal._tail.dictionary = dictionary
         newest(max((segment.time_ms for segment in segments), default=0))
         first = opened(
             previous.line if previous else 0,
@@ -146,6 +138,7 @@ class Journal:
             previous.time_ms if previous else 0,
             previous is not None and previous.final,
         )
+        first = structs.replace(first, **journal._still_here())
         must(journal.append(first) == 1, "the first record of a line is its opening")
         must(journal.append(dictionary) == DICTIONARY_NUMBER, "the second is its dictionary")
         for fault in faults:
@@ -154,13 +147,23 @@ class Journal:
         journal.commit()
         return journal
 
+    def _still_here(self) -> dict[str, Any]:
+        """What the opening says of older lines: a line that it does not name is not waited for any more."""
+        older = [(each.line, each.first, each.last) for each in reversed(self.extents())]
+        return {"lines": older[:OPENING_LINES_MAX], "more_lines": max(0, len(older) - OPENING_LINES_MAX)}
+
+    @property
+    def line(self) -> int:
+        """Id of the line of this opening."""
+        return self._tail.line
+
     @property
     def head(self) -> int:
         """Highest durable number of this line."""
         return max((each.last for each in self._segments() if each.line == self.line), default=0)
 
     def _segments(self) -> list[Segment]:
-        return [*self._archive.segments, *([self._open] if self._open is not None else [])]
+        return [*self._archive.segments, *([self._tail.open] if self._tail.open is not None else [])]
 
     @property
     def files_freed(self) -> int:
@@ -170,7 +173,7 @@ class Journal:
     @property
     def waiting(self) -> int:
         """Records that are not durable yet."""
-        return len(self._pending) + len(self._writing) + len(self._ahead)
+        return len(self._pending) + len(self._writing) + len(self._room.ahead)
 
     def append(self, body: Body, *, urgent: bool = False) -> int:
         """Number a record. It is durable, and may leave, only after the next :meth:`commit`."""
@@ -224,17 +227,20 @@ class Journal:
                 self._reserve.keep()
             except OSError as error:
                 self._refused(error)
-                self._abandon()
+                self._tail.abandon()
                 return done
             self.trouble = ""
-            self._disk_full, self._can_thin = False, True
-            if self._open is not None and self._open.size >= self.segment_bytes:
-                self._seal(final=False)
+            self._disk_full = False
+            if self._tail.is_full:
+                try:
+                    self._tail.seal()
+                except OSError as error:
+                    self._refused(error)
             return done
 
     def _refused(self, error: OSError) -> None:
         self.trouble = f"{error.strerror or error} ({error.filename or self._disk.where()})"
-        self._disk_full = error.errno in _FULL
+        self._disk_full = error.errno in FULL
 
     def _write_pending(self, done: list[Record]) -> None:
         """Write what waits as one commit group.
@@ -257,45 +263,12 @@ class Journal:
         done += records
 
     def _write(self, records: list[Record]) -> None:
-        if self._open is None:
-            self._open = self._new_segment(records[0].number)
-        self._open.append(records, self.clock.now_ms(), flood=self.flood)
+        self._tail.write(records, flood=self.flood)
         self._recent.add(records)
-
-    def _new_segment(self, first: int) -> OpenSegment:
-        self._serial += 1
-        name = segment_name(self._serial, self.line, first)
-        return OpenSegment(self._disk, name, self.line, first, self.clock.now_ms(), self._dictionary)
-
-    def _seal(self, *, final: bool) -> None:
-        being_sealed = self._open
-        if being_sealed is None:
-            return
-        try:
-            self._archive.segments.append(being_sealed.seal(final=final))
-            self._open = None
-        except OSError as error:
-            self.trouble = f"{error.strerror or error} ({self._disk.where(being_sealed.name)})"
-            self._abandon()
-
-    def _abandon(self) -> None:
-        """Leave the file as it is: after a failed write or sync nobody knows what it holds until it is read."""
-        if self._open is None:
-            return
-        self._open.abandon()
-        try:
-            left = Segment(self._disk, self._open.name)
-            if left.numbers:
-                self._archive.segments.append(left)
-            else:
-                self._disk.unlink(left.name)
-        except (SegmentDamaged, OSError):
-            pass
-        self._open = None
 
     def _name_losses(self) -> None:
         """Append gap records for what is known to be gone and not named yet."""
-        if not self._surveyed and self._open is not None:  # at the second commit: by then the receipts are known
+        if not self._surveyed and self._tail.open is not None:  # at the second commit: by then the receipts are known
             self._surveyed = True
             for line, holes in self._archive.holes().items():
                 if line != self.line:
@@ -309,47 +282,33 @@ class Journal:
     def _make_room(self, done: list[Record]) -> None:
         """Thin and free old files so that the byte limit holds.
 
-        What says so is durable before anything goes: after a power cut in between the records are still there.
-
         Raises:
             OSError: when the disk refuses.
         """
         excess = self.bytes_used() + 512 + 64 * len(self._pending) - self.size
-        if self._disk_full and self._archive.bytes_used() > self.segment_bytes:  # others filled it: give up one file
-            excess = max(excess, self.segment_bytes)
-        while self._due is not None or excess > 0:
-            change = self._due or self._archive.next_change(self._settled, self.clock.now_ms(), can_thin=self._can_thin)
-            if change is None:
-                return
-            excess -= self._carry_out(change, done)
+        if (
+            self._disk_full and self._archive.bytes_used() > self._tail.segment_bytes
+        ):  # others filled it: give up one file
+            excess = max(excess, self._tail.segment_bytes)
 
-    def _carry_out(self, change: Change, done: list[Record]) -> int:
-        """Say it, do it; where the disk refuses, the same change is gone on with next time."""
-        if self._due is None:
-            self._due = change
-            with self._numbering:
-                waiting, self._pending = self._pending, []
-                for body in change.bodies:
-                    self.append(body)
-                self._ahead, self._pending = self._pending, waiting
-        if self._ahead:
-            if self._disk_full:
-                self._reserve.use()
-            self._write(self._ahead)
-            done += self._ahead
-            self._ahead = []
-        try:
-            gained = self._archive.carry_out(change)
-        except OSError as error:
-            if change.way is Way.DROP or change.way is Way.FREE or error.errno not in _FULL:
-                raise
-            self._can_thin, gained = False, 0  # no room for the copy: whole files must go
-        self._due = None
-        return gained
+        def say(records: list[Record]) -> None:
+            self._write(records)
+            done.extend(records)
+
+        self._room.make(excess, self._settled, disk_full=self._disk_full, number=self._number_ahead, say=say)
+
+    def _number_ahead(self, bodies: Sequence[Body]) -> list[Record]:
+        """Number records that are written before what waits."""
+        with self._numbering:
+            waiting, self._pending = self._pending, []
+            for body in bodies:
+                self.append(body)
+            ahead, self._pending = self._pending, waiting
+        return ahead
 
     def bytes_used(self) -> int:
         """Bytes of all files of the journal."""
-        return self._archive.bytes_used() + (self._open.size if self._open else 0) + self._reserve.bytes_used
+        return self._archive.bytes_used() + (self._tail.open.size if self._tail.open else 0) + self._reserve.bytes_used
 
     def extents(self) -> list[Extent]:
         """What is still here of every line, oldest line first."""
@@ -363,14 +322,14 @@ class Journal:
     def dictionary(self, line: int) -> Dictionary | None:
         """The dictionary of a line that is still here."""
         if line == self.line:
-            return self._dictionary  # without the lock: it is needed while the disk hangs, too
+            return self._tail.dictionary  # without the lock: it is needed while the disk hangs, too
         with self._lock:
             return self._archive.dictionary(line)
 
     def unkept(self) -> list[Record]:
         """What waits in memory for a disk that refuses or hangs, in order of number."""
         with self._numbering:
-            return [*self._ahead, *self._writing, *self._pending]
+            return [*self._room.ahead, *self._writing, *self._pending]
 
     def read(self, line: int, wanted: RangeSet, most_bytes: int = 1 << 20) -> list[Record]:
         """The wanted records that are here, in order, about so many bytes at most.
@@ -407,11 +366,10 @@ class Journal:
         with self._lock:
             self.commit()
             if self.waiting:
-                self._abandon()
+                self._tail.abandon()
             else:
                 try:
-                    self._open = self._open or self._new_segment(self._next)
+                    self._tail.finish(self._next)
                 except OSError as error:
-                    self.trouble = f"{error.strerror or error} ({error.filename or self._disk.where()})"
-                self._seal(final=True)
+                    self._refused(error)
             self._disk.leave()

@@ -6,7 +6,7 @@ from .disk import Disk
 
 RESERVE_BYTES = 64 * 1024
 _NAME = "reserve"
-_FREE_AGAIN = 8
+_FREE_AGAIN = 2
 """It is filled again once the file system has so many times its size left."""
 
 

@@ -48,9 +48,9 @@ silent: {after: 10min, severity: blue}
 class Centre:
     """Takes readings in and lets the alarm engine follow."""
 
-    def __init__(self, folder: Path, rules: Rules) -> None:
+    def __init__(self, database: Database, folder: Path, rules: Rules) -> None:
         self.clock = HandClock(T0)
-        self.database = Database(folder / "centre.db")
+        self.database = database
         self.store = SqliteStore(folder / "store.db")
         self.ledger = Ledger(self.database, centre="city", clock=self.clock)
         self.registry = Registry(self.database)
@@ -155,7 +155,7 @@ def rules() -> Rules:
 
 
 @pytest.fixture
-def centre(tmp_path: Path, rules: Rules) -> Iterator[Centre]:
-    made = Centre(tmp_path, rules)
+def centre(tmp_path: Path, database: Database, rules: Rules) -> Iterator[Centre]:
+    made = Centre(database, tmp_path, rules)
     yield made
     made.close()

@@ -1,7 +1,6 @@
 """Store, ledger, receipt, acknowledgement, in that order: a crash between any two only repeats."""
 
 import random
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,12 +8,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.admit.registry import Registry, Station
-from haihe_cloud.database import Database
+from haihe_cloud.database import DatabaseAway
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.worker import Stopped, Worker
 from haihe_cloud.ledger.arrival import Arrival, Refusal
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.limits import ROUND_READINGS
+from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.port import Refused, StoreAway
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import receipt as receipts
@@ -24,6 +24,7 @@ from haihe_contract.reading import Reading
 from haihe_contract.receipt import verify
 from haihe_contract.record import Dictionary, Event, Readings, Unread
 
+from tests.cloud.conftest import OpenDatabase
 from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, StillClock, data, gap
 
 OTHER = "31005651"
@@ -71,9 +72,7 @@ class FaultyLedger(Ledger):
         self.before()
         if self.busy:
             self.busy -= 1
-            error = sqlite3.OperationalError("database is locked")
-            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-            raise error
+            raise DatabaseAway("database is locked")
         if self.crash == "before the ledger":
             raise Crash
         deferred = super().take(arrivals, refusals)
@@ -85,8 +84,8 @@ class FaultyLedger(Ledger):
 class Centre:
     """The parts of a centre around a worker; ``restart`` makes new ones over the same files."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, open_database: OpenDatabase) -> None:
+        self._directory, self._open_database = directory, open_database
         self.key = Ed25519PrivateKey.generate()
         self.published: list[tuple[str, bytes]] = []
         self.acknowledged: list[str] = []
@@ -99,7 +98,7 @@ class Centre:
     def start(self) -> None:
         clock = StillClock()
         self.stop = threading.Event()
-        self.database = Database(self._directory / "haihe.db")
+        self.database = self._open_database()
         self.store = FaultyStore(self._directory / "series.db")
         self.ledger = FaultyLedger(self.database, centre="haihe", clock=clock)
         self.registry = Registry(self.database)
@@ -147,8 +146,8 @@ class Centre:
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
-    made = Centre(tmp_path)
+def centre(tmp_path: Path, open_database: OpenDatabase) -> Iterator[Centre]:
+    made = Centre(tmp_path, open_database)
     yield made
     made.close()
 
@@ -224,7 +223,8 @@ def test_a_busy_database_is_waited_for(centre: Centre) -> None:
     assert centre.acknowledged == ["m"]
 
 
-def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_before(centre: Centre) -> None:
+def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_before(tmp_path: Path) -> None:
+    centre = Centre(tmp_path, lambda: SqliteDatabase(tmp_path / "haihe.db"))
     connection = centre.database.connection()
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count={pages}")
@@ -244,6 +244,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_before(centre: Ce
     assert len(tries) >= 3
     assert centre.acknowledged == ["m"]
     assert centre.ledger.lines(STATION)[0].held == RangeSet.of((2, 2), (10, 89))
+    centre.close()
 
 
 def test_rows_that_the_store_never_takes_go_to_quarantine_and_their_numbers_are_refused(centre: Centre) -> None:

@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from haihe_cloud.admit.pki import load_receipt_key
@@ -24,6 +24,9 @@ from tests.cloud.samples import LEVEL, LINE, STATION, data
 from tests.conftest import CENTRE, PATIENCE_S, Broker, Pki, Voice, free_port, wait_for
 from tests.influx import ORG, influx_or_skip
 
+if TYPE_CHECKING:
+    from tests.postgresql import Postgresql
+
 Speak = Callable[[str], Voice]
 _COMMAND = [sys.executable, "-m", "haihe_cloud"]
 
@@ -31,14 +34,22 @@ _COMMAND = [sys.executable, "-m", "haihe_cloud"]
 class Centre:
     """``haihe-cloud run`` as a process of its own."""
 
-    def __init__(self, directory: Path, broker_port: int, pki: Pki, *, store: str = "{kind: sqlite}") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        broker_port: int,
+        pki: Pki,
+        *,
+        store: str = "{kind: sqlite}",
+        database: str = "{kind: sqlite}",
+    ) -> None:
         self.directory = directory
         self.config = directory / "haihe-cloud.yaml"
         self.config.write_text(
             f"centre: {CENTRE}\ndata: data\n"
             f"broker: {{host: localhost, port: {broker_port}, ca: {pki.ca},"
             f" certificate: {pki.directory}/centre.pem, key: {pki.directory}/centre.key}}\n"
-            f"receipt_key: {pki.receipt_key}\nstore: {store}\nhttp: {{port: 0}}\nlanguage: en\n",
+            f"receipt_key: {pki.receipt_key}\nstore: {store}\ndatabase: {database}\nhttp: {{port: 0}}\nlanguage: en\n",
             "utf-8",
         )
         self.address = ""
@@ -272,3 +283,42 @@ def test_an_influxdb_that_comes_back_gets_what_waited_and_the_map_of_stations(
     finally:
         centre.end()
         influx.stop()
+
+
+@pytest.mark.broker
+@pytest.mark.postgresql
+def test_a_postgresql_that_is_restarted_is_said_waited_for_and_nothing_is_receipted_meanwhile(
+    tmp_path: Path, broker: Broker, pki: Pki, voice: Speak, postgresql: "Postgresql"
+) -> None:
+    postgresql.ask("CREATE SCHEMA service")
+    (tmp_path / "password").write_text(postgresql.password)
+    chosen = f'{{kind: postgresql, conninfo: "{postgresql.conninfo("service")}", password_file: password}}'
+    centre = Centre(tmp_path, broker.port, pki, database=chosen)
+    try:
+        assert centre.command("station", "add", STATION).returncode == 0
+        assert STATION in centre.command("station", "list").stdout
+        centre.start()
+        wait_for(centre.healthy, "the centre is well")
+        station = voice(STATION)
+        station.say(data([1, 2, 4]))
+        assert settled(station, pki) == RangeSet.of((1, 2), (4, 4))
+        postgresql.stop()
+        station.say(data([5]))
+        wait_for(lambda: any(fault.startswith("database") for fault in centre.status()["faults"]), "the fault is named")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            centre.ask("/api/v1/stations")
+        assert caught.value.code == 503
+        assert json.load(caught.value)["what"] == "数据库暂时无法访问"
+        ended = centre.command("station", "list")
+        assert ended.returncode == 1
+        assert "the database cannot be reached" in ended.stderr
+        assert station.received.empty()
+        postgresql.start()
+        # One that was owed since the broker's second connection may come first.
+        wait_for(lambda: settled(station, pki) == RangeSet.of((1, 2), (4, 5)), "the receipt")
+        wait_for(centre.healthy, "the fault is over")
+        assert centre.end() == 0
+    finally:
+        centre.end()
+        if not postgresql.running:
+            postgresql.start()

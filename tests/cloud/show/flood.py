@@ -21,12 +21,12 @@ from haihe_cloud.admit.registry import Registry, Station, StationLevels
 from haihe_cloud.alarm.book import AlarmBook
 from haihe_cloud.alarm.engine import AlarmEngine
 from haihe_cloud.alarm.rule import read_rules
-from haihe_cloud.database import Database
 from haihe_cloud.ledger.arrival import Arrival
 from haihe_cloud.ledger.follow import follow
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.show.app import create_app
 from haihe_cloud.show.feed import LiveFeed
+from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import wire
 from haihe_contract.quality import Flag, Grade, Reason, mark
@@ -117,7 +117,7 @@ class Centre:
 
     def __init__(self, folder: Path, clock: SetClock | None = None) -> None:
         self.clock = clock or SetClock()
-        self.database = Database(folder / "centre.db")
+        self.database = SqliteDatabase(folder / "centre.db")
         self.store = SqliteStore(folder / "series.db")
         self.ledger = Ledger(self.database, centre="tianjin", clock=self.clock)
         self.registry = Registry(self.database)

@@ -234,7 +234,7 @@ class Station:
     async def until_settled(self, most_s: float = 600) -> None:
         """Until a receipt covers everything."""
         async with asyncio.timeout(most_s):
-            while self.forwarder.outbox.unsettled():
+            while self.forwarder.outbox.unsettled():  # noqa: ASYNC110 - virtual time
                 await asyncio.sleep(0.1)
 
 

@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import pytest
 from haihe_contract.backoff import Backoff
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, LineHeld, LineWanted, Receipt
@@ -322,6 +323,33 @@ def test_what_the_centre_asks_for_is_held_no_more_until_a_later_receipt_says_so(
     assert held.of(LINE) == RangeSet.of((1, 9), (21, 100))
     held.take(Receipt(VERSION, "centre", 5, "31005650", 300, [LineHeld(LINE, [(1, 100)])]))
     assert held.of(LINE) == RangeSet.of((1, 100))
+
+
+def test_a_new_epoch_is_durable_before_its_receipt_settles_anything(tmp_path: Path) -> None:
+    held = Held(tmp_path / "receipts")
+    held.take(receipt(5, (1, 10)))
+    held.save()
+    held.take(receipt(6, (1, 3)))
+    again = Held(tmp_path / "receipts")  # after a power cut: nothing was saved since
+    assert again.epoch == 6
+    assert not again.take(receipt(5, (1, 10)))
+    assert again.of(LINE) == EMPTY
+
+
+def test_a_new_epoch_that_cannot_be_kept_settles_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "card"
+    folder.mkdir()
+    held = Held(folder / "receipts")
+    held.take(receipt(5, (1, 10)))
+    held.save()
+    folder.rename(tmp_path / "away")
+    with pytest.raises(OSError, match="receipts"):
+        held.take(receipt(6, (1, 3)))
+    assert held.of(LINE) == EMPTY
+    (tmp_path / "away").rename(folder)
+    held.take(receipt(6, (1, 3)))
+    assert Held(folder / "receipts").epoch == 6
+    assert held.of(LINE) == RangeSet.of((1, 3))
 
 
 def test_a_damaged_receipt_file_costs_only_repetitions(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def everything(journal: Journal, line: int) -> dict[int, object]:
 
 def crash(journal: Journal) -> None:
     """End as kill -9 would: nothing is flushed, only the descriptors go away."""
-    if journal._open is not None:
-        journal._open.abandon()
+    if journal._tail.open is not None:
+        journal._tail.open.abandon()
     journal._disk.leave()
 
 
@@ -230,7 +230,7 @@ def test_a_second_reading_of_a_series_at_one_time_is_moved_by_a_millisecond_and_
 
 def test_a_disk_that_refuses_is_said_and_nothing_is_lost_when_it_takes_again(tmp_path: Path) -> None:
     journal = start(tmp_path)
-    file = journal._open._file  # type: ignore[union-attr]
+    file = journal._tail.open._file  # type: ignore[union-attr]
     file.close()
     file._fd = os.open("/dev/full", os.O_WRONLY)  # type: ignore[attr-defined]
     number = journal.append(group(5))
@@ -267,6 +267,19 @@ def test_a_gap_record_that_is_freed_itself_leaves_its_numbers_named(tmp_path: Pa
     named = RangeSet([r for gap in gaps for r in gap.ranges if gap.line == first.line])
     assert gone
     assert named.covers(gone)
+
+
+def test_an_opening_says_which_older_lines_are_still_here(tmp_path: Path) -> None:
+    lines = []
+    for _ in range(70):
+        journal = start(tmp_path)
+        lines.append((journal.line, 1, 3))
+        journal.append(group(1))
+        journal.close()
+    opened = everything(last := start(tmp_path), last.line)[1]
+    assert isinstance(opened, Opened)
+    assert opened.lines == lines[:5:-1]
+    assert opened.more_lines == 6
 
 
 def test_a_start_that_was_cut_short_does_not_hide_the_line_before_it(tmp_path: Path) -> None:

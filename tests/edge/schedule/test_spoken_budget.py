@@ -18,11 +18,12 @@ from haihe_edge.acquire.text_load import message_bytes
 from haihe_edge.cli import main
 from haihe_edge.profile import TextProfile, load_profile
 from haihe_edge.site import AsciiBus, Site, load_site
+from haihe_simulators.virtual_time import in_virtual_time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.edge.schedule.spoken_virtual import SpokenBench
-from tests.edge.schedule.virtual import VirtualBus, in_virtual_time
+from tests.edge.schedule.virtual import VirtualBus
 
 PROFILES = Path(__file__).parents[3] / "firmware_profiles"
 GOLDEN = Path(__file__).parents[2] / "golden" / "profiles"

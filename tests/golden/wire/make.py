@@ -48,8 +48,7 @@ def as_said(batch: wire.Batch, codec: int) -> dict[str, Any]:
     bodies = [record.body for record in batch.records]
 
     def names_series(body: Body) -> bool:
-        of_this_line = isinstance(body, Summary) and body.line == batch.line and len(body.series) > 0
-        return isinstance(body, Readings) or (isinstance(body, Event) and body.series >= 0) or of_this_line
+        return isinstance(body, Readings) or (isinstance(body, Event) and body.series >= 0)
 
     brings = any(isinstance(body, Dictionary) for body in bodies)
     return {
@@ -75,7 +74,21 @@ def _said(body: Body) -> dict[str, Any]:
 
 
 def opened() -> Opened:
-    return Opened(T0, "5ad3c1f0", 81_234, 3, 2**63 + 7, 4711, T0 - 60_000, 1000, False, "1.0.0", "c0ffee")
+    return Opened(
+        T0,
+        "5ad3c1f0",
+        81_234,
+        3,
+        2**63 + 7,
+        4711,
+        T0 - 60_000,
+        1000,
+        False,
+        "1.0.0",
+        "c0ffee",
+        [(2**63 + 7, 1, 5120), (77, 4000, 4001)],
+        3,
+    )
 
 
 def drifting(count: int) -> list[Body]:
@@ -106,7 +119,7 @@ def batch(lane: int, bodies: dict[int, Body], **more: Any) -> wire.Batch:
 def samples() -> dict[str, wire.Batch]:
     """Every kind of record, codec, lane and column."""
     lowest, highest = (T0 + 60_000, 3.402, 1, 6), (T0 + 120_000, 4.517, SUSPECT, 6)
-    summary = SeriesSummary(0, 58, 2, 3.75, lowest, highest, T0, T0 + 3_540_000)
+    summary = SeriesSummary(KEYS[0], 58, 2, 3.75, lowest, highest, T0, T0 + 3_540_000)
     plain = Readings(T0, 5, [0, 1], [3.412, 12.5])
     kinds: dict[int, Body] = {
         1: opened(),
@@ -115,7 +128,7 @@ def samples() -> dict[str, wire.Batch]:
         4: plain,
         5: Event(T0, 5, "level_raised", 0, 4.5, {"level": "warning", "threshold": 4.5}),
         6: Event(T0 + 1, 5, "stopped"),
-        7: Gap(2**63 + 7, [(12, 40), (44, 44)], "no_space_or_damaged", T0 + 2),
+        7: Gap(2**63 + 7, [(12, 40), (44, 44)], "no_space", T0 + 2),
         8: Summary(LINE, [(100, 159)], [summary], True, T0 + 3),
         9: TimeFix("5ad3c1f0", 1_785_542_318_766, 350, 5, T0 + 4),
         10: State("counter rain.main", {"value": 1284.5, "day_ms": T0}, T0 + 5, 5),
