@@ -29,10 +29,12 @@ from .clock.stamping import StationClock
 from .clock.trust import ClockTrust
 from .control import Control
 from .counted import CountedRain
+from .forward.budget import Budget
 from .forward.forwarder import Forwarder
 from .forward.held import Held
 from .journal import Folder, Journal
-from .link.mqtt import MqttLink
+from .link.mqtt import KEEPALIVE_S, MqttLink
+from .metered import KeptBudget
 from .qualify import Judge, Judged, LevelWatch
 from .recorder import Recorder
 from .site import Centre, Site
@@ -62,6 +64,7 @@ class StationAgent:
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
         self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
         self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
+        self.budgets: list[KeptBudget] = []
         for centre in site.centres:
             self.recorder.add(self._forwarder(centre, chance), required=centre.required)
         self.recorder.receipted()
@@ -81,13 +84,27 @@ class StationAgent:
                 certificate=centre.certificate,
                 key=centre.key,
                 topics=[topic.receipt(station, centre.name)],
+                keepalive_s=max(KEEPALIVE_S, centre.heartbeat_ms // 1000),
             ),
             held=Held(self.site.journal.directory / f"receipts-{centre.name}"),
             clock=self.system,
             chance=chance,
             retry_most_ms=centre.retry_most_ms,
             receipted=self.recorder.receipted,
+            heartbeat_ms=centre.heartbeat_ms,
+            budget=self._budget(centre),
         )
+
+    def _budget(self, centre: Centre) -> Budget | None:
+        if centre.allowance is None:
+            return None
+        kept = KeptBudget(self.site.journal.directory / f"budget-{centre.name}.json", centre.allowance)
+        if kept.trouble:
+            stamp = self.clock.stamp()
+            detail = {"why": kept.trouble, "centre": centre.name}
+            self.recorder.record(Event(stamp.time_ms, stamp.grade, "budget_forgotten", detail=detail))
+        self.budgets.append(kept)
+        return kept.budget
 
     def take(self, group: Group) -> None:
         """A poll's group, and the rain that its counters make known."""
@@ -154,12 +171,13 @@ class StationAgent:
             },
             {"watch": self.answer_watch},
         )
+        states = [self.counted.save, *(kept.save for kept in self.budgets)]
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(control.run(), name="control")
                 tasks.create_task(self.acquirer.run(), name="acquire")
                 tasks.create_task(self.recorder.commit(), name="commit")
-                tasks.create_task(self.recorder.save([self.counted.save]), name="receipts")
+                tasks.create_task(self.recorder.save(states), name="receipts")
                 tasks.create_task(self.beat(), name="watchdog")
                 for forwarder in self.recorder.forwarders:
                     tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
@@ -169,7 +187,7 @@ class StationAgent:
             stamp = self.clock.stamp()
             self.recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.recorder.journal.close()
-            self.recorder.save_now([self.counted.save])
+            self.recorder.save_now([self.counted.save, *(kept.keep for kept in self.budgets)])
 
     async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""

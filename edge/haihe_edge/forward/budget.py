@@ -10,6 +10,8 @@ from typing import NamedTuple
 import msgspec
 from haihe_contract.clock import BEIJING_OFFSET_MS
 
+from haihe_edge.site import Allowance
+
 DAY_MS = 86_400_000
 _BEIJING = datetime.timezone(datetime.timedelta(milliseconds=BEIJING_OFFSET_MS))
 RESERVE = 0.3
@@ -39,18 +41,6 @@ class Pace(NamedTuple):
 
 
 FREELY = Pace(backlog=True, live_every_ms=0)
-
-
-class Allowance(NamedTuple):
-    """What a link may carry.
-
-    Args:
-        bytes: in one period.
-        monthly: the period is a calendar month in Beijing, else a day.
-    """
-
-    bytes: int
-    monthly: bool
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -95,6 +85,11 @@ class Budget:
             self.spent = Spent(begin, 0)
         elif begin < self.spent.from_ms:
             self.spent = Spent(begin, self.spent.bytes)
+
+    def used_bytes(self, now_ms: int) -> int:
+        """What the running period has cost."""
+        self._turn(now_ms)
+        return self.spent.bytes
 
     def ends_ms(self, now_ms: int) -> int:
         """When the running period ends, ms UTC."""

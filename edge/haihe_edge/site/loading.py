@@ -19,7 +19,7 @@ from .derived import Derive
 from .digital import GpioBus, Wiring
 from .fitted import fitted
 from .levelled import Levels
-from .plan import Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
+from .plan import Allowance, Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
 from .spoken import AsciiBus, Sdi12Bus
 from .suiting import alone, complain_about_bus, unit_number
 from .wired import Wire
@@ -35,6 +35,9 @@ from .written import (
 
 _EVERYTHING = (-math.inf, math.inf)
 _GNSS_POINTS = ("latitude", "longitude", "satellites")
+_BUDGET = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(kB|MB|GB)\s*/\s*(day|month)")
+_BUDGET_UNITS = {"kB": 1000, "MB": 1000**2, "GB": 1000**3}  # as those count who sell data
+_BUDGET_BYTES_MIN = 100_000
 _SIZE_BYTES_MIN = 1024 * 1024
 _WINDOW_MS_MAX = 60_000
 _Path = tuple[str | int, ...]
@@ -342,8 +345,25 @@ class _Reader:
                 if not file.is_file():
                     self.warn(("centres", index, key), f"{key}: there is no file {file} yet")
             retry = self._duration(("centres", index, "retry_most"), each.retry_most, 500, 3_600_000)
-            found.append(Centre(each.name, each.host, each.port, required=each.required, retry_most_ms=retry, **files))
+            heartbeat = self._duration(("centres", index, "heartbeat"), each.heartbeat, 5_000, 3_600_000)
+            allowance = self._allowance(("centres", index, "budget"), each.budget)
+            found.append(
+                Centre(
+                    each.name, each.host, each.port, required=each.required, retry_most_ms=retry,
+                    heartbeat_ms=heartbeat, allowance=allowance, **files,
+                )
+            )  # fmt: skip
         return tuple(found)
+
+    def _allowance(self, path: _Path, text: str | None) -> Allowance | None:
+        if text is None:
+            return None
+        said = _BUDGET.fullmatch(text)
+        size = round(float(said[1]) * _BUDGET_UNITS[said[2]]) if said else 0
+        if said is None or size < _BUDGET_BYTES_MIN:
+            self.wrong(path, f"budget: {text!r} is no budget of 100kB or more; write for example 200MB/month, 5MB/day")
+            return None
+        return Allowance(size, monthly=said[3] == "month")
 
     def _fingerprint(self, profiles: dict[str, Profile]) -> str:
         digest = hashlib.sha256(self.path.read_bytes())

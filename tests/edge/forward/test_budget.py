@@ -2,7 +2,8 @@
 
 import datetime
 
-from haihe_edge.forward.budget import Allowance, Budget, Spent, period
+from haihe_edge.forward.budget import Budget, Spent, period
+from haihe_edge.site import Allowance
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,10 +9,11 @@ from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import Credit, LineWanted
 from haihe_contract.record import LANE_ALARM, LANE_BACKLOG, LANE_LIVE, Dictionary, Event, Readings
 from haihe_contract.wire import Batch
-from haihe_edge.forward.budget import Allowance, Budget
+from haihe_edge.forward.budget import Budget
 from haihe_edge.forward.flow import Grant
 from haihe_edge.forward.held import Held
 from haihe_edge.forward.port import PublishRefused
+from haihe_edge.site import Allowance
 from haihe_simulators.disk import SimulatedDisk
 
 from tests.edge.forward.simulated_link import SimulatedCentre, Station, now_s, virtually
