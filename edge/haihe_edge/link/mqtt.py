@@ -10,7 +10,7 @@ import contextlib
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import paho.mqtt.client as paho
 from haihe_contract import wire
@@ -294,7 +294,7 @@ def _hang_up(client: paho.Client) -> None:
     dialled = client.socket()
     if dialled is not None:
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(dialled, socket.SHUT_RDWR)
+            socket.socket.shutdown(cast("socket.socket", dialled), socket.SHUT_RDWR)
 
 
 def _no_delay(_client: paho.Client, _userdata: Any, connection: Any) -> None:

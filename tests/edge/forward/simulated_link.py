@@ -9,6 +9,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
+from haihe_contract.clock import Clock
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
 from haihe_contract.record import Dictionary, Event, Opened, Readings
@@ -157,11 +158,12 @@ class Station:
         held: Held | None = None,
         seed: int = 1,
         values: int = 4,
+        clock: Clock | None = None,
         **options: Any,
     ) -> None:
         self.chance = random.Random(seed)
         self.disk = disk or SimulatedDisk()
-        self.clock = LoopClock()
+        self.clock = clock or LoopClock()
         self.centre = centre
         self.values = values
         self.committed_s: dict[int, float] = {}
