@@ -139,14 +139,15 @@ class Forwarder:
         while True:
             started = self._clock.monotonic_ms()
             self._got_receipt = False
-            self._count(CONNECTION_BYTES)
             down = ""
             try:
                 self._grant = await self._link.connect() or Grant()
+                self._count(CONNECTION_BYTES)
                 self.outbox.connected(self._clock.monotonic_ms(), self._grant)
                 self._changed(connected=True, down="")
                 down = await self._session()
             except LinkDown as error:
+                self._count(MESSAGE_BYTES)  # mostly nobody answered
                 down = str(error)
             finally:
                 self.outbox.disconnected()
@@ -203,8 +204,8 @@ class Forwarder:
 
     async def _sleep(self, now_ms: int) -> None:
         until_ms = self.outbox.look_again_ms(now_ms)
-        if self._volatile.waits:
-            until_ms = min(until_ms, max(now_ms + 1, self._volatile_from_ms))
+        if self._volatile.waits and self._volatile_from_ms > now_ms:
+            until_ms = min(until_ms, self._volatile_from_ms)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout((until_ms - now_ms) / 1000):
                 await self._wake.wait()
