@@ -4,7 +4,7 @@
 
 64 kbit/s, 600 ms round trip, 1 % of the segments lost, a modem that buffers 256 KiB: a station's journal, group
 commit and forwarding over a simulated link to a real broker with TLS and a real centre with its embedded store. 20
-series are recorded every second and an alarm every 5 s; the backlog never ends. What the centre holds is taken from
+series are recorded every second and, once connected, an alarm every 5 s; the backlog never ends. What the centre holds is taken from
 its receipts, on the broker's side of the link.
 """
 
@@ -82,7 +82,7 @@ async def station(folder: Path, code: str, broker_port: int, seconds: float) -> 
         values = [value + chance.choice((-0.1, 0.0, 0.1)) for value in values]
         rounded: list[float | None] = [round(value, 1) for value in values]
         recorder.record(Readings(time.time_ns() // 1_000_000, 5, list(range(SERIES)), rounded))
-        if second % ALARM_EVERY_S == 0 and now < seconds - 2 * ALARM_EVERY_S:
+        if forwarder.connected and second % ALARM_EVERY_S == 0 and now < seconds - 2 * ALARM_EVERY_S:
             time_ms = time.time_ns() // 1_000_000
             recorder.record(Event(time_ms, 5, "level_raised", 0, 20.0), urgent=True)
             committed[time_ms] = time.time()
