@@ -4,6 +4,7 @@ A decision of this module (docs/decisions): plain append-only files instead of S
 starts a new line and never touches older files, so there is nothing that a database would have to repair.
 """
 
+import contextlib
 import errno
 import threading
 from collections import deque
@@ -335,11 +336,18 @@ class Journal:
             return [Extent(line, numbers, urgent) for line, (numbers, urgent) in lines.items() if numbers]
 
     def dictionary(self, line: int) -> Dictionary | None:
-        """The dictionary of a line that is still here."""
+        """The dictionary of a line that is still here.
+
+        Raises:
+            OSError: when the disk refuses now.
+        """
+        if line == self.line:
+            return self._dictionary
         with self._lock:
-            for segment in [*self._closed, *([self._open] if self._open else [])]:
+            for segment in self._closed:
                 if segment.line == line:
-                    return segment.dictionary
+                    with contextlib.suppress(SegmentDamaged):  # every file of the line has it
+                        return segment.dictionary()
         return None
 
     def read(self, line: int, wanted: RangeSet, most_bytes: int = 1 << 20) -> list[Record]:

@@ -77,6 +77,17 @@ def _crc(kind: bytes, first: int, count: int, time_ms: int, payload: bytes) -> i
     return zlib.crc32(payload, zlib.crc32(kind + struct.pack("<QIQ", first, count, time_ms)))
 
 
+def _read_dictionary(file: BinaryIO) -> Dictionary:
+    frame = file.read(_FRAME.size)
+    if len(frame) == _FRAME.size:
+        magic, kind, length, crc, first, count, time_ms = _FRAME.unpack(frame)
+        if magic == _FRAME_MAGIC and kind == _DICTIONARY and length <= FRAME_BYTES_MAX:
+            payload = file.read(length)
+            if _crc(kind, first, count, time_ms, payload) == crc:
+                return _dictionary.decode(payload)
+    raise SegmentDamaged("the dictionary does not verify")
+
+
 class Segment:
     """A file that is read. Frames are found when first asked for; a damaged stretch is stepped over."""
 
@@ -97,7 +108,7 @@ class Segment:
             magic, self.line, self.first, self.created_ms, crc = _HEAD.unpack(head)
             if magic != MAGIC or zlib.crc32(head[:-4]) != crc:
                 raise SegmentDamaged("the header does not verify")
-            self.dictionary = self._read_dictionary(file)
+            _read_dictionary(file)  # it must verify, but a line with many series would be kept many times
             self.size = file.seek(0, os.SEEK_END)
             seal = self._read_seal(file)
         self.sealed = seal is not None
@@ -108,15 +119,16 @@ class Segment:
         else:
             self._survey()
 
-    def _read_dictionary(self, file: BinaryIO) -> Dictionary:
-        frame = file.read(_FRAME.size)
-        if len(frame) == _FRAME.size:
-            magic, kind, length, crc, first, count, time_ms = _FRAME.unpack(frame)
-            if magic == _FRAME_MAGIC and kind == _DICTIONARY and length <= FRAME_BYTES_MAX:
-                payload = file.read(length)
-                if _crc(kind, first, count, time_ms, payload) == crc:
-                    return _dictionary.decode(payload)
-        raise SegmentDamaged("the dictionary does not verify")
+    def dictionary(self) -> Dictionary:
+        """The dictionary of its line, read anew.
+
+        Raises:
+            SegmentDamaged: when it does not verify any more.
+            OSError: when the file cannot be read.
+        """
+        with self.path.open("rb") as file:
+            file.seek(_HEAD.size)
+            return _read_dictionary(file)
 
     def _read_seal(self, file: BinaryIO) -> Seal | None:
         if self.size < _HEAD.size + _END.size:
@@ -228,7 +240,6 @@ class OpenSegment(Segment):
         self.line, self.first, self.created_ms, self.time_ms = line, first, now_ms, now_ms
         self.last = first - 1
         self.numbers = self.urgent = EMPTY
-        self.dictionary = dictionary
         self.sealed = self.final = False
         self._frames = []
         self._digest = hashlib.sha256()
