@@ -5,7 +5,8 @@
 Real processes: the agent, Mosquitto, the centre. The instruments answer in this process, on pseudo-terminals whose
 plugs are pulled and come back under another name, and on sockets whose connections are reset; the link to the centre
 goes through a proxy that is cut. Exchanges are counted by the instruments. Run by hand: without ``--quick`` it goes
-on until two million exchanges, a thousand cuts of the link and a hundred pulled plugs, which takes some hours.
+on until two million exchanges, a thousand cuts of the link and a hundred pulled plugs, which takes about an hour.
+Resident memory is given for each tenth of the time, so that a growth shows.
 """
 
 import asyncio
@@ -31,12 +32,11 @@ from report import Figure, run
 
 from edge import PROFILES, memory_mb
 
-SOCKETS, LINES, UNITS = 24, 2, 2
+SOCKETS, LINES, UNITS = 60, 2, 2
 """Instruments on sockets of their own; serial lines; instruments on each line."""
 EXCHANGES, CUTS, UNPLUGS = 2_000_000, 1_000, 100
-QUICK_S = 30
-MINUTES: list[float] = []
-"""What ``--minutes`` said, if it was there."""
+QUICK_S = 20
+TENTHS = 10
 
 
 class Port:
@@ -89,7 +89,7 @@ class Soak:
         self.chance = random.Random(5)
         self.ports = [Port(folder / f"line{at}") for at in range(LINES)]
         self.link: Link | None = None
-        self.cuts = self.resets = self.unplugs = 0
+        self.cuts = self.cut_connections = self.resets = self.unplugs = 0
         self.memory: list[tuple[float, float]] = []
 
     @property
@@ -101,8 +101,9 @@ class Soak:
         """Cut, reset and pull, evenly over the whole time and at odds with each other."""
         while True:
             share = 0.4 if self.seconds <= QUICK_S else 1.0
-            await asyncio.sleep(self.chance.uniform(2, 6) * share)
+            await asyncio.sleep(self.chance.uniform(1.5, 4.5) * share)
             assert self.link is not None
+            self.cut_connections += (await self.link.order({"do": "status"}))["connections"]
             await self.link.cut()
             self.cuts += 1
             if Counted.connections:
@@ -211,42 +212,41 @@ async def verdict(day: Soak, folder: Path, took_s: float) -> dict[str, float]:
         if living == len(states) and said["centres"][0]["connected"]:
             break
         await asyncio.sleep(0.5)
-    tenth = [mb for at_s, mb in day.memory if took_s * 0.1 <= at_s <= took_s * 0.2]
-    middle = [mb for at_s, mb in day.memory if took_s * 0.45 <= at_s <= took_s * 0.55]
-    end = [mb for at_s, mb in day.memory if at_s >= took_s * 0.9]
+    tenths = [
+        statistics.median([mb for at_s, mb in day.memory if n <= at_s / took_s * TENTHS < n + 1]) for n in range(TENTHS)
+    ]
     return {
         "exchanges": day.exchanges,
         "cuts": day.cuts,
+        "cut_connections": day.cut_connections,
         "resets": day.resets,
         "unplugs": day.unplugs,
-        "rss_mb": statistics.median(end),
-        "growth_mb": statistics.median(end) - statistics.median(tenth),
-        "late_mb": statistics.median(end) - statistics.median(middle),
+        "growth_mb": tenths[-1] - tenths[1],
+        "late_mb": tenths[-1] - tenths[TENTHS // 2],
+        **{f"rss_{n}": mb for n, mb in enumerate(tenths, 1)},
         "living": living,
         "minutes": took_s / 60,
     }
 
 
-def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.run
+def measure(quick: bool, minutes: float | None) -> Iterator[Figure]:  # noqa: FBT001 - told by report.run
     """All figures."""
-    seconds = QUICK_S if quick else 60 * MINUTES[0] if MINUTES else 0
+    seconds = QUICK_S if quick else 60 * (minutes or 0)
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(soak(Path(folder), seconds))
     yield Figure("minutes", found["minutes"], "minutes")
     yield Figure("exchanges", found["exchanges"], "answers that instruments gave", EXCHANGES, "wanted of a whole soak")
     yield Figure("link_cuts", found["cuts"], "cuts of the link to the centre", CUTS, "wanted of a whole soak")
+    yield Figure("cut_connections", found["cut_connections"], "connections to the centre that these cuts ended")
     yield Figure("connection_resets", found["resets"], "reset connections to instruments")
     yield Figure("unplugs", found["unplugs"], "pulled plugs", UNPLUGS, "wanted of a whole soak")
-    yield Figure("rss_mb", found["rss_mb"], "MB at the end")
+    for n in range(1, TENTHS + 1):
+        yield Figure(f"rss_mb_{n}", found[f"rss_{n}"], f"MB, tenth {n} of the time")
     yield Figure("growth_mb", found["growth_mb"], "MB more at the end than after the first tenth (2 at most)")
     yield Figure("late_growth_mb", found["late_mb"], "MB of that in the second half")
     yield Figure("living", found["living"], "instruments read at the end", SOCKETS + LINES * UNITS, "all of them")
 
 
 if __name__ == "__main__":
-    if "--minutes" in sys.argv:
-        at = sys.argv.index("--minutes")
-        MINUTES.append(float(sys.argv[at + 1]))
-        del sys.argv[at : at + 2]
     os.environ.setdefault("HAIHE_PROFILES", str(PROFILES))
-    run("a long day of one station", measure)
+    run("a long day of one station", measure, minutes=(float, "how long, instead of until enough has happened"))
