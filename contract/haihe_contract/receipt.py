@@ -4,15 +4,22 @@ Only a receipt frees a record, and a broker's acknowledgement never does. Any tr
 receipt, so one that had to be cut to size is still right.
 """
 
-import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import Protocol
 
+import msgspec
+
+from .ed25519 import SIGNATURE_BYTES, PublicKey
 from .ranges import Range, RangeSet
 
 RECEIPT_BYTES_MAX = 4096
-_SIGNATURE_BYTES = 64
 _VERSION = 0
+
+
+class Signer(Protocol):
+    """The centre's private key, an ``Ed25519PrivateKey`` of cryptography."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """The 64 bytes of the signature."""
 
 
 class ReceiptRefused(Exception):
@@ -54,7 +61,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(Receipt)
 
 
-def sign(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:
+def sign(receipt: Receipt, key: Signer) -> bytes:
     """Bytes of the receipt with its signature in front, cut to the newest lines if it were too long.
 
     A line is left out whole or loses its highest ranges: both leave a true statement.
@@ -62,7 +69,7 @@ def sign(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:
     lines = list(receipt.lines)
     while True:
         body = msgspec.msgpack.encode(msgspec.structs.replace(receipt, lines=lines))
-        if len(body) + _SIGNATURE_BYTES <= RECEIPT_BYTES_MAX:
+        if len(body) + SIGNATURE_BYTES <= RECEIPT_BYTES_MAX:
             return key.sign(body) + body
         if len(lines) > 1:
             lines = lines[: len(lines) * 3 // 4 or 1]
@@ -71,20 +78,19 @@ def sign(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:
             lines = [LineHeld(only.line, only.held[: len(only.held) // 2], only.refused[: len(only.refused) // 2])]
 
 
-def verify(data: bytes, key: Ed25519PublicKey, *, centre: str, station: str) -> Receipt:
+def verify(data: bytes, key: PublicKey, *, centre: str, station: str) -> Receipt:
     """Check signature, centre and station.
 
     Raises:
         ReceiptRefused: with the reason.
     """
-    if not _SIGNATURE_BYTES < len(data) <= RECEIPT_BYTES_MAX:
+    if not SIGNATURE_BYTES < len(data) <= RECEIPT_BYTES_MAX:
         raise ReceiptRefused(f"a receipt has 65 to {RECEIPT_BYTES_MAX} bytes, this has {len(data)}")
+    if not key.verify(data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]):
+        raise ReceiptRefused("the signature is not of the centre's receipt key")
     try:
-        key.verify(data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:])
-        receipt = _decoder.decode(data[_SIGNATURE_BYTES:])
+        receipt = _decoder.decode(data[SIGNATURE_BYTES:])
         receipt.settled()
-    except InvalidSignature:
-        raise ReceiptRefused("the signature is not of the centre's receipt key") from None
     except (msgspec.DecodeError, ValueError) as error:
         raise ReceiptRefused(f"signed, but not readable: {error}") from None
     if (receipt.version, receipt.centre, receipt.station) != (_VERSION, centre, station):

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -183,6 +184,7 @@ def run(talk: Talk, arguments: argparse.Namespace) -> int:
     from . import station
 
     site = _load(arguments)
+    gc.collect()  # what the files were read into; the agent grows into its place
     for warning in site.warnings:
         print(talk.problem(warning), file=sys.stderr)
 

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from haihe_contract import receipt, topic, wire
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.quality import Flag, Reason, mark
 from haihe_contract.record import Dictionary, Duty, Event, Gap, Opened, Readings, Record
 from hypothesis import given, settings
@@ -228,7 +229,7 @@ def test_the_example_receipt_verifies_and_means_what_the_page_says() -> None:
     assert said == [
         0, "haihe", 1785542399000, "31005650", 1785542406000, [[0x0123456789ABCDEF, [[1, 5]], []]],
     ]  # fmt: skip
-    taken = receipt.verify(RECEIPT, key, centre="haihe", station="31005650")
+    taken = receipt.verify(RECEIPT, PublicKey(key.public_bytes_raw()), centre="haihe", station="31005650")
     assert str(taken.settled()[0x0123456789ABCDEF]) == "1-5"
 
 

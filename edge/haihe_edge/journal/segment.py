@@ -126,7 +126,7 @@ class Segment:
             SegmentDamaged: when it does not verify any more.
             OSError: when the file cannot be read.
         """
-        with self.path.open("rb") as file:
+        with self._disk.open(self.name) as file:
             file.seek(_HEAD.size)
             return _read_dictionary(file)
 

@@ -229,7 +229,7 @@ def test_a_dictionary_that_is_damaged_in_one_file_is_read_from_another(tmp_path:
     while len(journal._closed) < 2:
         journal.append(group(next(numbers), pad=50))
         journal.commit()
-    older, first = journal.line, journal._closed[0].path
+    older, first = journal.line, tmp_path / journal._closed[0].name
     crash(journal)
     journal = start(tmp_path, size=2 << 20)
     first.chmod(0o600)
