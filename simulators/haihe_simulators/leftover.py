@@ -22,6 +22,7 @@ def still_in(directory: Path) -> dict[str, list[Row]]:
         try:
             segment = Segment(folder, name)
             records = segment.read(segment.numbers, _FILE_BYTES_MAX)
+            words = segment.dictionary().series
         except (SegmentDamaged, OSError):
             continue  # what cannot be read is not still there
         for record in records:
@@ -32,5 +33,5 @@ def still_in(directory: Path) -> dict[str, list[Row]]:
             for series, value, packed in zip(body.series, body.values, marks, strict=True):
                 if value is not None and unmark(packed)[0] is not Flag.MISSING:
                     row = Row(body.time_ms, value, segment.line, record.number, waiting=True)
-                    found.setdefault(segment.dictionary.series[series], []).append(row)
+                    found.setdefault(words[series], []).append(row)
     return found

@@ -4,7 +4,6 @@ A decision of this module (docs/decisions): plain append-only files instead of S
 starts a new line and never touches older files, so there is nothing that a database would have to repair.
 """
 
-import contextlib
 import errno
 import threading
 from collections import deque
@@ -20,7 +19,7 @@ from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings
 from . import space
 from .disk import Disk
 from .recent import Recent
-from .segment import SUFFIX, OpenSegment, Segment, SegmentDamaged
+from .segment import SUFFIX, OpenSegment, Segment, SegmentDamaged, dictionary_of
 
 DICTIONARY_NUMBER = 2
 SEGMENT_BYTES_MAX = 4 * 1024 * 1024
@@ -344,11 +343,7 @@ class Journal:
         if line == self.line:
             return self._dictionary
         with self._lock:
-            for segment in self._closed:
-                if segment.line == line:
-                    with contextlib.suppress(SegmentDamaged):  # every file of the line has it
-                        return segment.dictionary()
-        return None
+            return dictionary_of(segment for segment in self._closed if segment.line == line)
 
     def read(self, line: int, wanted: RangeSet, most_bytes: int = 1 << 20) -> list[Record]:
         """The wanted records that are here, in order, about so many bytes at most.

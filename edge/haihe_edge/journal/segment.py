@@ -8,11 +8,12 @@ A file is only ever appended to by the opening of the journal that made it. A to
 nothing is repaired in place, and everything before the tear stays readable.
 """
 
+import contextlib
 import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 import msgspec
@@ -224,6 +225,18 @@ class Segment:
                 if most_bytes <= 0:
                     break
         return [found[number] for number in sorted(found)]
+
+
+def dictionary_of(segments: Iterable[Segment]) -> Dictionary | None:
+    """The dictionary of a line that these files are of: each has it, and one may have been damaged meanwhile.
+
+    Raises:
+        OSError: when the disk refuses now.
+    """
+    for segment in segments:
+        with contextlib.suppress(SegmentDamaged):
+            return segment.dictionary()
+    return None
 
 
 class OpenSegment(Segment):
