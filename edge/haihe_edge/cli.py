@@ -181,8 +181,9 @@ def _period(talk: Talk, period_ms: int) -> str:
 
 def run(talk: Talk, arguments: argparse.Namespace) -> int:
     """In the foreground; the service manager keeps it running."""
-    from . import station
+    from . import heap, station
 
+    heap.keep_small()
     site = _load(arguments)
     gc.collect()  # what the files were read into; the agent grows into its place
     for warning in site.warnings:
