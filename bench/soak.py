@@ -144,14 +144,17 @@ class Soak:
         instruments = [instrument(f"t{at}", f"t{at}", 1) for at in range(len(tcp))]
         instruments += [instrument(f"s{at}u{u}", f"s{at}", u + 1) for at in range(LINES) for u in range(UNITS)]
         journal = {"directory": "journal", "size": "32MiB", "window": "1s"}
-        return {**document, "buses": sockets + lines, "instruments": instruments, "levels": [], "journal": journal}
+        # so that nearly every cut ends a connection
+        centres = [{**each, "retry_most": "1s"} for each in document["centres"]]  # type: ignore[attr-defined]
+        ours = {"buses": sockets + lines, "instruments": instruments, "levels": [], "journal": journal}
+        return {**document, **ours, "centres": centres}
 
 
 async def soak(folder: Path, seconds: float) -> dict[str, float]:
     """Run everything; ``seconds`` 0 means until enough has happened."""
     day = Soak(folder, seconds)
     actor = scenery.make_cast(scenery.make_river(1, random.Random(3)))[0]
-    broker_port, page_port = free_port(day.chance), free_port(day.chance)
+    broker_port, page_port = (free_port(random.Random()) for _ in range(2))
     conf, centre_file = centre_files(folder, actor, broker_port, page_port)
     day.link = Link(("127.0.0.1", broker_port))
     await day.link.start()

@@ -56,7 +56,7 @@ class Rig:
     def __init__(self, folder: Path, ports: list[int]) -> None:
         self.folder = folder
         actor = scenery.make_cast(scenery.make_river(1, random.Random(3)))[0]
-        broker_port, page_port = free_port(random.Random(1)), free_port(random.Random(2))
+        broker_port, page_port = free_port(random.Random()), free_port(random.Random())
         self._conf, self._settings = centre_files(folder, actor, broker_port, page_port)
         document = scenery.site_document(
             actor, "haihe", broker_port, ports[0], folder / "pki", folder=folder, window="1s"
@@ -134,7 +134,7 @@ def compared(folder: Path, ports: list[int], seconds: float, where: Path | None)
         why = f"it is not installed in {where}" if where else "no --peers"
         print(f"the ThingsBoard gateway is left out: {why}; bench/README.md says how to install it", file=sys.stderr)
     found = {}
-    with other_gateways.broker(folder, free_port(random.Random(4))) as arrivals:
+    with other_gateways.broker(folder, free_port(random.Random())) as arrivals:
         found["naive"] = other_gateways.naive(arrivals, ports, 3, min(seconds, NAIVE_S))
         for name, block in (("thingsboard", False), ("thingsboard_block", True)) if python else ():
             files = folder / name
