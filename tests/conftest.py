@@ -1,4 +1,4 @@
-"""Real parts that several areas test with: keys, a broker, and a station's voice on it."""
+"""Real parts that several areas test with: keys, a broker, an InfluxDB, and a station's voice on it."""
 
 import os
 import queue
@@ -20,6 +20,8 @@ from haihe_contract import topic
 from haihe_contract.clock import SystemClock
 from hypothesis import settings
 from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.influx import Influx, influx_or_skip
 
 # Everybody's machine looks for new counter-examples; CI tries the same ones, so that a change is judged by itself.
 settings.register_profile("ci", derandomize=True)
@@ -120,6 +122,14 @@ def broker(tmp_path: Path, pki: Pki) -> Iterator[Broker]:
     made.start()
     yield made
     made.kill()
+
+
+@pytest.fixture(scope="session")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    """A real InfluxDB that tests of one run share."""
+    server = influx_or_skip(tmp_path_factory.mktemp("influx"))
+    yield server
+    server.stop()
 
 
 class Voice:

@@ -5,13 +5,15 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode
+
+import pytest
+from haihe_simulators.ensemble import free_port
 
 ORG = "haihe"
 _CONFIG = """
@@ -52,18 +54,6 @@ def installed() -> str:
     return found
 
 
-def _free_port() -> int:
-    for _ in range(100):
-        port = random.randint(20000, 32000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port between 20000 and 32000")
-
-
 class Influx:
     """One influxd with its own directory."""
 
@@ -72,7 +62,8 @@ class Influx:
         said = subprocess.run([self.program, "version"], capture_output=True, text=True, timeout=20).stdout
         self.is_two = " v2." in said or " 2." in said
         self.directory = directory
-        self.port, self.rpc = _free_port(), _free_port()
+        chance = random.Random()
+        self.port, self.rpc = free_port(chance), free_port(chance)
         self.url = f"http://127.0.0.1:{self.port}"
         self.token = "test-token-of-this-run" if self.is_two else ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -151,3 +142,11 @@ class Influx:
         request = urllib.request.Request(self.url + path, data=json.dumps(body).encode(), headers=self._headers())
         with urllib.request.urlopen(request, timeout=20):
             pass
+
+
+def influx_or_skip(directory: Path) -> Influx:
+    """One that runs in that directory; the test is skipped where none is installed."""
+    try:
+        return Influx(directory)
+    except NoInflux as why:
+        pytest.skip(str(why))

@@ -18,14 +18,18 @@ _log = logging.getLogger(__name__)
 _EVERY_S = 60.0
 _AGAIN_S = 5.0
 
-_MAP_STATES = {
+MAP_STATES = {
     Condition.ABOVE_GUARANTEE: MapState.ABOVE_GUARANTEE,
     Condition.ABOVE_WARNING: MapState.ABOVE_WARNING,
     Condition.SILENT: MapState.SILENT,
+    Condition.NO_VALUE: MapState.DOUBTFUL,
+    Condition.LATE: MapState.DOUBTFUL,
+    Condition.TIME_UNKNOWN: MapState.DOUBTFUL,
+    Condition.UNVERIFIED: MapState.DOUBTFUL,
     Condition.NEVER_HEARD: MapState.NEVER_HEARD,
     Condition.NORMAL: MapState.NORMAL,
 }
-"""Every other condition asks for a look."""
+"""The colour on Grafana's map for each condition of the built-in page."""
 
 
 def station_point(station: Station, state: StationState, heard_ms: int | None) -> StationPoint:
@@ -40,7 +44,7 @@ def station_point(station: Station, state: StationState, heard_ms: int | None) -
         station.longitude,
         station.district,
         station.river,
-        _MAP_STATES.get(state.worst, MapState.DOUBTFUL),
+        MAP_STATES[state.worst],
         heard_ms,
         level,
         None if level is None or warning is None else level - warning,

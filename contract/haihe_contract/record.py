@@ -99,7 +99,8 @@ class Gap(msgspec.Struct, frozen=True, array_like=True, tag=6):
     Args:
         line: whose numbers.
         ranges: which numbers.
-        cause: ``dropped_full``, ``damaged``, ...
+        cause: ``no_space``, ``unreadable`` (damaged, or not written yet when the power failed),
+            ``memory_full``, ``thinned``.
         time_ms: when it was found out.
     """
 
@@ -113,17 +114,17 @@ class SeriesSummary(msgspec.Struct, frozen=True, array_like=True):
     """What is left of one series in a block that was thinned: extremes are real readings, with their own times.
 
     Args:
-        series: number in the dictionary of the summarised line.
-        count: readings with a value.
-        missing: readings without one.
-        mean: of the values.
-        lowest: (time_ms, value, mark, clock grade) of the smallest value, the earliest of equals.
+        series: its key, since the summarised line's dictionary may never have reached the centre.
+        count: readings with a value that quality control did not fail.
+        missing: the others.
+        mean: of those values.
+        lowest: (time_ms, value, mark, clock grade) of the smallest, the earliest of equals.
         highest: the same of the largest.
         first_ms: time of the first reading.
         last_ms: time of the last reading.
     """
 
-    series: int
+    series: str
     count: int
     missing: int
     mean: float
@@ -139,7 +140,7 @@ class Summary(msgspec.Struct, frozen=True, array_like=True, tag=7):
     Args:
         line: whose numbers.
         ranges: which numbers.
-        series: one entry for each series that had a value there.
+        series: one entry for each series and kind of time (known, or milliseconds of the boot) with a value there.
         flood: whether the block was of flood stage.
         time_ms: when it was thinned.
     """

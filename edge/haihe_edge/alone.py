@@ -1,7 +1,7 @@
 """Asking and setting an instrument without a running agent."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from haihe_contract.clock import SystemClock
@@ -12,9 +12,13 @@ from . import status
 from .acquire import Acquirer, Happening
 from .clock.stamping import StationClock
 from .clock.trust import ClockTrust
+from .counted import CountedRain
 from .qualify import Judge
 from .site import Site
-from .station import open_journal, write
+from .station import note_forgotten, open_journal
+
+Do = Callable[[Acquirer, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+"""What is done, with its request; gives its answer."""
 
 
 async def read_alone(site: Site, name: str) -> dict[str, Any]:
@@ -37,8 +41,13 @@ async def read_alone(site: Site, name: str) -> dict[str, Any]:
     return status.row_of(site, group, Judge(site.series)(group.samples))
 
 
-async def write_alone(site: Site, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Set a point without a running agent. The attempt is recorded in the journal as any other.
+async def done_alone(site: Site, do: Do, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Write to an instrument or command it without a running agent. The attempt is recorded as any other.
+
+    Args:
+        site: of the station.
+        do: :func:`.orders.write` or :func:`.orders.command`.
+        request: for it.
 
     Raises:
         FieldError: when it was refused, or not obeyed, or the journal is in use.
@@ -47,7 +56,11 @@ async def write_alone(site: Site, request: Mapping[str, Any]) -> dict[str, Any]:
     clock = StationClock(SystemClock(), trust)
     journal = open_journal(site, clock, trust)
 
+    counted = CountedRain(site)
+    note_forgotten(counted, journal.append, clock)
+
     def happened(each: Happening) -> None:
+        counted.happened(each)
         journal.append(Event(each.time_ms, each.grade, each.kind, detail={**each.detail, "bus": each.bus}))
 
     name = str(request.get("instrument", ""))
@@ -58,8 +71,21 @@ async def write_alone(site: Site, request: Mapping[str, Any]) -> dict[str, Any]:
     running = asyncio.ensure_future(acquirer.run())
     try:
         await asyncio.sleep(0)
-        return await write(acquirer, request)
+        said = await do(acquirer, request)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await asyncio.to_thread(journal.close)
+        _save(counted)
+    return said
+
+
+def _save(counted: CountedRain) -> None:
+    try:
+        counted.save()
+    except OSError as error:
+        raise FieldError(
+            f"what was done is not noted for the rain counters: {error.strerror}",
+            where=str(error.filename),
+            do="make room or give the right to write there; the rain of this interval may be wrong",
+        ) from error

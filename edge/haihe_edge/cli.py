@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if talk.json:
             print(json.dumps({"what": error.what, "where": error.where, "do": error.do}, ensure_ascii=False))
         else:
-            print(talk.paint(error.what, good=False), file=sys.stderr)
-            for head, text in ((talk.say("where"), error.where), (talk.say("do"), error.do)):
+            print(talk.paint(talk.told(error.what), good=False), file=sys.stderr)
+            for head, text in ((talk.say("where"), error.where), (talk.say("do"), talk.told(error.do))):
                 if text:
                     print(f"  {head}  {text}", file=sys.stderr)
         return WRONG
@@ -107,8 +107,21 @@ def parser() -> argparse.ArgumentParser:
     read_parser.add_argument("--instrument", "-i", required=True, help=say("name of the instrument in the site file"))
     write_parser = add("write", write, "set a point of an instrument, where profile and site file allow it")
     write_parser.add_argument("--instrument", "-i", required=True, help=say("name of the instrument in the site file"))
-    write_parser.add_argument("--point", required=True, help=say("name of the point in the profile"))
-    write_parser.add_argument("--value", type=float, required=True, help=say("value in the point's unit"))
+    write_parser.add_argument("--point", help=say("name of the point in the profile"))
+    write_parser.add_argument("--value", type=float, help=say("value in the point's unit"))
+    write_parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="POINT=VALUE",
+        help=say("instead of both; points of one group are written in one request"),
+    )
+    command_parser = add("command", command, "send an instrument a command, where profile and site file allow it")
+    command_parser.add_argument(
+        "--instrument", "-i", required=True, help=say("name of the instrument in the site file")
+    )
+    command_parser.add_argument("--name", help=say("name of the command in the profile (left out: which there are)"))
     watch_parser = add("watch", watch, "show every reading of the running station as it comes")
     watch_parser.add_argument("--instrument", "-i", help=say("only this instrument"))
     watch_parser.add_argument("--count", "-n", type=int, default=0, help=say("stop after so many (0: never)"))
@@ -279,21 +292,17 @@ def read(talk: Talk, arguments: argparse.Namespace) -> int:
 
 
 def write(talk: Talk, arguments: argparse.Namespace) -> int:
-    """Through the running agent when there is one, else on the bus directly. Refused means nothing was sent."""
-    site = _load(arguments)
-    request = {"instrument": arguments.instrument, "point": arguments.point, "value": arguments.value}
-    try:
-        said = control.ask(site.control, {"do": "write", **request}, timeout_s=60.0)
-    except control.AgentAway:
-        from . import alone
+    """Set what an instrument holds."""
+    from . import doing
 
-        said = asyncio.run(alone.write_alone(site, request))
-    if talk.json:
-        print(json.dumps(said, ensure_ascii=False))
-        return OK
-    facts = {**said, "before": f"{said['before']:g}", "after": f"{said['after']:g}"}
-    words = talk.say("{instrument} {point}: {before} before, {after} now (read back)", **facts)
-    return talk.verdict(words, good=True)
+    return doing.write(talk, arguments, _load(arguments))
+
+
+def command(talk: Talk, arguments: argparse.Namespace) -> int:
+    """Have an instrument do something."""
+    from . import doing
+
+    return doing.command(talk, arguments, _load(arguments))
 
 
 def _show_row(talk: Talk, row: dict[str, Any]) -> None:

@@ -7,18 +7,22 @@ line for every reading group until the asker goes away. An answer ``{"what", "wh
 import asyncio
 import contextlib
 import json
+import pwd
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 from haihe_contract.errors import FieldError
 
-REQUEST_BYTES_MAX = 4096
+REQUEST_BYTES_MAX = 16384
+"""Long enough to write the 123 registers of one request one by one, with long names."""
 ANSWER_BYTES_MAX = 1 << 20
 ASKERS_MAX = 16
 ASK_TIMEOUT_S = 15.0
 _MODE = 0o660
+_UCRED = struct.Struct("3i")
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 Stream = Callable[[], AsyncIterator[dict[str, Any]]]
@@ -26,6 +30,10 @@ Stream = Callable[[], AsyncIterator[dict[str, Any]]]
 
 class AgentAway(Exception):
     """No agent listens on the socket."""
+
+
+class AnswerLost(AgentAway):
+    """The agent was asked, and went away or was silent for too long before it had answered."""
 
 
 class Control:
@@ -92,6 +100,7 @@ class Control:
         try:
             request = json.loads(await asyncio.wait_for(reader.readline(), ASK_TIMEOUT_S))
             word = str(request["do"])
+            request["by"] = _asker(writer)
         except (ValueError, KeyError, TypeError):
             await say({"what": "not a request", "where": "", "do": 'write one line: {"do": "status"}'})
             return
@@ -108,6 +117,20 @@ class Control:
             await say({"what": f"unknown request {word[:40]!r}", "where": "", "do": f"one of: {known}"})
 
 
+def user_name(number: int) -> str:
+    """A user of this machine, for the record."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _asker(writer: asyncio.StreamWriter) -> str:
+    """Who asks, as the kernel says it (SO_PEERCRED, unix(7))."""
+    credentials = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return user_name(_UCRED.unpack(credentials)[1])
+
+
 def _somebody_listens(path: Path) -> bool:
     """Whether the socket belongs to a living process, however busy it is."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -119,6 +142,7 @@ def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float = ASK_TIMEOU
 
     Raises:
         AgentAway: when no agent listens there.
+        AnswerLost: when nobody knows whether it was done.
         FieldError: when the agent answers with an error.
     """
     with contextlib.closing(listen(path, request, timeout_s=timeout_s)) as answers:
@@ -131,13 +155,17 @@ def listen(
     """Ask, and give every answer as it comes.
 
     Raises:
-        AgentAway: when no agent listens there, or it went away.
+        AgentAway: when no agent listens there.
+        AnswerLost: when it went away.
         FieldError: when the agent answers with an error.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
             connection.connect(str(path))
+        except OSError as error:
+            raise AgentAway(str(error)) from None
+        try:
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as lines:
                 while line := lines.readline(ANSWER_BYTES_MAX):
@@ -146,5 +174,5 @@ def listen(
                         raise FieldError(answer["what"], where=answer.get("where", ""), do=answer.get("do", ""))
                     yield answer
         except (OSError, ValueError) as error:
-            raise AgentAway(str(error)) from None
-    raise AgentAway("the agent closed the connection")
+            raise AnswerLost(str(error)) from None
+    raise AnswerLost("the agent closed the connection")

@@ -2,7 +2,7 @@
 
 from haihe_contract.quality import Grade
 
-from .acquire import Group
+from .acquire import Group, Happening
 from .kept import Kept
 from .qualify import Counters, CounterState, Judged
 from .site import Site
@@ -18,6 +18,7 @@ class CountedRain:
     """
 
     def __init__(self, site: Site) -> None:
+        self._series = {rule.counter: site.series[rule.counter] for rule in site.counters}
         self._keys = {rule.number: site.series[rule.number].key for rule in site.counters}
         self._kept = Kept(site.journal.directory / FILE, dict[str, CounterState])
         self._last: dict[str, tuple[object, ...]] = {}
@@ -41,6 +42,18 @@ class CountedRain:
             for end_ms, samples in ended
         ]
 
+    def happened(self, happening: Happening) -> None:
+        """Note a command, which may set counters to 0."""
+        if happening.kind not in ("command_sent", "command_failed"):
+            return
+        clears = happening.detail.get("clears", ())
+        counters = [
+            (number, isinstance(clears, list) and series.point in clears)
+            for number, series in self._series.items()
+            if series.instrument == happening.detail["instrument"]
+        ]
+        self._counters.commanded(counters, happening.time_ms, sure=happening.kind == "command_sent")
+
     def save(self) -> None:
         """Keep the states, if a counter has moved or an interval has ended since the last time.
 
@@ -49,7 +62,7 @@ class CountedRain:
         """
         states = {self._keys[number]: state for number, state in self._counters.states().items()}
         moved: dict[str, tuple[object, ...]] = {
-            key: (state.value, state.end_ms, state.base) for key, state in states.items()
+            key: (state.value, state.end_ms, state.base, state.commanded is None) for key, state in states.items()
         }
         if states and moved != self._last:
             self._kept.save(states)

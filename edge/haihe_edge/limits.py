@@ -11,6 +11,8 @@ PERIOD_MS_MAX = 24 * 3_600_000
 
 REGISTERS_MAX = 125
 """Registers of one read: MODBUS Application Protocol V1.1b3, sections 6.3 and 6.4."""
+WRITTEN_REGISTERS_MAX = 123
+"""Registers of one write: the same, section 6.12."""
 ANSWER_MS_MAX = 30_000
 """The slowest instrument of the collection answers after some seconds."""
 SETTLE_MS = 50

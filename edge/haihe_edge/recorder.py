@@ -14,7 +14,9 @@ from haihe_contract.record import Body
 from .forward.forwarder import Forwarder
 from .journal import Journal
 
-RECEIPTS_SAVE_S = 10.0
+STATES_SAVE_S = 10.0
+RECEIPTS_SAVE_S = 900.0
+"""Each save writes a block of the card. A receipt that a power cut takes is read again from the broker, retained."""
 WINDOW_SHARE = 0.75
 """Of the commit window, how much a routine reading waits; the rest is for the disk to sync."""
 COMMIT_STUCK_MS = 120_000
@@ -104,15 +106,20 @@ class Recorder:
         if self._required:
             self.journal.settle(held_by_all(self._required))
 
-    async def save(self, others: Sequence[Callable[[], object]] = ()) -> None:
-        """Keep for ever, over restarts, what the centres hold, and what others ask to be saved with it."""
+    async def save(self, states: Sequence[Callable[[], object]] = ()) -> None:
+        """Keep for ever, over restarts, what the centres hold, and the states whose saving is given."""
+        receipts_ms = self._clock.monotonic_ms()
         while True:
-            await self._clock.sleep(RECEIPTS_SAVE_S)
-            await asyncio.to_thread(self.save_now, others)
+            await self._clock.sleep(STATES_SAVE_S)
+            due = self._clock.monotonic_ms() - receipts_ms >= RECEIPTS_SAVE_S * 1000
+            if due:
+                receipts_ms = self._clock.monotonic_ms()
+            await asyncio.to_thread(self.save_now, states, receipts=due)
 
-    def save_now(self, others: Sequence[Callable[[], object]] = ()) -> None:
+    def save_now(self, states: Sequence[Callable[[], object]] = (), *, receipts: bool = True) -> None:
         """Save once; a disk that refuses is a trouble of the journal."""
-        for save in (*others, *(forwarder.held.save for forwarder in self.forwarders)):
+        held = [forwarder.held.save for forwarder in self.forwarders] if receipts else []
+        for save in (*states, *held):
             try:
                 save()
             except OSError as error:

@@ -21,7 +21,7 @@ from haihe_contract.errors import FieldError
 from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
 from haihe_contract.service_manager import notify, watchdog_s
 
-from . import status
+from . import orders, status
 from .acquire import Acquirer, Group, Happening
 from .clock.kernel import boot_id
 from .clock.stamping import StationClock
@@ -54,10 +54,7 @@ class StationAgent:
         self.recorder = Recorder(open_journal(site, self.clock, trust), clock, site.journal.window_ms)
         self.recorder.record(Duty(site.duty()))
         self.counted = CountedRain(site)
-        if self.counted.trouble:
-            stamp = self.clock.stamp()
-            detail = {"why": self.counted.trouble}
-            self.recorder.record(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail=detail))
+        note_forgotten(self.counted, self.recorder.record, self.clock)
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
@@ -106,6 +103,7 @@ class StationAgent:
         if crossings:
             reached = self.levels.reached()
             self.acquirer.flood = any(self.site.series[n].series.element != "contact" for n, _ in reached)
+            self.recorder.journal.flood = self.acquirer.flood
             self.acquirer.levels_reached({level for _, level in reached})
         for each in crossings:
             detail = {
@@ -125,6 +123,7 @@ class StationAgent:
 
     def happened(self, happening: Happening) -> None:
         """A bus noticed something that is no reading."""
+        self.counted.happened(happening)
         detail = {**happening.detail, "bus": happening.bus}
         self.recorder.record(Event(happening.time_ms, happening.grade, happening.kind, detail=detail))
 
@@ -145,7 +144,12 @@ class StationAgent:
         """Measure, keep and send until cancelled; then stop in order."""
         control = Control(
             self.site.control,
-            {"status": self.answer_status, "read": self.answer_read, "write": self.answer_write},
+            {
+                "status": self.answer_status,
+                "read": self.answer_read,
+                "write": self.answer_write,
+                "command": self.answer_command,
+            },
             {"watch": self.answer_watch},
         )
         try:
@@ -175,8 +179,12 @@ class StationAgent:
         return status.row_of(self.site, group, self.judge(group.samples))
 
     async def answer_write(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Set a point of an instrument through the bus that is in use."""
-        return await write(self.acquirer, request)
+        """Set points of an instrument through the bus that is in use."""
+        return await orders.write(self.acquirer, request)
+
+    async def answer_command(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Send an instrument a command through the bus that is in use."""
+        return await orders.command(self.acquirer, request)
 
     async def answer_watch(self) -> AsyncIterator[dict[str, Any]]:
         """Every reading group as it is taken."""
@@ -223,6 +231,13 @@ def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
     )
 
 
+def note_forgotten(counted: CountedRain, record: Callable[[Event], object], clock: StationClock) -> None:
+    """Record it if what the rain counters stood at could not be read."""
+    if counted.trouble:
+        stamp = clock.stamp()
+        record(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail={"why": counted.trouble}))
+
+
 def read_receipt_key(path: Path) -> PublicKey:
     """The centre's public receipt key.
 
@@ -242,20 +257,6 @@ def read_receipt_key(path: Path) -> PublicKey:
             where=str(path),
             do="copy the file that `haihe-cloud pki receipt-key` made at the centre",
         ) from None
-
-
-async def write(acquirer: Acquirer, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Set a point; what ``haihe-edge write --json`` prints.
-
-    Raises:
-        FieldError: when it was refused, or not obeyed.
-    """
-    value = request.get("value")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise FieldError(f"{value!r} is no number", do="give the value in the point's unit")
-    name, point = str(request.get("instrument", "")), str(request.get("point", ""))
-    written = await acquirer.write(name, point, float(value))
-    return {"instrument": name, "point": point, "value": value, "before": written.before, "after": written.after}
 
 
 async def run(site: Site, *, clock: Clock | None = None, ready: Callable[[], None] | None = None) -> None:

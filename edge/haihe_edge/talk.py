@@ -1,6 +1,7 @@
 """How a command speaks to the person who typed it: language, JSON or words, colour only on a terminal."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from haihe_contract.quality import FLAG_NAMES, Flag, Reason, reasons_text
 from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 from haihe_contract.series import parse_series
 
+from .doing_words import DOING_FAULTS
 from .words import CHINESE, SITE_FAULTS
 
 OK, WRONG, ASKED_WRONGLY = 0, 1, 2
@@ -47,6 +49,18 @@ class Talk:
         """The last line and the exit code."""
         print(self.paint(text, good=good))
         return OK if good else WRONG
+
+    def wrongly(self, text: str) -> int:
+        """It was asked wrongly: why, and the exit code."""
+        if self.json:
+            print(json.dumps({"what": text, "where": "", "do": ""}, ensure_ascii=False))
+        else:
+            print(self.paint(text, good=False), file=sys.stderr)
+        return ASKED_WRONGLY
+
+    def told(self, text: str) -> str:
+        """A fault that was raised in English, in the language of the person, as far as its form is known."""
+        return Retelling(DOING_FAULTS, CHINESE)(text) if self.language == "zh" else text
 
     def problem(self, problem: Problem) -> str:
         """A fault of a file with its place."""

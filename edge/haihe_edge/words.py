@@ -21,17 +21,43 @@ CHINESE = {
     "bytes": "字节数",
     "on the wire": "线上时间",
     "answers": "应答时间",
+    "measuring": "测量时间",
     "of the bus's time": "占用率",
+    "~ the length of an example in the profile": "~ 按型号文件中的示例报文长度计",
+    "< the longest message that the profile lets pass; its lines leave the length open": (
+        "< 报文格式未限定长度，按型号文件允许的最长报文计"
+    ),
+    "* measured together: of those with one period only the longest counts": "* 并行测量：周期相同的只计最长的一台",
+    "- speaks by itself; the share is that of its messages at its own pace": (
+        "- 仪器自行输出；占用率按其自身的输出间隔计"
+    ),
+    "{bus}: the receiver speaks by itself; nothing is asked of it": "{bus}：定位接收机自行输出，无需查询",
+    "{instrument}: its profile does not say how long it measures (power, measure_ms); not counted": (
+        "{instrument}：型号文件未写明测量时间（power 的 measure_ms），未计入"
+    ),
+    "{instrument}: its profile does not say how often it speaks (pace); not counted": (
+        "{instrument}：型号文件未写明输出间隔（pace），未计入"
+    ),
     "together": "合计",
     "every period can be met": "所有采集周期均可满足",
     "not every period can be met, see above": "有采集周期无法满足，见上",
     "{instrument}: every {every} cannot be met on bus {bus}": "{instrument}：总线 {bus} 无法满足周期 {every}",
+    "{instrument}: every {every} cannot be met on bus {bus}, one poll takes {takes}": (
+        "{instrument}：总线 {bus} 无法满足周期 {every}，采集一次需 {takes}"
+    ),
+    "{instrument}: every {every} cannot be met, it speaks by itself only every {pace}": (
+        "{instrument}：无法满足周期 {every}，仪器自行输出，间隔为 {pace}"
+    ),
+    "{instrument}: its messages take {takes} on bus {bus}, and it speaks every {pace}": (
+        "{instrument}：报文在总线 {bus} 上需 {takes}，而输出间隔为 {pace}"
+    ),
     "{instrument}: every {every} is missed now and then, when bus {bus} is busy with others": (
         "{instrument}：总线 {bus} 忙于其他仪器时，周期 {every} 偶尔会错过"
     ),
     "; every {could} could": "；可改为 {could}",
     "; every {could} could, if no other is asked more often": "；若其他仪器也不更频繁，可改为 {could}",
     "; move an instrument to another bus": "；请把部分仪器移到另一条总线",
+    "; set a higher baud rate": "；请提高波特率",
     "where": "位置",
     "do": "处理",
     "{n} faults; nothing was started": "共 {n} 处错误；未启动任何程序",
@@ -117,6 +143,26 @@ CHINESE = {
     "{instrument} {point}: {before} before, {after} now (read back)": (
         "{instrument} {point}：原为 {before}，现为 {after}（已回读核对）"
     ),
+    "instead of both; points of one group are written in one request": "代替以上两项；同组参数在一次请求中写入",
+    "give either --point and --value, or --set POINT=VALUE": "请用 --point 与 --value，或者用 --set 参数=值",
+    "{text} is no POINT=VALUE, for example setpoint=0.25": "{text} 不是“参数=值”，例如 setpoint=0.25",
+    "{point} is given twice": "{point} 给了两次",
+    # command
+    "send an instrument a command, where profile and site file allow it": (
+        "向仪器发送命令（须型号文件与配置文件均允许）"
+    ),
+    "name of the command in the profile (left out: which there are)": "型号文件中的命令名称（不写则列出全部命令）",
+    "{instrument}: {command} was sent ({does})": "{instrument}：命令 {command} 已发送（{does}）",
+    "confirmed": "仪器已确认",
+    "unanswered": "仪器不应答（该命令本来如此）",
+    "it is obeyed once the reply has been given": "仪器应答之后生效",
+    "it is obeyed only after the instrument has been started again": "仪器重新启动后才生效",
+    "the profile {profile} has no commands": "型号文件 {profile} 没有命令",
+    "command": "命令",
+    "here": "本站",
+    "what it does": "作用",
+    "enabled": "已启用",
+    "not enabled in the site file": "配置文件未启用",
     # digital lines
     "chip {chip}: {why}": "开关量芯片 {chip}：{why}",
     "chip {chip}: there is no line {line}; see gpioinfo": "开关量芯片 {chip}：没有线 {line}；请看 gpioinfo",
@@ -206,7 +252,30 @@ CHINESE = {
     "bytes come that the profile does not explain": "收到的内容与型号文件不符",
 }
 
+_LATE = {
+    "bus {bus} would be busy for {share} of the time": "总线 {bus} 的占用率将达 {share}",
+    "one poll takes {takes} on bus {bus}": "在总线 {bus} 上采集一次需 {takes}",
+    "a poll of another instrument on bus {bus} takes so long that some due times are missed": (
+        "总线 {bus} 上另一台仪器的采集时间过长，偶尔会错过"
+    ),
+    "the instrument speaks by itself only every {pace}": "仪器自行输出，间隔为 {pace}",
+    "its messages take {takes}, and it speaks by itself every {pace}": "报文需 {takes}，而仪器自行输出的间隔为 {pace}",
+}
+_INSTEAD = {
+    "{could} could be met": "可改为 {could}",
+    "{could} could be met if no other is asked more often": "若其他仪器也不更频繁，可改为 {could}",
+    "move an instrument to another bus": "请把部分仪器移到另一条总线",
+    "set a higher baud rate": "请提高波特率",
+}
+
 SITE_FAULTS = {
+    **{
+        f"every: {{every}} cannot be met: {why}; {instead}": f"every：无法满足周期 {{every}}：{because}；{other}"
+        for why, because in _LATE.items()
+        for instead, other in _INSTEAD.items()
+    },
+    "pace: must be between 1ms and silent_after": "pace：必须在 1ms 与 silent_after 之间",
+    "pace: only an instrument that speaks by itself has one": "pace：只有自行输出的仪器才有",
     "code: {word} is no station code: eight digits or capital letters": (
         "code：{word} 不是站码：应为八位数字或大写字母"
     ),
@@ -246,6 +315,23 @@ SITE_FAULTS = {
     "size: at least 1MiB is needed": "size：至少需要 1MiB",
     "point {point} of {profile} is not sure: {why}": "{profile} 的点位 {point} 未经证实：{why}",
     "bus: {bus} is set to {ours}; a new {profile} has {theirs}": "bus：{bus} 设为 {ours}；新的 {profile} 为 {theirs}",
+    "writable: {profile} does not let {word} be written": "writable：{profile} 不允许写 {word}",
+    "writable: {profile} does not let {word} be written; it lets no point be written": (
+        "writable：{profile} 不允许写 {word}；它没有可写的点位"
+    ),
+    "group: points of a group are written by function 16, not {function}": (
+        "group：同组参数须用功能码 16 写入，不能用 {function}"
+    ),
+    "group: {point} is written at {at}, not beside {before} ({start}, length {n}); {group} cannot be one request": (
+        "group：{point} 写在 {at}，不与 {before}（{start}，长度 {n}）相邻；{group} 无法在一次请求中写入"
+    ),
+    "group: {group} has {n} registers; one request writes at most {most}": (
+        "group：{group} 有 {n} 个寄存器；一次请求最多写 {most} 个"
+    ),
+    "clears: there is no point {word}": "clears：没有点位 {word}",
+    "steps: nothing is sent": "steps：没有发送任何内容",
+    "commands: {profile} has no command {word}": "commands：{profile} 没有命令 {word}",
+    "commands: {profile} has no command {word}; it has none": "commands：{profile} 没有命令 {word}；它没有任何命令",
     "{key}: there is no file {file} yet": "{key}：还没有文件 {file}",
     "profile: {word} lies in a file named {file}; they must agree": "profile：{word} 所在文件名为 {file}；两者必须一致",
     "unit: {unit} lies outside units {units}": "unit：{unit} 不在 units {units} 之内",

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+LATE_S = 1.5
+"""How late an answer with the fault ``late`` is."""
+
 
 class Fault(StrEnum):
     """One fault at a time per unit."""

@@ -21,7 +21,6 @@ METRES_PER_DEGREE = 111_320.0
 NOISE_M = 1.5
 """Standard deviation of a position, as receivers state it (CEP 1 to 2.5 m)."""
 FIX_NONE, FIX_SINGLE = 0, 1
-_DAY_S = 86400
 
 
 class Fix(NamedTuple):

@@ -1,5 +1,6 @@
 """A simulated Modbus instrument: registers as its profile says, and a log of every answer it gave."""
 
+import asyncio
 import random
 import struct
 from collections.abc import Callable
@@ -8,9 +9,10 @@ from typing import NamedTuple
 from haihe_contract.clock import Clock, SystemClock
 
 from .answer_log import AnswerLog
+from .fault import LATE_S, Fault
 from .profile_sheet import TABLES, Sheet, SheetPoint, registers_of
 
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, ACKNOWLEDGE = 1, 2, 3, 5
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE, ACKNOWLEDGE = 1, 2, 3, 4, 5
 """Modbus exception codes (Modbus Application Protocol V1.1b3, section 7)."""
 REGISTERS_MAX = 125
 """Most registers in one read (the same, section 6.3)."""
@@ -73,7 +75,18 @@ class Instrument:
         self._started_s: float | None = None
         self._busy: dict[tuple[str, int, int], float] = {}
         self._cleared: dict[str, float] = {}
+        self._zeros: dict[str, float] = {}
         self._set: dict[tuple[str, int], int] = {}
+
+    async def converse(self, pdu: bytes, fault: Fault) -> Answer | None:
+        """The reply under that fault, after the time that it takes; None for silence.
+
+        Faults of the bytes themselves are the line's to play.
+        """
+        if fault is Fault.SILENT:
+            return None
+        await asyncio.sleep(LATE_S if fault is Fault.LATE else self.think_s())
+        return self._refuse(pdu[0], DEVICE_FAILURE) if fault is Fault.EXCEPTION else self.answer(pdu)
 
     def answer(self, pdu: bytes) -> Answer | None:
         """The reply to a request, or None for silence. Nothing is logged before :meth:`given`."""
@@ -159,22 +172,33 @@ class Instrument:
         conduct = self.sheet.conduct
         if not any(known == function for known, _ in (*conduct.orders, *conduct.writable)):
             return self._refuse(function, ILLEGAL_FUNCTION)
-        if len(pdu) < 5:
+        if len(pdu) < (6 if function == 16 else 5):
             return self._refuse(function, ILLEGAL_VALUE)
         start = int.from_bytes(pdu[1:3], "big")
-        place = conduct.writable.get((function, start))
-        if place is not None:
-            data = pdu[6:] if function == 16 else pdu[3:5]
-            for shift in range(len(data) // 2):
-                word = int.from_bytes(data[2 * shift : 2 * shift + 2], "big")
-                self._set[place[0], place[1] + shift] = word if function != 5 else int(word != 0)
-        elif (function, start) not in conduct.orders:
+        if (function, start) in conduct.orders:
+            return self._obey(function, start, pdu[:5])
+        data = pdu[6:] if function == 16 else pdu[3:5]
+        many = len(data) // 2
+        if function == 16 and (int.from_bytes(pdu[3:5], "big"), pdu[5]) != (many, 2 * many):
+            return self._refuse(function, ILLEGAL_VALUE)
+        places = [conduct.writable.get((function, start + shift)) for shift in range(many)]
+        if None in places or not places:
             return self._refuse(function, ILLEGAL_ADDRESS)
+        if any(at < start + many and start < at + size and (at, size) != (start, many) for at, size in conduct.groups):
+            return self._refuse(function, ILLEGAL_VALUE)  # all of a group or nothing
+        for shift, place in enumerate(places):
+            word = int.from_bytes(data[2 * shift : 2 * shift + 2], "big")
+            if place is not None:
+                self._set[place] = word if function != 5 else int(word != 0)
         return self._obey(function, start, pdu[:5])
 
-    def _obey(self, function: int, start: int, pdu: bytes) -> Answer:
+    def _obey(self, function: int, start: int, pdu: bytes) -> Answer | None:
         if (function, start) == self.sheet.conduct.started_by:
             self._started_s = self._now()
+        for name in self.sheet.conduct.clears.get((function, start), ()):
+            self._zeros[name] = self._other(name)
+        if (function, start) in self.sheet.conduct.mute:
+            return None
         return Answer(pdu, function, start, 0, b"")
 
     def _image(self, table: str, start: int, count: int) -> list[int]:
@@ -198,6 +222,8 @@ class Instrument:
         if point.name in self.sheet.conduct.measures and not self._has_measured():
             return None
         value = self._source(point)
+        if point.name in self._zeros and isinstance(value, int | float):
+            value -= self._zeros[point.name]
         if point.clears and isinstance(value, int | float):
             before = self._cleared.get(point.name, value)
             self._cleared[point.name] = value

@@ -22,16 +22,15 @@ def still_in(directory: Path) -> dict[str, list[Row]]:
         try:
             segment = Segment(folder, name)
             records = segment.read(segment.numbers, _FILE_BYTES_MAX)
-            words = segment.dictionary().series
         except (SegmentDamaged, OSError):
             continue  # what cannot be read is not still there
         for record in records:
             body = record.body
-            if not isinstance(body, Readings):
+            if not isinstance(body, Readings) or segment.dictionary is None:
                 continue
             marks = body.marks or [PASS_MARK] * len(body.series)
             for series, value, packed in zip(body.series, body.values, marks, strict=True):
                 if value is not None and unmark(packed)[0] is not Flag.MISSING:
                     row = Row(body.time_ms, value, segment.line, record.number, waiting=True)
-                    found.setdefault(words[series], []).append(row)
+                    found.setdefault(segment.dictionary.series[series], []).append(row)
     return found

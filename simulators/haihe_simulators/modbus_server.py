@@ -6,8 +6,7 @@ import struct
 from collections.abc import Sequence
 
 from .fault import Fault
-from .instrument import Answer, Instrument
-from .serial_line import LATE_S
+from .instrument import Instrument
 
 CLIENTS_MAX = 16
 _HEADER = struct.Struct(">HHHB")
@@ -70,14 +69,8 @@ class ModbusServer:
             begin = loop.time()
             instrument = self.units.get(unit)
             fault = self.faults.get(unit, Fault.NONE)
-            if instrument is None or fault is Fault.SILENT:
-                continue
-            await asyncio.sleep(LATE_S if fault is Fault.LATE else instrument.think_s())
-            if fault is Fault.EXCEPTION:
-                answer: Answer | None = Answer(bytes((request[0] | 0x80, 4)), request[0], 0, 0, b"")
-            else:
-                answer = instrument.answer(request)
-            if answer is None:
+            answer = await instrument.converse(request, fault) if instrument is not None else None
+            if instrument is None or answer is None:
                 continue
             frame = _HEADER.pack(transaction, 0, len(answer.pdu) + 1, unit) + answer.pdu
             if fault is Fault.HALF:

@@ -15,11 +15,15 @@ from haihe_contract.errors import FieldError
 from .register_code import FORMS, SheetPoint, registers_of
 from .usual import usual_values
 
-__all__ = ["FORMS", "TABLES", "Conduct", "Sheet", "SheetPoint", "read_sheet", "registers_of", "sheet"]
+__all__ = [
+    "FORMS", "PARITIES", "TABLES", "Conduct", "Sheet", "SheetPoint", "not_simulated", "read_document", "read_sheet",
+    "registers_of", "sheet",
+]  # fmt: skip
 
 TABLES = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 """Function codes that read, and what they read."""
-_PARITIES = {"none": "N", "even": "E", "odd": "O"}
+PARITIES = {"none": "N", "even": "E", "odd": "O"}
+"""Words of profiles and site files, and the letters of serial ports."""
 _BUSY = 5
 
 
@@ -37,7 +41,11 @@ class Conduct(NamedTuple):
         measures: names of points that are worth nothing before a measurement has ended.
         measure_s: how long a measurement takes after that command.
         orders: ``(function, address)`` of every command it knows.
-        writable: address that is written, to address that is read, for registers that can be set.
+        writable: function and address that is written, to table and address that is read, for every register that
+            can be set.
+        groups: first register and number of registers of what is written in one request or not at all.
+        mute: ``(function, address)`` of every command that it obeys in silence.
+        clears: names of counters that a command sets to 0, by its last ``(function, address)``.
     """
 
     holes: str = "exception"
@@ -51,6 +59,9 @@ class Conduct(NamedTuple):
     measure_s: float = 0.0
     orders: frozenset[tuple[int, int]] = frozenset()
     writable: Mapping[tuple[int, int], tuple[str, int]] = {}  # noqa: RUF012 - nobody writes into it
+    groups: frozenset[tuple[int, int]] = frozenset()
+    mute: frozenset[tuple[int, int]] = frozenset()
+    clears: Mapping[tuple[int, int], tuple[str, ...]] = {}  # noqa: RUF012 - nobody writes into it
 
 
 class Sheet(NamedTuple):
@@ -62,7 +73,6 @@ class Sheet(NamedTuple):
     parity: str
     stop_bits: int
     answer_ms: float
-    answer_most_ms: float
     blocks: tuple[tuple[str, int, int], ...]
     points: tuple[SheetPoint, ...]
     conduct: Conduct = Conduct()
@@ -100,10 +110,9 @@ def sheet(
             str(chosen["profile"]),
             int(chosen.get("unit", 1)),
             int(serial.get("baud", 9600)),
-            _PARITIES.get(str(serial.get("parity", "N")).lower(), str(serial.get("parity", "N"))[:1].upper()),
+            PARITIES.get(str(serial.get("parity", "N")).lower(), str(serial.get("parity", "N"))[:1].upper()),
             int(serial.get("stop_bits", 1)),
             float(answer.get("typical", 20)),
-            float(answer.get("most", 500)),
             tuple(
                 (str(block.get("table", "holding")), int(block["start"]), int(block["count"]))
                 for block in _written_out(chosen.get("blocks") or ())
@@ -112,11 +121,7 @@ def sheet(
             _conduct(chosen, entries, usual),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as error:
-        raise FieldError(
-            f"the profile cannot be simulated: {type(error).__name__} {error}",
-            where=file,
-            do=f"run  haihe-edge check {file}",
-        ) from None
+        raise not_simulated(error, file) from None
 
 
 def _varied(document: dict[str, Any], name: str | None) -> dict[str, Any]:
@@ -203,15 +208,49 @@ def _conduct(document: Mapping[str, Any], points: list[dict[str, Any]], usual: M
         wait_ms / 1000,
         orders,
         {
-            (int(rule["function"]), int(rule.get("at", point["at"]))): (str(point.get("table", "holding")), point["at"])
+            (int(rule["function"]), _written_at(point) + shift): (
+                str(point.get("table", "holding")),
+                point["at"] + shift,
+            )
             for point in points
             if (rule := point.get("writable"))
+            for shift in range(_words(point))
         },
+        _groups(points),
+        frozenset((int(each["function"]), int(each["at"])) for each in sends + commands if each.get("unanswered")),
+        _clears(document),
     )
 
 
-def read_sheet(path: Path, variant: str | None = None, parameters: Mapping[str, float] | None = None) -> Sheet:
-    """Read a profile file.
+def _written_at(point: Mapping[str, Any]) -> int:
+    return int(point["writable"].get("at", point["at"]))
+
+
+def _words(point: Mapping[str, Any]) -> int:
+    form = str(point.get("as", "u16"))
+    return int(point.get("registers") or 0) or (struct.calcsize(FORMS[form]) // 2 if form in FORMS else 1)
+
+
+def _groups(points: list[dict[str, Any]]) -> frozenset[tuple[int, int]]:
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for point in points:
+        group = (point.get("writable") or {}).get("group")
+        if group:
+            spans.setdefault(str(group), []).append((_written_at(point), _words(point)))
+    return frozenset((min(at for at, _ in span), sum(words for _, words in span)) for span in spans.values())
+
+
+def _clears(document: Mapping[str, Any]) -> dict[tuple[int, int], tuple[str, ...]]:
+    found = {}
+    for command in document.get("commands") or ():
+        sends = [step["send"] for step in command["steps"] if "send" in step]
+        if command.get("clears"):
+            found[int(sends[-1]["function"]), int(sends[-1]["at"])] = tuple(map(str, command["clears"]))
+    return found
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A profile as plain YAML.
 
     Raises:
         FieldError: when it cannot be read or is no profile.
@@ -224,4 +263,22 @@ def read_sheet(path: Path, variant: str | None = None, parameters: Mapping[str, 
         ) from None
     if not isinstance(document, dict):
         raise FieldError("this is no profile", where=str(path), do=f"run  haihe-edge check {path}")
-    return sheet(document, str(path), variant, parameters)
+    return document
+
+
+def not_simulated(error: Exception, file: str) -> FieldError:
+    """What is said of a profile that does not have the shape of one."""
+    return FieldError(
+        f"the profile cannot be simulated: {type(error).__name__} {error}",
+        where=file,
+        do=f"run  haihe-edge check {file}",
+    )
+
+
+def read_sheet(path: Path, variant: str | None = None, parameters: Mapping[str, float] | None = None) -> Sheet:
+    """Read a profile file.
+
+    Raises:
+        FieldError: when it cannot be read or is no profile.
+    """
+    return sheet(read_document(path), str(path), variant, parameters)

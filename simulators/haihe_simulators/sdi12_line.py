@@ -7,19 +7,19 @@ speed it shows that, and then sensors that were not woken stay asleep.
 import asyncio
 import math
 import random
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .answer_log import AnswerLog
-from .fault import Fault
-from .pty_port import PtyPort
+from .fault import LATE_S, Fault
+from .line import Line
 from .spoken_sheet import Source, SpokenPoint, crc_letters, raw_of, spoken_points
 
 VALUES_LETTERS = {"M": 35, "C": 75, "R": 75}
 """Letters of values in one data answer after each kind of command."""
 _COMMAND_BYTES_MAX = 32
-_STIR_S = 0.5
+_CHARACTER_S = 10 / 1200
 _AWAKE_S = 0.5
 """Sensors sleep after 100 ms of marking; a machine that is busy elsewhere is forgiven some more."""
 _SLOW_BAUD = 600
@@ -147,8 +147,8 @@ def _parted(texts: Sequence[str], most: int) -> list[str]:
     return parts
 
 
-class Sdi12Line:
-    """One line with its sensors, at ``path`` while it is plugged and an event loop runs.
+class Sdi12Line(Line):
+    """An SDI-12 line with its sensors.
 
     Args:
         path: stable name of the port.
@@ -159,6 +159,8 @@ class Sdi12Line:
         wakes: ``zero`` where sensors must be woken by a zero byte; a break cannot be seen here.
         echo: the adapter gives back what is sent.
     """
+
+    slice_s = _CHARACTER_S
 
     def __init__(
         self,
@@ -171,53 +173,14 @@ class Sdi12Line:
         wakes: str = "break",
         echo: bool = False,
     ) -> None:
-        self.port = PtyPort(path)
+        super().__init__(path, baud=baud, character_s=_CHARACTER_S)
         self.units = {sensor.unit: sensor for sensor in sensors}
-        self.faults: dict[int, Fault] = {}
-        self.baud = baud
         self.commands: list[str] = []
         """What was heard lately, newest last."""
         self._sensors = {sensor.address: sensor for sensor in sensors}
         self._parity, self._wakes, self._echo = parity, wakes, echo
         self._chance = chance
-        self._heard = bytearray()
         self._awake_until = 0.0
-        self._stirrer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[object]] = set()
-
-    def plug(self) -> None:
-        """Connect the line; must be called inside a running event loop."""
-        if not self.port.plugged:
-            self.port.plug()
-            asyncio.get_running_loop().add_reader(self.port.master, self._read)
-            self._stir()
-
-    def unplug(self) -> None:
-        """Pull the adapter out."""
-        if not self.port.plugged:
-            return
-        asyncio.get_running_loop().remove_reader(self.port.master)
-        for task in self._tasks:
-            task.cancel()
-        if self._stirrer is not None:
-            self._stirrer.cancel()
-        self._heard.clear()
-        self.port.unplug()
-
-    async def close(self) -> None:
-        """Unplug and wait until nothing is under way."""
-        tasks = list(self._tasks)
-        self.unplug()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _stir(self) -> None:
-        self.port.stir()
-        self._stirrer = asyncio.get_running_loop().call_later(_STIR_S, self._stir)
-
-    def _start(self, work: Coroutine[None, None, object]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def _read(self) -> None:
         data = self.port.read()
@@ -247,7 +210,7 @@ class Sdi12Line:
     async def _answer(self, command: str) -> None:
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        await asyncio.sleep((len(command) + 1) * 10 / 1200)
+        await asyncio.sleep((len(command) + 1) * _CHARACTER_S)
         address, word = command[:1], command[1:]
         sensor = next(iter(self._sensors.values())) if address == "?" else self._sensors.get(address)
         if sensor is None:
@@ -255,7 +218,7 @@ class Sdi12Line:
         fault = self.faults.get(sensor.unit, Fault.NONE)
         if fault is Fault.SILENT:
             return
-        await asyncio.sleep(1.5 if fault is Fault.LATE else _THINK_S)
+        await asyncio.sleep(LATE_S if fault is Fault.LATE else _THINK_S)
         complete = False
         answer: str | None
         if word in ("", "I"):
@@ -294,15 +257,9 @@ class Sdi12Line:
 
     async def _transmit(self, data: bytes, *, wrong: int = -1) -> None:
         """Put letters on the line at 1200 baud; one may come with a bit that was flipped."""
-        loop = asyncio.get_running_loop()
-        begin, sent = loop.time(), 0
-        while sent < len(data):
-            await asyncio.sleep(10 / 1200)
-            due = min(len(data), int((loop.time() - begin) * 120 + 1e-6))
-            self.port.write(
-                bytes(self._letter(byte) ^ (place == wrong) for place, byte in enumerate(data[sent:due], sent))
-            )
-            sent = due
+        letters = bytes(self._letter(byte) ^ (place == wrong) for place, byte in enumerate(data))
+        async for part in self._paced(letters):
+            self.port.write(part)
 
     def _letter(self, byte: int) -> int:
         return byte | (byte.bit_count() & 1) << 7 if self._parity else byte

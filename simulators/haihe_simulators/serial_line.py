@@ -6,18 +6,14 @@ above 19200 baud) and 6.2.2 (CRC-16, polynomial 0xA001 reflected).
 
 import asyncio
 import random
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .fault import Fault
-from .instrument import Answer, Instrument
-from .pty_port import PtyPort
+from .instrument import Instrument
+from .line import Line
 
-LATE_S = 1.5
-"""How late an answer with the fault ``late`` is."""
 REQUEST_BYTES_MAX = 256
-_SLICE_S = 0.004
-_STIR_S = 0.5
 _TICKS_FIXED_ABOVE = 19200
 
 
@@ -31,8 +27,8 @@ def crc16(data: bytes) -> bytes:
     return crc.to_bytes(2, "little")
 
 
-class SerialLine:
-    """One line with its instruments, answering at ``path`` while it is plugged and an event loop runs.
+class SerialLine(Line):
+    """An RS-485 line with its instruments.
 
     Args:
         path: stable name of the port.
@@ -53,51 +49,21 @@ class SerialLine:
         stop_bits: int = 1,
         chance: random.Random,
     ) -> None:
-        self.port = PtyPort(path)
+        super().__init__(path, baud=baud, character_s=(1 + 8 + (parity != "N") + stop_bits) / baud)
         self.units = {instrument.unit: instrument for instrument in instruments}
-        self.baud, self.parity, self.stop_bits = baud, parity, stop_bits
-        self.faults: dict[int, Fault] = {}
-        bits = 1 + 8 + (parity != "N") + stop_bits
-        self.character_s = bits / baud
+        self.parity, self.stop_bits = parity, stop_bits
         self.silence_s = 3.5 * self.character_s if baud <= _TICKS_FIXED_ABOVE else 0.00175
         self._chance = chance
-        self._heard = bytearray()
         self._busy_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._stirrer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[object]] = set()
         self._sending = 0
         self._collided = False
 
-    def plug(self) -> None:
-        """Connect the line; must be called inside a running event loop."""
-        if not self.port.plugged:
-            self.port.plug()
-            asyncio.get_running_loop().add_reader(self.port.master, self._read)
-            self._stir()
-
     def unplug(self) -> None:
-        """Pull the adapter out; answers under way are gone."""
-        if not self.port.plugged:
-            return
-        asyncio.get_running_loop().remove_reader(self.port.master)
-        for task in self._tasks:
-            task.cancel()
-        for timer in (self._timer, self._stirrer):
-            if timer is not None:
-                timer.cancel()
-        self._heard.clear()
-        self.port.unplug()
-
-    async def close(self) -> None:
-        """Unplug and wait until nothing is under way."""
-        tasks = list(self._tasks)
-        self.unplug()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _stir(self) -> None:
-        self.port.stir()
-        self._stirrer = asyncio.get_running_loop().call_later(_STIR_S, self._stir)
+        """Pull the adapter out; answers under way are gone, and a frame that has not ended."""
+        super().unplug()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _read(self) -> None:
         data = self.port.read()
@@ -131,21 +97,10 @@ class SerialLine:
         seen = self.port.settings()
         return seen.baud != self.baud or seen.odd != (self.parity == "O") or seen.stop_bits != self.stop_bits
 
-    def _start(self, work: Coroutine[None, None, object]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _converse(self, instrument: Instrument, request: bytes) -> None:
         fault = self.faults.get(instrument.unit, Fault.NONE)
-        if fault is Fault.SILENT:
-            return
         begin = asyncio.get_running_loop().time()
-        await asyncio.sleep(LATE_S if fault is Fault.LATE else instrument.think_s())
-        if fault is Fault.EXCEPTION:
-            answer: Answer | None = Answer(bytes((request[0] | 0x80, 4)), request[0], 0, 0, b"")
-        else:
-            answer = instrument.answer(request)
+        answer = await instrument.converse(request, fault)
         if answer is None:
             return
         body = bytes((instrument.unit,)) + answer.pdu
@@ -165,21 +120,12 @@ class SerialLine:
 
     async def _transmit(self, data: bytes) -> bool:
         """Put bytes on the line at its pace. False when somebody spoke at the same time."""
-        loop = asyncio.get_running_loop()
-        if self._sending:
-            self._collided = True
-        else:
-            self._collided = False
+        self._collided = self._sending > 0
         self._sending += 1
         try:
-            begin, sent = loop.time(), 0
-            while sent < len(data):
-                await asyncio.sleep(min(_SLICE_S, (len(data) - sent) * self.character_s))
-                due = min(len(data), int((loop.time() - begin) / self.character_s + 1e-6))
-                part = data[sent:due]
+            async for part in self._paced(data):
                 self.port.write(self._chance.randbytes(len(part)) if self._collided else part)
-                sent = due
             return not self._collided
         finally:
             self._sending -= 1
-            self._busy_until = loop.time()
+            self._busy_until = asyncio.get_running_loop().time()

@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from haihe_contract.errors import FieldError
-
 from .answer_log import AnswerLog
+from .profile_sheet import not_simulated, read_document
 from .sdi12_line import Sdi12Line, Sdi12Sensor
 from .spoken_sheet import Source
 from .text_line import TextInstrument, TextLine
@@ -54,11 +52,7 @@ def spoken_line(
                 own = random.Random(chance.getrandbits(64))
                 texts.append(TextInstrument(each["name"], int(unit), document, source, log_of(each["name"]), own))
         except _SHAPE as error:
-            raise FieldError(
-                f"the profile cannot be simulated: {type(error).__name__} {error}",
-                where=str(file),
-                do=f"run  haihe-edge check {file}",
-            ) from None
+            raise not_simulated(error, str(file)) from None
     if bus["kind"] == "sdi12":
         return Sdi12Line(
             port,
@@ -69,20 +63,3 @@ def spoken_line(
             wakes=str(bus.get("wakes", "break")),
         )
     return TextLine(port, texts, baud=int(bus.get("baud", 9600)), chance=chance)
-
-
-def read_document(path: Path) -> Mapping[str, Any]:
-    """A profile as plain YAML.
-
-    Raises:
-        FieldError: when it cannot be read or is no profile.
-    """
-    try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FieldError(
-            f"the profile cannot be read: {error}", where=str(path), do="give the path of a profile file"
-        ) from None
-    if not isinstance(document, dict):
-        raise FieldError("this is no profile", where=str(path), do=f"run  haihe-edge check {path}")
-    return document

@@ -17,13 +17,12 @@ from .gnss import GnssReceiver
 from .instrument import Instrument, Source
 from .modbus_server import ModbusServer
 from .nature import Nature
-from .profile_sheet import SheetPoint, read_sheet
+from .profile_sheet import PARITIES, SheetPoint, read_sheet
 from .sdi12_line import Sdi12Line
 from .serial_line import SerialLine
 from .spoken_bus import KINDS, spoken_line
 from .text_line import TextLine
 
-_PARITIES = {"none": "N", "even": "E", "odd": "O"}
 GNSS_ALTITUDE_M = 5.0
 
 
@@ -120,7 +119,7 @@ class SimulatedStation:
                         site_file.parent / bus["port"],
                         instruments,
                         baud=int(bus.get("baud", 9600)),
-                        parity=_PARITIES[bus.get("parity", "none")],
+                        parity=PARITIES[bus.get("parity", "none")],
                         stop_bits=int(bus.get("stop_bits", 1)),
                         chance=stream,
                     )

@@ -2,20 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .answer_log import AnswerLog
-from .fault import Fault
-from .pty_port import PtyPort
+from .fault import LATE_S, Fault
+from .line import Line
 from .spoken_sheet import Saying, Source, Speech
 
-LATE_S = 1.5
-"""How late an answer with the fault ``late`` is."""
 COMMAND_BYTES_MAX = 128
-_SLICE_S = 0.004
-_STIR_S = 0.5
 
 
 class TextInstrument:
@@ -60,8 +56,8 @@ class TextInstrument:
         self.log.note(unit=self.unit, says=saying.says, hex=saying.data.hex(), took=round(took_ms))
 
 
-class TextLine:
-    """One line with its instruments, at ``path`` while it is plugged and an event loop runs.
+class TextLine(Line):
+    """A line with instruments that speak text.
 
     Args:
         path: stable name of the port.
@@ -80,55 +76,16 @@ class TextLine:
         chance: random.Random,
         every_s: float = 0.5,
     ) -> None:
-        self.port = PtyPort(path)
+        super().__init__(path, baud=baud, character_s=10 / baud)
         self.units = {instrument.unit: instrument for instrument in instruments}
-        self.baud = baud
-        self.faults: dict[int, Fault] = {}
-        self.character_s = 10 / baud
         self._every_s = every_s
         self._chance = chance
-        self._heard = bytearray()
         self._talking = asyncio.Lock()
-        self._stirrer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[object]] = set()
 
-    def plug(self) -> None:
-        """Connect the line; must be called inside a running event loop."""
-        if self.port.plugged:
-            return
-        self.port.plug()
-        asyncio.get_running_loop().add_reader(self.port.master, self._read)
-        self._stir()
+    def _plugged(self) -> None:
         for instrument in self.units.values():
             if not instrument.commands:
                 self._start(self._speak(instrument))
-
-    def unplug(self) -> None:
-        """Pull the adapter out; messages under way are gone."""
-        if not self.port.plugged:
-            return
-        asyncio.get_running_loop().remove_reader(self.port.master)
-        for task in self._tasks:
-            task.cancel()
-        if self._stirrer is not None:
-            self._stirrer.cancel()
-        self._heard.clear()
-        self.port.unplug()
-
-    async def close(self) -> None:
-        """Unplug and wait until nothing is under way."""
-        tasks = list(self._tasks)
-        self.unplug()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _stir(self) -> None:
-        self.port.stir()
-        self._stirrer = asyncio.get_running_loop().call_later(_STIR_S, self._stir)
-
-    def _start(self, work: Coroutine[None, None, object]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def _read(self) -> None:
         self._heard += self.port.read()
@@ -163,7 +120,8 @@ class TextLine:
 
     async def _give(self, instrument: TextInstrument, saying: Saying, fault: Fault, begin: float) -> None:
         async with self._talking:
-            await self._transmit(self._spoil(saying.data, fault))
+            async for part in self._paced(self._spoil(saying.data, fault)):
+                self.port.write(part)
         if fault in (Fault.NONE, Fault.LATE):
             instrument.given(saying, (asyncio.get_running_loop().time() - begin) * 1000)
 
@@ -174,13 +132,3 @@ class TextLine:
             at = self._chance.randrange(len(data))
             return data[:at] + bytes((data[at] ^ 1 << self._chance.randrange(7),)) + data[at + 1 :]
         return data
-
-    async def _transmit(self, data: bytes) -> None:
-        """Put bytes on the line at its pace."""
-        loop = asyncio.get_running_loop()
-        begin, sent = loop.time(), 0
-        while sent < len(data):
-            await asyncio.sleep(max(0.0, min(_SLICE_S, (len(data) - sent) * self.character_s)))
-            due = min(len(data), int((loop.time() - begin) / self.character_s + 1e-6))
-            self.port.write(data[sent:due])
-            sent = due

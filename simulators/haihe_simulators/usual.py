@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-Usual = Mapping[str, float | str]
 _OFF_LINE = -9999.0
 _WAIT_MS = 40.0
 

@@ -7,6 +7,8 @@ from haihe_contract import wire
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Body, Dictionary, Duty, Event, Gap, Opened, Readings, Record
 
+from tests.clocks import HandClock
+
 STATION = "31005650"
 LINE = 0xFEDC_BA98_7654_3210  # uses the highest of the 64 bits
 LEVEL = "water_level.main.instant.0.derived.dagu"
@@ -64,17 +66,8 @@ def gap(line: int, *ranges: tuple[int, int], cause: str = "damaged") -> Gap:
     return Gap(line, list(ranges), cause, T0)
 
 
-class StillClock:
-    """A clock that stands until it is moved."""
+class StillClock(HandClock):
+    """A clock that stands at the time of the samples."""
 
     def __init__(self, now_ms: int = T0) -> None:
-        self.ms = now_ms
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_ms(self) -> int:
-        return self.ms
-
-    async def sleep(self, seconds: float) -> None:
-        self.ms += int(seconds * 1000)
+        super().__init__(now_ms)

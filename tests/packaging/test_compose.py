@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from tests.conftest import MOSQUITTO, free_port, wait_for
-from tests.influx import Influx, NoInflux
+from tests.influx import Influx, influx_or_skip
 from tests.packaging.processes import ROOT, STOP_S, product, running
 
 PARTS = ROOT / "packaging/compose"
@@ -244,10 +244,7 @@ class Whole:
 def test_the_commands_of_compose_bring_a_reading_from_the_instrument_to_the_page(tmp_path: Path) -> None:
     if MOSQUITTO is None or shutil.which("mosquitto_sub") is None:
         pytest.skip("mosquitto and its clients are not installed: the services are not run here")
-    try:
-        influx = Influx(tmp_path / "influx")
-    except NoInflux as why:
-        pytest.skip(str(why))
+    influx = influx_or_skip(tmp_path / "influx")
     whole, logs = Whole(tmp_path, influx), tmp_path / "logs"
     logs.mkdir()
     setup(whole.root, whole.broker)

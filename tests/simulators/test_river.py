@@ -19,6 +19,8 @@ from haihe_simulators.river import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.clocks import HandClock
+
 RATING = Rating(60.0, 0.0004, 0.03, 2.0)
 STORM = Storm(120.0, 3600, 6 * 3600)
 
@@ -97,19 +99,7 @@ def test_convolution_of_a_pulse_is_the_response_itself() -> None:
 
 
 def test_the_river_runs_faster_than_the_wall_by_its_factor() -> None:
-    class Stepped:
-        at = 0
-
-        def now_ms(self) -> int:
-            return self.at
-
-        def monotonic_ms(self) -> int:
-            return self.at
-
-        async def sleep(self, seconds: float) -> None:
-            self.at += round(seconds * 1000)
-
-    clock = Stepped()
+    clock = HandClock(0)
     time = RiverClock(clock, 360.0, begin_s=100.0)
-    clock.at = 10_000
+    clock.ms = 10_000
     assert time.now_s() == 100.0 + 3600.0

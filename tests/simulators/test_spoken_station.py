@@ -15,10 +15,13 @@ from haihe_simulators.nature import Nature, Place
 from haihe_simulators.river import RiverClock
 from haihe_simulators.station import SimulatedStation
 
+from tests.edge.heard import running
+from tests.edge.site_text import HEAD
+
 ROOT = Path(__file__).parents[2]
-SITE = """
-station: {code: "31005650", name: {zh: 站, en: station}, latitude: 39.1458, longitude: 117.1897}
-journal: {directory: journal}
+SITE = (
+    HEAD
+    + """
 buses:
   - {kind: ascii, name: rain, port: ttyRain}
   - {kind: ascii, name: eye, port: ttyEye}
@@ -28,6 +31,7 @@ instruments:
   - {name: eye, profile: maxbotix-hrxl-10m, bus: eye, every: 500ms, series: [{point: distance, at: eye}]}
   - {name: depth, profile: meter-hydros21, bus: well, unit: a, every: 2s}
 """
+)
 
 
 async def test_what_text_and_sdi12_instruments_said_is_what_the_agent_took(
@@ -54,12 +58,10 @@ async def test_what_text_and_sdi12_instruments_said_is_what_the_agent_took(
 
     site = load_site(site_file, [ROOT / "firmware_profiles"])
     acquirer = Acquirer(site, clock, lambda: Grade.NTP, sink)
-    running = asyncio.ensure_future(acquirer.run())
     try:
-        await asyncio.wait_for(all_came.wait(), 20)
+        async with running(acquirer):
+            await asyncio.wait_for(all_came.wait(), 20)
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
         await station.close()
     assert station.answered > 0
     for what in expected(site_file, ROOT / "firmware_profiles"):

@@ -44,7 +44,10 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
         unverified: rests on readings that quality control suspects or whose time is not known.
         void: later data left nothing of it, or made it part of another.
         merged_into: that other.
-        amended: what later data or people changed, a key of :data:`haihe_cloud.alarm.words.AMENDMENTS`.
+        amended: what later data or people changed, empty for nothing: ``started`` its start was moved, ``ended_late``
+            it had ended at the time given, ``reopened`` it went on, ``merged`` it is part of an earlier alarm,
+            ``gone`` the level was not reached for long enough, ``restored`` it is one of its own after all,
+            ``rule_changed`` judged anew by another level, ``rule_removed``, ``station_removed``.
         answered_by: who answered first.
         answered_ms: when.
         note: of the last answer.

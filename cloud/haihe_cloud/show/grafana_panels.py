@@ -11,7 +11,6 @@ DATASOURCE_UID = "haihe-influxdb"
 TIME_ZONE = "Asia/Shanghai"
 SCHEMA_VERSION = 39
 """Dashboard schema of Grafana 11; newer versions bring it up themselves."""
-WIDTH = 24
 SOURCE: Json = {"type": "influxdb", "uid": DATASOURCE_UID}
 
 UNITS: Mapping[str, str] = {

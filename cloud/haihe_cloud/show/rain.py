@@ -14,11 +14,13 @@ from haihe_contract.reading import Reading
 
 from .state import believable
 
-BUCKETS_S = (60, 300, 3600, 86_400)
-"""A minute, five, an hour, and the hydrological day: 08:00 in Beijing is 00:00 UTC, so days need no offset."""
 BUCKETS_MAX = 2016
 EDGE_MS = {60: 12_000, 300: 60_000, 3600: 600_000, 86_400: 1_800_000}
-"""How long before a bucket's edge the counter may be read and still stand for the edge: at most a fifth of it."""
+"""How long before a bucket's edge the counter may be read and still stand for the edge: at most a fifth of it.
+
+By the seconds of the bucket: a minute, five, an hour, and the hydrological day. 08:00 in Beijing is 00:00 UTC, so
+days need no offset.
+"""
 
 
 class RainBucket(msgspec.Struct):
@@ -50,7 +52,7 @@ def rainfall(readings: Iterable[Reading], start_ms: int, end_ms: int, bucket_s: 
         readings: of the counter, ascending; they should begin one edge tolerance before the first bucket.
         start_ms: as :func:`edges` gives it.
         end_ms: likewise.
-        bucket_s: one of :data:`BUCKETS_S`.
+        bucket_s: one of :data:`EDGE_MS`.
         now_ms: buckets that end later are still running.
     """
     width = bucket_s * 1000

@@ -76,6 +76,12 @@ def better(left: Reading, right: Reading) -> Reading:
     return left if rank(left) >= rank(right) else right
 
 
+def conflicts_in_order(found: Iterable[Reading]) -> list[Reading]:
+    """Readings that are not shown, as people read them: newest first, then by series, the better one before."""
+    ranked = sorted(found, key=rank, reverse=True)
+    return sorted(ranked, key=lambda reading: (-reading.time_ms, reading.series))
+
+
 def refusal(reading: Reading) -> str | None:
     """Why no engine will ever take this reading, or None when it can be stored."""
     if not 0 <= reading.time_ms <= TIME_MS_MAX:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from haihe_contract.quality import Grade
 from haihe_contract.reading import Reading
 
-from .choose import NUMBER_MAX, SERIES_MAX, TIME_MS_MAX, better, rank, refusal, settle
+from .choose import NUMBER_MAX, SERIES_MAX, TIME_MS_MAX, better, conflicts_in_order, refusal, settle
 from .influx_writer import InfluxWriter
 from .influxql import FIELDS, Influxql, quoted, reading_of
 from .line_protocol import CONFLICT, READING, UNTIMED, conflict_line, reading_line, untimed_line
@@ -108,10 +108,8 @@ class InfluxStore:
             f'SELECT {FIELDS}, "series" FROM {CONFLICT} WHERE {_of(station)} AND "shown" = false '  # noqa: S608
             f"AND time <= {TIME_MS_MAX}ms ORDER BY time DESC LIMIT {most}"
         )
-        found = [reading_of(row[-1], row[:-1]) for table in tables for row in table.rows]
-        found.sort(key=rank, reverse=True)
-        found.sort(key=lambda reading: (-reading.time_ms, reading.series))
-        return [Conflict(station, reading) for reading in found]
+        found = (reading_of(row[-1], row[:-1]) for table in tables for row in table.rows)
+        return [Conflict(station, reading) for reading in conflicts_in_order(found)]
 
     def untimed(self, station: str, most: int = 1000) -> list[Reading]:
         """See :meth:`haihe_cloud.store.port.Store.untimed`; by number, line and series."""

@@ -15,7 +15,7 @@ from typing import Any
 from haihe_contract.quality import Grade, mark, unmark
 from haihe_contract.reading import Reading
 
-from .choose import SERIES_MAX, TIME_MS_MAX, better, rank, refusal, settle
+from .choose import SERIES_MAX, TIME_MS_MAX, better, conflicts_in_order, refusal, settle
 from .port import READ_ROWS_MAX, Conflict, Refused
 from .sqlite_file import SqliteFile
 
@@ -100,10 +100,7 @@ class SqliteStore:
             "JOIN line ON line.id = line_id WHERE station = ? ORDER BY time_ms DESC LIMIT ?",
             (station, most),
         )
-        found = [_reading(row) for row in rows]
-        found.sort(key=rank, reverse=True)
-        found.sort(key=lambda reading: (-reading.time_ms, reading.series))
-        return [Conflict(station, reading) for reading in found]
+        return [Conflict(station, reading) for reading in conflicts_in_order(_reading(row) for row in rows)]
 
     def untimed(self, station: str, most: int = 1000) -> list[Reading]:
         """See :meth:`haihe_cloud.store.port.Store.untimed`; by number, line and series."""

@@ -1,7 +1,8 @@
 """The shell of acquisition: one task a bus, each asking its instruments when they are due."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError, must
@@ -10,18 +11,23 @@ from haihe_contract.quality import Grade
 from haihe_edge import limits
 from haihe_edge.site import AsciiBus, GnssBus, GpioBus, Instrument, Sdi12Bus, SerialBus, Site, TcpBus
 
+from .attempt import Attempt, Changed, found, wanted
 from .bus import ModbusBus
+from .change import carry_out, change
 from .chip import DigitalChip, Wanted
 from .digital_runner import DigitalRunner, wanted_lines
 from .gnss import GnssInstrument
 from .gpio import GpioChip
 from .group import BusState, Group, Happened, Happening, Sample
 from .line import Line, SerialLine, TcpLine, adapter_turns, kernel_turns
+from .order import Sent, obeyed, order
 from .power import Supplies
 from .runner import GnssRunner, ModbusRunner
 from .spoken import spoken_runner
 from .unit import Unit
-from .write import NotObeyed, Rates, Written, prepare
+from .write import Rates
+
+_T = TypeVar("_T")
 
 
 def open_bus(bus: SerialBus | TcpBus, clock: Clock) -> ModbusBus:
@@ -209,33 +215,95 @@ class Acquirer:
         finally:
             self._supplies.release(name)
 
-    async def write(self, name: str, point: str, value: float) -> Written:
-        """Set a point of an instrument, if profile and site allow it; every attempt is told as a happening.
+    async def write(self, name: str, values: Mapping[str, float], by: str = "") -> Changed:
+        """Set a point, or points of one group in one request, if profile and site allow it.
+
+        Every attempt is told as a happening, a refused one too.
 
         Args:
             name: of the instrument.
-            point: of its profile.
-            value: in the point's unit.
+            values: by point of its profile, in the points' units.
+            by: who wants it.
 
         Raises:
             FieldError: when it was refused, or not obeyed, with the reason.
         """
-        detail: dict[str, object] = {"instrument": name, "point": point, "value": value}
+        attempt = self._attempt("write", name, {**wanted(values), "by": by})
+        with attempt.asked():
+            made = change(self._instrument(name), values, str(self._site.file))
+
+            async def job() -> Changed:
+                written = await self._units[name].obey(
+                    made.where, lambda ask: carry_out(made, ask, self._rates, self._clock)
+                )
+                changed = Changed(written, made.effective)
+                attempt.tell("point_written", found(changed))
+                return changed
+
+            return await self._have_done(name, attempt, job)
+
+    async def command(self, name: str, command: str, by: str = "") -> Sent:
+        """Send a named command of the profile, if the site allows it; every attempt is told as a happening.
+
+        An instrument whose counters it clears is read right before and after, so that no rain goes uncounted.
+
+        Args:
+            name: of the instrument.
+            command: of its profile.
+            by: who wants it.
+
+        Raises:
+            FieldError: when it was refused, or not obeyed, with the steps that were sent and those that were not.
+        """
+        attempt = self._attempt("command", name, {"command": command, "by": by})
+        with attempt.asked():
+            instrument = self._instrument(name)
+            made = order(instrument, command, str(self._site.file))
+            attempt.adds(made.told)
+            runner = self._modbus_runner(name)
+            counts = bool(made.command.clears and instrument.series)
+
+            async def job() -> Sent:
+                if counts:
+                    await runner.measure(name)
+                unit = self._units[name]
+                sent = await unit.obey(made.where, lambda ask: obeyed(made, ask, self._clock), once=True)
+                attempt.tell("command_sent", {"answers": list(sent.answers)})
+                if counts:
+                    await runner.measure(name)
+                return sent
+
+            return await self._have_done(name, attempt, job)
+
+    def _attempt(self, kind: str, name: str, detail: Mapping[str, object]) -> Attempt:
         instrument = self._site.instrument(name)
-        happened = self._teller(instrument.bus if instrument else "")
+        return Attempt(kind, {"instrument": name, **detail}, self._teller(instrument.bus if instrument else ""))
+
+    def _instrument(self, name: str) -> Instrument:
+        instrument = self._site.instrument(name)
+        if instrument is None:
+            known = ", ".join(each.name for each in self._site.instruments)
+            raise FieldError(f"no instrument {name!r}", where=str(self._site.file), do=f"name one of {known}")
+        return instrument
+
+    def _modbus_runner(self, name: str) -> ModbusRunner:
+        runner = self._runners[self._instrument(name).bus]
+        must(isinstance(runner, ModbusRunner), "only what speaks Modbus can be written or commanded")
+        assert isinstance(runner, ModbusRunner)  # noqa: S101 - for the type checker
+        return runner
+
+    async def _have_done(self, name: str, attempt: Attempt, job: Callable[[], Awaitable[_T]]) -> _T:
+        """Between two exchanges of the instrument's bus, with its supply switched on."""
+        runner = self._modbus_runner(name)
+        if not self._running:
+            raise FieldError("the agent is not measuring", do="start it with haihe-edge run")
+
+        async def noted() -> _T:
+            with attempt.under_way():
+                return await job()
+
+        await self._supplies.warm(name)
         try:
-            if instrument is None:
-                known = ", ".join(each.name for each in self._site.instruments)
-                raise FieldError(f"no instrument {name!r}", where=str(self._site.file), do=f"name one of {known}")
-            setting = prepare(instrument, point, value, str(self._site.file))
-            runner, unit = self._runners[instrument.bus], self._units[name]
-            must(isinstance(runner, ModbusRunner), "only Modbus points can be prepared")
-            if not self._running:
-                raise FieldError("the agent is not measuring", do="start it with haihe-edge run")
-            written = await runner.jobs.do(lambda: unit.write(setting, self._rates))  # type: ignore[union-attr]
-        except FieldError as error:
-            kind = "write_failed" if isinstance(error, NotObeyed) else "write_refused"
-            happened(kind, detail | {"why": error.what})
-            raise
-        happened("point_written", detail | {"before": written.before, "after": written.after})
-        return written
+            return await runner.jobs.do(noted)
+        finally:
+            self._supplies.release(name)

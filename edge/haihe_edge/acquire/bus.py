@@ -5,9 +5,7 @@ import asyncio
 from haihe_contract.clock import Clock
 from haihe_contract.quality import Reason
 
-from haihe_edge import limits
-
-from .line import BusDown, Line
+from .line import BusDown, Line, settle
 from .modbus import (
     ExchangeError,
     OutOfStep,
@@ -142,14 +140,7 @@ class ModbusBus:
         """Wait for the silence between frames; after a failure, until the line has settled."""
         if self._unsettled and not self._tcp:
             self._unsettled = False
-            until = self._clock.monotonic_ms() + limits.SETTLE_MS_MAX
-            while self._clock.monotonic_ms() < until:
-                try:
-                    async with asyncio.timeout(limits.SETTLE_MS / 1000):
-                        self.line.buffer.clear()
-                        await self.line.more()
-                except TimeoutError:
-                    break
+            await settle(self.line, self._clock)
         # The loop's own time: whole milliseconds would make each silence a quarter longer at 9600 baud.
         wanted = max(0.0 if self._tcp else self._quiet_ms, pause_ms)
         left_s = self._ended_s + wanted / 1000 - asyncio.get_running_loop().time()

@@ -41,7 +41,9 @@ class Happening(NamedTuple):
             ``antenna_open``, ``antenna_short``, ``antenna_ok``, ``gnss_restarted``, ``station_moved``,
             ``station_back``; of digital lines ``rain_not_counted`` (the agent was not running),
             ``rain_total_lost`` (the file with the totals was damaged), ``rain_total_not_kept`` (the disk refuses
-            it), ``edges_lost`` (a line moved too fast).
+            it), ``edges_lost`` (a line moved too fast); of what people had done to an instrument ``point_written``
+            and ``command_sent``, and the same with ``write_refused``, ``write_failed``, ``command_refused`` and
+            ``command_failed``: refused means that nothing was sent, failed that something was.
         bus: where.
         detail: facts by name.
     """

@@ -1,14 +1,18 @@
 """Work that somebody wants done on a bus, between two exchanges of its own: one conversation at a time."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from haihe_contract.errors import FieldError
 
+from .group import Group
+
 _T = TypeVar("_T")
 JOBS_MAX = 16
+_UNKNOWN = "look at the instrument: it may have been done or not"
 
 
 class Jobs:
@@ -48,6 +52,10 @@ class Jobs:
             except FieldError as error:
                 if not future.done():
                     future.set_exception(error)
+            except asyncio.CancelledError:
+                if not future.done():
+                    future.set_exception(FieldError("the agent stopped while this was being done", do=_UNKNOWN))
+                raise
             else:
                 if not future.done():
                     future.set_result(result)
@@ -58,3 +66,48 @@ class Jobs:
             _, future = self._waiting.popleft()
             if not future.done():
                 future.set_exception(FieldError("the agent stopped before this was done", do="nothing was written"))
+
+
+class Asked:
+    """Instruments that somebody wants to be read now, and who waits for the result."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, asyncio.Future[Group]] = {}
+        self._event = asyncio.Event()
+
+    async def ask(self, name: str) -> Group:
+        """Want it read, and wait for what comes of it."""
+        future = self._waiting.get(name)
+        if future is None:
+            future = self._waiting[name] = asyncio.get_running_loop().create_future()
+        self._event.set()
+        return await asyncio.shield(future)
+
+    def take(self) -> str | None:
+        """Who is wanted and has waited longest, or None."""
+        return next(iter(self._waiting), None)
+
+    def answer(self, name: str, group: Group) -> None:
+        """Give it to those who wait."""
+        future = self._waiting.pop(name, None)
+        if future is not None and not future.done():
+            future.set_result(group)
+
+    def stop(self) -> None:
+        """Nothing more will be read."""
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(FieldError("the agent stopped before the instrument was read"))
+        self._waiting.clear()
+
+    def wake(self) -> None:
+        """End the wait that is going on."""
+        self._event.set()
+
+    async def wait(self, milliseconds: int) -> None:
+        """Return when somebody asks, or after so long."""
+        if not self._waiting:
+            self._event.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(milliseconds / 1000):
+                    await self._event.wait()

@@ -8,6 +8,10 @@ from typing import NamedTuple
 
 from haihe_contract.quality import Reason
 
+from haihe_edge import limits
+
+ACKNOWLEDGE = 5
+"""The exception by which an instrument says that it has accepted and needs time (section 7 of the first)."""
 READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT = 1, 2, 3, 4
 WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS = 5, 6, 16
 COIL_ON = 0xFF00
@@ -74,7 +78,8 @@ class Write(NamedTuple):
         unit: address on the bus.
         function: 6 for one register, 16 for several, 5 for a coil.
         start: first register (or coil), counted from 0.
-        registers: what to write, as numbers of 16 bits; for a coil :data:`COIL_ON` or 0.
+        registers: what to write, as numbers of 16 bits; for a coil :data:`COIL_ON` or 0. None at all (function 16)
+            is a command of some makers.
     """
 
     unit: int
@@ -89,7 +94,7 @@ class Write(NamedTuple):
         Raises:
             ValueError: when the function cannot carry that many registers.
         """
-        if self.function == WRITE_REGISTERS and 1 <= len(self.registers) <= 123:
+        if self.function == WRITE_REGISTERS and len(self.registers) <= limits.WRITTEN_REGISTERS_MAX:
             many = len(self.registers)
             head = _WRITE_MANY.pack(self.unit, self.function, self.start, many, 2 * many)
             return head + struct.pack(f">{many}H", *self.registers)
@@ -131,6 +136,10 @@ class Refused(ExchangeError):
     def alive(self) -> bool:
         """Whether the instrument itself spoke, not a gateway that misses it."""
         return self.code not in _GATEWAY_CODES
+
+
+class Unsent(ExchangeError):
+    """The request was not even sent, for what came of the one before it."""
 
 
 def _table() -> tuple[int, ...]:

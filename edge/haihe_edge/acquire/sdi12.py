@@ -1,7 +1,7 @@
 """SDI-12: commands, answers, checksums, and the course of a measurement. Nothing here waits or touches a port.
 
-Source: SDI-12, A Serial-Digital Interface Standard for Microprocessor-Based Sensors, version 1.3; version 1.4 keeps
-all of this and adds high-volume and metadata commands, which are not used here.
+Source: SDI-12, A Serial-Digital Interface Standard for Microprocessor-Based Sensors, version 1.3 (its sections are
+named below); version 1.4 keeps all of this and adds high-volume and metadata commands, which are not used here.
 """
 
 import re
@@ -12,6 +12,22 @@ from haihe_contract.quality import Reason
 
 from .modbus import ExchangeError
 
+CHARACTER_MS = 10_000 / 1200
+"""1200 baud; a start bit, seven data bits, even parity, a stop bit (section 4.1)."""
+BREAK_MS, _BREAK_MS_MIN = 15.0, 12.0
+"""How long our break is, and the least (section 5.0)."""
+MARK_MS, _MARK_MS_MIN = 8.5, 8.33
+"""The same for the marking after it (section 5.0)."""
+ZERO_MS = 35.0
+"""Until a zero byte at a low speed is on the wire for sure, with what a USB adapter holds back."""
+ANSWER_MS = 15
+"""By then a sensor has begun its answer (section 5.0)."""
+VALUES_LETTERS_MAX_M, VALUES_LETTERS_MAX = 35, 75
+"""Letters of values in one answer after M, and after C and R (section 4.4)."""
+SERVICE_MS = 100
+"""A service request has three letters; they are on the line for 25 ms, and adapters hold bytes back."""
+FRESH_MS = 10_000
+"""A measurement that was begun together with others and not collected so long after it was ready is begun anew."""
 LINE_BYTES_MAX = 128
 """The longest answer has 75 characters of values and some for address, CRC and line end."""
 DATA_COMMANDS_MAX = 10
@@ -25,10 +41,22 @@ MEASURE_TRIES = 3
 """How often a measurement that was aborted is begun again."""
 
 _VALUE = re.compile(r"[+-](?=[0-9.])(?:[0-9]{1,7}(?:\.[0-9]{0,7})?|\.[0-9]{1,7})")
-_VALUE_LETTERS_MAX = 9
-"""A sign, at most seven digits, at most one point."""
+VALUE_LETTERS_MAX = 9
+"""A sign, at most seven digits, at most one point (section 4.4.8)."""
 _ANNOUNCEMENT = re.compile(r"([0-9A-Za-z])([0-9]{3})([0-9]{1,2})")
 _IDENTIFICATION = re.compile(r"([0-9A-Za-z])([0-9]{2})(.{8})(.{6})(.{3})(.{0,13})")
+
+
+def waking_ms(wakes: str, more_ms: int) -> float:
+    """How long the line is taken to wake its sensors before a command.
+
+    Args:
+        wakes: how, as the site file has it: break, zero or adapter. An adapter is trusted to do it in the least time.
+        more_ms: what the sensor needs beyond the specification; adapters do not know of it.
+    """
+    if wakes == "adapter":
+        return _BREAK_MS_MIN + _MARK_MS_MIN
+    return (BREAK_MS if wakes == "break" else ZERO_MS) + MARK_MS + more_ms
 
 
 def crc_letters(data: bytes) -> bytes:
@@ -127,7 +155,7 @@ def read_values(line: bytes, address: str, *, crc: bool) -> list[float]:
     found, at = [], 0
     while at < len(text):
         match = _VALUE.match(text, at)
-        if match is None or match.end() - at > _VALUE_LETTERS_MAX:
+        if match is None or match.end() - at > VALUE_LETTERS_MAX:
             raise ExchangeError(Reason.DAMAGED, "an answer that does not fit the request")
         found.append(float(match[0]))
         at = match.end()
@@ -209,12 +237,14 @@ def measuring(
                 found=said.values,
                 values=values,
             )
-        wait = said.seconds * 1000 if ready_after_ms is None else min(said.seconds * 1000, ready_after_ms)
+        announced_ms = said.seconds * 1000
+        wait = announced_ms if ready_after_ms is None else min(announced_ms, ready_after_ms)
         if together:
             yield Leave(wait)
         elif said.seconds:
-            # The service request ends the wait early; when it is lost, the announced time ends it.
-            yield Attend(wait)
+            # The service request ends the wait early; when it is lost, the announced time ends it. A sensor that needs
+            # all of that time must not be interrupted by a break while it still asks for service.
+            yield Attend(wait + SERVICE_MS * (wait == announced_ms))
         found = yield from _collect(address, values, crc)
         if found is not None:
             return found

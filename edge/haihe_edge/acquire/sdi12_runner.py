@@ -14,9 +14,14 @@ from .line import SerialLine
 from .meaning import Value, doubted, is_seen, meaning
 from .modbus import ExchangeError
 from .sdi12 import (
+    BREAK_MS,
+    CHARACTER_MS,
+    FRESH_MS,
     INNER_TRIES,
     LINE_BYTES_MAX,
     MARK_BEFORE_SLEEP_MS,
+    MARK_MS,
+    ZERO_MS,
     Ask,
     Attend,
     Course,
@@ -30,17 +35,8 @@ from .sdi12 import (
 )
 from .spoken_unit import DEAF, SpokenUnit
 
-_BREAK_S = 0.015
-"""At least 12 ms of spacing; sensors need not see less than 12."""
-_MARK_S = 0.0085
-"""At least 8.33 ms of marking after the break."""
 _ZERO_BAUD = 600
 """A zero byte at this speed is nine bits of spacing: 15 ms."""
-_ZERO_S = 0.035
-"""Until it is on the wire for sure, with what a USB adapter holds back."""
-_CHARACTER_MS = 10_000 / 1200
-_FRESH_MS = 10_000
-"""A measurement that was begun together with others and not collected so long after it was ready is begun anew."""
 
 
 class Sdi12Conversation:
@@ -80,7 +76,7 @@ class Sdi12Conversation:
                 await self._wake(address, anew=inner == 0, wake_ms=wake_ms)
                 self.line.buffer.clear()
                 self.line.write(self._coded(step.data))
-                wire_ms = len(step.data) * _CHARACTER_MS
+                wire_ms = len(step.data) * CHARACTER_MS
                 try:
                     answer = await self._line(step.data, wire_ms + answer_ms + self._latency_ms)
                     if address not in ("?", answer[:1].decode("latin-1")):
@@ -133,15 +129,15 @@ class Sdi12Conversation:
         if self._bus.wakes == "break":
             self.line.hold_break(True)
             try:
-                await self._clock.sleep(_BREAK_S)
+                await self._clock.sleep(BREAK_MS / 1000)
             finally:
                 self.line.hold_break(False)
         else:
             self.line.set_baud(_ZERO_BAUD)
             self.line.write(b"\0")
-            await self._clock.sleep(_ZERO_S)
+            await self._clock.sleep(ZERO_MS / 1000)
             self.line.set_baud(self._bus.baud)
-        await self._clock.sleep(_MARK_S + wake_ms / 1000)
+        await self._clock.sleep((MARK_MS + wake_ms) / 1000)
 
     async def _line(self, sent: bytes, first_ms: float) -> bytes:
         """The next line, without an echo of what was sent.
@@ -151,7 +147,7 @@ class Sdi12Conversation:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + first_ms / 1000
-        longest = deadline + (LINE_BYTES_MAX * _CHARACTER_MS + self._latency_ms) / 1000
+        longest = deadline + (LINE_BYTES_MAX * CHARACTER_MS + self._latency_ms) / 1000
         seen = 0
         while True:
             raw = bytes(self.line.buffer).lstrip(b"\0")
@@ -208,10 +204,9 @@ class Sdi12Unit(SpokenUnit):
         self._meanings = {point.name: meaning(point) for point in profile.points}
         needed = set(self.points) | {doubt.point for doubt in profile.doubts}
         self._asks: list[tuple[Measurement, list[Sdi12Point]]] = []
-        for each in profile.measurements:
+        for each in profile.asked(self.points):
             points = [point for point in profile.points if profile.measurement_of(point) is each]
-            if any(point.name in self.points for point in points):
-                self._asks.append((each, [point for point in points if point.name in needed]))
+            self._asks.append((each, [point for point in points if point.name in needed]))
         self._running: _Running | None = None
         bus.units.append(self)
 
@@ -262,7 +257,7 @@ class Sdi12Unit(SpokenUnit):
         begun = self._running if first else None
         if begun is not None:
             self._running = None
-            if self._clock.monotonic_ms() - begun.ready_ms > _FRESH_MS:
+            if self._clock.monotonic_ms() - begun.ready_ms > FRESH_MS:
                 begun = None
         stage: _Running | list[float] | None = begun
         if stage is None:

@@ -10,7 +10,7 @@ from haihe_edge.profile.text import TextProfile
 from haihe_edge.site import Instrument, Site
 
 from .group import BusState, Happened, Sample
-from .line import Line
+from .line import Line, settle
 from .meaning import Value
 from .modbus import ExchangeError, character_ms
 from .schedule import probe_wait_ms
@@ -86,14 +86,7 @@ class TextConversation:
         """Wait for the instrument's pause; after a failure until the line is silent, so that nothing late is left."""
         if self._unsettled:
             self._unsettled = False
-            until = self._clock.monotonic_ms() + limits.SETTLE_MS_MAX
-            while self._clock.monotonic_ms() < until:
-                try:
-                    async with asyncio.timeout(limits.SETTLE_MS / 1000):
-                        self.line.buffer.clear()
-                        await self.line.more()
-                except TimeoutError:
-                    break
+            await settle(self.line, self._clock)
         left = self._ended_ms + pause_ms - self._clock.monotonic_ms()
         if left > 0:
             await self._clock.sleep(left / 1000)
@@ -125,7 +118,7 @@ class TextUnit(SpokenUnit):
                 command_bytes(message.send, instrument.unit),
                 [point.name for point in wanted if profile.message_of(point) is message],
             )
-            for message in profile.messages
+            for message in profile.asked(self.points)
         ]
 
     async def poll(self, probe: tuple[int, int] | None = None) -> list[Sample]:
@@ -139,8 +132,6 @@ class TextUnit(SpokenUnit):
         samples: list[Sample] = []
         failure: ExchangeError | None = None
         for message, command, points in self._asks:
-            if not points:
-                continue
             values: dict[str, Value] = {}
             if failure is None:
                 try:

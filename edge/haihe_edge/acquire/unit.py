@@ -1,5 +1,8 @@
 """One instrument on its bus: what it is asked, what it said, how long it is waited for."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason
@@ -8,27 +11,29 @@ from haihe_edge import limits
 from haihe_edge.profile import ModbusProfile, variant_of, varied
 from haihe_edge.site import Instrument, Site
 
+from .asked_unit import AskedUnit
 from .bus import ModbusBus
 from .decode import decode
 from .follow import follow
 from .group import InstrumentState, Sample
 from .identity import Identity
 from .line import BusDown
-from .modbus import ExchangeError, Refused, Request, Write
+from .modbus import ExchangeError, Refused, Request, Unsent, Write
 from .outage import Told
 from .patience import Patience
 from .plan import telling_read
 from .recipe import answered, questions, recipe
-from .schedule import Breaker, probe_wait_ms
-from .write import Rates, Setting, Written, write_point
+from .schedule import probe_wait_ms
+from .write import Ask, reading
 
+_T = TypeVar("_T")
 _NOT_THERE_CODES = (1, 2, 3)
 """Exceptions by which an instrument says that it has no such function, register or length of a read."""
 _WAIT_CODES = (5, 6)
 """Exceptions by which an instrument asks for patience: accepted and still working, busy."""
 
 
-class Unit:
+class Unit(AskedUnit):
     """One instrument.
 
     Args:
@@ -39,22 +44,11 @@ class Unit:
     """
 
     def __init__(self, instrument: Instrument, site: Site, bus: ModbusBus, clock: Clock) -> None:
-        self.name = instrument.name
-        self.period_ms = instrument.period_ms
+        super().__init__(instrument, site, clock)
         self._bus = bus
-        self._clock = clock
-        self.breaker = Breaker()
-        self.has_alarms = any(level.number in instrument.series for level in site.levels)
-        self.due_ms = 0
-        self.failure: ExchangeError | None = None
         self._refusal: ExchangeError | None = None
         self._patience = Patience(instrument.profile.answer_ms.typical, instrument.profile.answer_ms.most)
         self._probe: tuple[int, int] | None = None
-        self._numbers = instrument.series
-        points: dict[str, list[int]] = {}
-        for number in instrument.series:
-            points.setdefault(site.series[number].point, []).append(number)
-        self._points = points
         self._unit = instrument.unit
         profile = instrument.profile
         assert isinstance(profile, ModbusProfile)  # noqa: S101 - the site lets no other on this kind of bus
@@ -64,15 +58,13 @@ class Unit:
         self._wrote = False
         self._asked_ms: int | None = None
         self._doubt_ms: int | None = None
-        self._answered_ms: int | None = None
-        self.state = InstrumentState(instrument.name, instrument.unit)
 
     def _fit(self, profile: ModbusProfile) -> None:
         """Prepare what a poll consists of, for the variant that this profile describes."""
         self._profile = profile
-        self._recipe = recipe(profile, self._unit, self._points)
+        self._recipe = recipe(profile, self._unit, self.points)
         reads = self._recipe.reads
-        numbers = self._points
+        numbers = self.points
         self._reads = [
             (read.request, read.fields, [numbers.get(field.name, []) for field in read.fields]) for read in reads
         ]
@@ -88,7 +80,7 @@ class Unit:
         """No value for any series, with the reason."""
         if reason is Reason.BUS_DOWN:
             self.identity.is_open = True  # it may be another one when the line is back
-        return [(number, None, reason) for number in self._numbers]
+        return super().none(reason)
 
     async def poll(self, probe: tuple[int, int] | None = None) -> list[Sample]:
         """Ask for everything.
@@ -117,15 +109,25 @@ class Unit:
             self.state.error = self.identity.error or self.state.error
         return self.identity.marked(samples)
 
-    async def write(self, setting: Setting, rates: Rates) -> Written:
-        """Set a point; must be done between two polls.
+    async def obey(self, where: str, job: Callable[[Ask], Awaitable[_T]], *, once: bool = False) -> _T:
+        """Have a person's wish done, if this is the instrument that is meant; between two polls only.
+
+        Args:
+            where: for whoever is refused.
+            job: does it with exchanges that raise :class:`ExchangeError`.
+            once: no read is asked again either, however busy the instrument is.
 
         Raises:
-            FieldError: when it was refused or not obeyed.
+            FieldError: when it is not done; and what the job raises.
         """
         self._probe = None
-        where = f"instrument {setting.instrument}, point {setting.point}"
-        if self.identity.is_due and (failure := await self._recognise()) is not None:
+        try:
+            if self._sleeps():
+                await self._wake_up()
+            failure = await self._recognise() if self.identity.is_due else None
+        except BusDown as down:
+            failure = down
+        if failure is not None:
             raise FieldError(
                 f"it does not say who it is: {failure}", where=where, do="nothing was written; read it first"
             )
@@ -133,12 +135,24 @@ class Unit:
             raise FieldError(error[0].format(**error[1]), where=where, do="nothing was written; mend that first")
 
         async def ask(request: Request | Write) -> bytes:
-            answer = await self._ask(request)
+            try:
+                await self._settle_doubt()
+            except ExchangeError as doubt:
+                raise Unsent(doubt.reason, doubt.sentence, **doubt.facts) from doubt
+            answer = await self._ask(request, once=once)
             if isinstance(answer, ExchangeError):
                 raise answer
             return answer
 
-        return await write_point(setting, ask, rates, self._clock)
+        return await job(ask)
+
+    async def _wake_up(self) -> None:
+        """Ask something harmless whose answer nobody needs."""
+        wake = self._recipe.wake
+        harmless = next((each for each in self._profile.points if not each.read_clears), None)
+        if wake is not None and harmless is not None:
+            await self._ask(reading(self._profile, self._unit, harmless))
+            await self._clock.sleep(wake.wait_ms / 1000)
 
     async def _poll(self) -> list[Sample]:
         if self._variant_is_open or self.identity.is_due or not self._recipe.is_plain:
@@ -170,9 +184,7 @@ class Unit:
         if done.silent and self._profile is not self._model:
             self._fit(self._model)  # it may be another one when it is back
         absent = None, Reason.SENTINEL
-        return [
-            (number, *done.values.get(name, absent)) for name, numbers in self._points.items() for number in numbers
-        ]
+        return [(number, *done.values.get(name, absent)) for name, numbers in self.points.items() for number in numbers]
 
     async def _recognise(self) -> ExchangeError | None:
         """Ask who it is, and which variant; why that cannot be known now, or None."""
@@ -201,10 +213,10 @@ class Unit:
         wake, asked_ms = self._recipe.wake, self._asked_ms
         return wake is not None and (asked_ms is None or self._clock.monotonic_ms() - asked_ms >= wake.after_ms)
 
-    async def _ask(self, request: Request | Write) -> bytes | ExchangeError:
+    async def _ask(self, request: Request | Write, *, once: bool = False) -> bytes | ExchangeError:
         try:
             await self._settle_doubt()
-            return await self._exchange_when_ready(request)
+            return await self._exchange_when_ready(request, once=once)
         except BusDown:
             raise
         except Refused as refusal:
@@ -215,18 +227,18 @@ class Unit:
                 self._doubt_ms = self._clock.monotonic_ms()
             return error
 
-    async def _exchange_when_ready(self, request: Request | Write) -> bytes:
+    async def _exchange_when_ready(self, request: Request | Write, *, once: bool) -> bytes:
         """Who says "busy" or "still working" is asked again, for as long as an answer may take anyway.
 
         Not after a command, nor for what a read clears: whether it was carried out is not known then.
         """
         pause_ms = max(limits.BUSY_PAUSE_MS, self._profile.pause_ms)
         until = self._clock.monotonic_ms() + self._profile.answer_ms.most
+        once = once or isinstance(request, Write) or request in self._clearing or self._profile.retry is not None
         while True:
             try:
                 return await self._exchange(request)
             except Refused as refusal:
-                once = isinstance(request, Write) or request in self._clearing or self._profile.retry is not None
                 if once or refusal.code not in _WAIT_CODES or self._clock.monotonic_ms() + pause_ms > until:
                     raise
             await self._clock.sleep(pause_ms / 1000)
@@ -263,8 +275,9 @@ class Unit:
             pause = max(pause, self._profile.pause_after_write_ms)
         self._wrote = isinstance(request, Write)
         self._asked_ms = self._clock.monotonic_ms()
+        wait = self._profile.answer_ms.most if isinstance(request, Write) else self._wait_ms()
         try:
-            answer = await self._bus.exchange(request, self._wait_ms(), pause)
+            answer = await self._bus.exchange(request, wait, pause)
         except ExchangeError as error:
             if error.reason is Reason.TIMEOUT:
                 self._patience.missed()
@@ -273,28 +286,15 @@ class Unit:
         return answer
 
     def _conclude(self, failure: ExchangeError | None, *, silent: bool) -> None:
-        now = self._clock.monotonic_ms()
-        self.failure = failure if silent else None
+        self._ended(failure, silent=silent)
         self._refusal = None if silent else failure
         if silent:
-            self.breaker.failed(now)
             self.identity.is_open = self.identity.is_open or self.breaker.is_open
-        else:
-            self._answered_ms = now
-            self.breaker.answered()
-        if failure is None:
-            self.state.answers += 1
-        self.state.error = None if failure is None else (failure.sentence, failure.facts)
         never = self._answered_ms is None and self.breaker.is_open
         if failure is not None and failure.reason is Reason.CHECKSUM and never:
             self.state.error = ("nothing but damaged bytes, never an answer: check baud rate and parity", {})
 
     def shown(self, pause_most_ms: int) -> InstrumentState:
         """How it is doing, where a unit that is left alone is probed with such pauses at most."""
-        now = self._clock.monotonic_ms()
-        self.state.failures = self.breaker.failures
         self.state.wait_ms = self._patience.ms
-        self.state.answered_ago_ms = None if self._answered_ms is None else now - self._answered_ms
-        left_alone = self.breaker.is_open
-        self.state.next_probe_ms = max(0, self.breaker.probe_ms(pause_most_ms) - now) if left_alone else None
-        return self.state
+        return super().shown(pause_most_ms)

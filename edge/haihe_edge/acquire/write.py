@@ -1,31 +1,27 @@
-"""Setting a point of an instrument: what may be written, as which bytes, and whether it has been obeyed.
+"""Setting a point of an instrument: what may be written, how fast, and as which bytes.
 
 Off unless two people agreed: who wrote the profile (``writable`` at the point, with its bounds) and who wrote the
-site file (``writable: [point]`` at the instrument). Deciding is pure; :func:`write_point` does it on a bus.
+site file (``writable: [point]`` at the instrument). Deciding is pure; :mod:`.change` does it on a bus.
 """
 
 import math
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError
 
 from haihe_edge.kept import Kept
-from haihe_edge.profile import ModbusProfile, Point, Writable
+from haihe_edge.profile import ModbusProfile, Point, Writable, written_at
 from haihe_edge.site import Instrument
 
 from .decode import is_plain, spoken
-from .modbus import COIL_ON, WRITE_COIL, ExchangeError, Request, Write
+from .modbus import COIL_ON, WRITE_COIL, Request, Write
 from .plan import FUNCTIONS
-from .recipe import command
 
 MINUTE_MS = 60_000
 _CODES = {"u16": "H", "s16": "h", "u32": "I", "s32": "i", "u64": "Q", "s64": "q", "f32": "f", "f64": "d"}
-_SAME = 1e-6
-"""A float that comes back is the same one within so much of its size: it has been through 32 bits."""
 
 Ask = Callable[[Request | Write], Awaitable[bytes]]
 """One exchange with the instrument."""
@@ -38,21 +34,21 @@ class Setting(NamedTuple):
         instrument: name.
         point: name.
         value: in the point's unit.
-        write: what is sent.
+        at: first register to write.
+        registers: what is sent.
         read: what shows the present value.
         now: the value in the bytes that ``read`` brings.
         rule: of the profile.
-        persist: what makes the value survive the supply being switched off, if anything.
     """
 
     instrument: str
     point: str
     value: float
-    write: Write
+    at: int
+    registers: tuple[int, ...]
     read: Request
     now: Callable[[bytes], float]
     rule: Writable
-    persist: Request | Write | None
 
 
 class Written(NamedTuple):
@@ -63,7 +59,18 @@ class Written(NamedTuple):
 
 
 class NotObeyed(FieldError):
-    """Something was sent, and the instrument does not hold what it was told, or nobody knows."""
+    """Something was sent, and the instrument does not hold or do what it was told, or nobody knows.
+
+    Args:
+        what: as of :class:`FieldError`.
+        where: as of :class:`FieldError`.
+        do: as of :class:`FieldError`.
+        facts: for the record of it.
+    """
+
+    def __init__(self, what: str, *, where: str, do: str, facts: Mapping[str, object]) -> None:
+        super().__init__(what, where=where, do=do)
+        self.facts = facts
 
 
 class Rates:
@@ -140,27 +147,18 @@ def prepare(instrument: Instrument, name: str, value: float, file: str) -> Setti
             where=where,
             do="only points with `writable:` in the profile can be",
         )
-    shown = point if rule.read_back is None else profile.point(rule.read_back)
-    if shown is None or shown.read_clears:
-        raise FieldError("the profile names no point to read back", where=where, do="mend `read_back:` there")
-    if rule.group is not None:
-        raise FieldError(
-            f"{name} can only be written together with its group {rule.group!r}", where=where, do="that is not offered"
-        )
-    _check_value(rule, value, where)
-    write = Write(
-        instrument.unit, rule.function, point.at if rule.at is None else rule.at, _registers(point, value, where)
-    )
-    persist = None if rule.persist is None else command(rule.persist, instrument.unit)
-    try:
-        _ = write.body, persist.body if isinstance(persist, Write) else b""
-    except ValueError as error:
-        raise FieldError(f"the profile cannot be obeyed: {error}", where=where, do="mend `writable:` there") from None
-    read, now = _reading(profile, instrument.unit, shown)
-    return Setting(instrument.name, name, value, write, read, now, rule, persist)
+    check_value(rule, value, where)
+    read, now = shown_by(profile, instrument.unit, point, where)
+    registers = registers_of(point, value, where)
+    return Setting(instrument.name, name, value, written_at(point), registers, read, now, rule)
 
 
-def _check_value(rule: Writable, value: float, where: str) -> None:
+def check_value(rule: Writable, value: float, where: str) -> None:
+    """Complain about a value that the profile does not allow.
+
+    Raises:
+        FieldError: with what is allowed.
+    """
     if rule.is_one_of:
         if value not in rule.is_one_of:
             known = ", ".join(f"{each:g}" for each in rule.is_one_of)
@@ -175,7 +173,7 @@ def _check_value(rule: Writable, value: float, where: str) -> None:
         )
 
 
-def _registers(point: Point, value: float, where: str) -> tuple[int, ...]:
+def registers_of(point: Point, value: float, where: str) -> tuple[int, ...]:
     """The value as registers: scaled back, packed, in the instrument's order.
 
     Raises:
@@ -210,83 +208,22 @@ def _registers(point: Point, value: float, where: str) -> tuple[int, ...]:
     return tuple(int.from_bytes(word, "big") for word in words)
 
 
-def _reading(profile: ModbusProfile, unit: int, point: Point) -> tuple[Request, Callable[[bytes], float]]:
-    """How to read a point back, and what its bytes say."""
-    block = profile.block_of(point) if profile.merge == "whole" else None
-    start, count = (point.at, point.words) if block is None else (block.start, block.count)
-    return Request(unit, FUNCTIONS[point.table], start, count), lambda data: float(spoken(point, data, start))
-
-
-async def write_point(setting: Setting, ask: Ask, rates: Rates, clock: Clock) -> Written:
-    """Read, check the rate of change, write, read back, compare.
-
-    Args:
-        setting: from :func:`prepare`.
-        ask: one exchange with the instrument.
-        rates: what was changed before.
-        clock: for the time between writing and reading back.
+def shown_by(profile: ModbusProfile, unit: int, point: Point, where: str) -> tuple[Request, Callable[[bytes], float]]:
+    """How to read a point back, and what its bytes say.
 
     Raises:
-        FieldError: when nothing was written.
-        NotObeyed: when something was sent, and it is not obeyed or nobody knows.
+        FieldError: when it cannot be read without harm.
     """
-    where = f"instrument {setting.instrument}, point {setting.point}"
-    try:
-        before = setting.now(await ask(setting.read))
-    except ExchangeError as error:
-        raise FieldError(
-            f"the present value cannot be read: {error}", where=where, do="nothing was written; read it first"
-        ) from error
-    change = setting.value - before
-    left = rates.left(setting, clock.now_ms())
-    if abs(change) > left * (1 + 1e-9):
-        raise FieldError(
-            f"it stands at {before:g} and may change by at most {setting.rule.per_minute:g} a minute",
-            where=where,
-            do=f"nothing was written; {max(left, 0):g} is left of this minute",
-        )
-    try:
-        rates.changed(setting, change, clock.now_ms())
-    except OSError as error:
-        raise FieldError(
-            f"the change cannot be noted: {error.strerror}",
-            where=str(error.filename),
-            do="nothing was written; make room or give the agent the right to write there",
-        ) from error
-    refusal: ExchangeError | None = None
-    try:
-        await ask(setting.write)
-    except ExchangeError as error:
-        refusal = error  # what it did all the same is read, not guessed
-    await clock.sleep(setting.rule.settle_ms / 1000)
-    try:
-        after = setting.now(await ask(setting.read))
-    except ExchangeError as error:
-        raise NotObeyed(
-            f"written, but the instrument does not say what it holds now: {refusal or error}",
-            where=where,
-            do="look at the instrument before writing again",
-        ) from error
-    if not math.isclose(after, setting.value, rel_tol=_SAME, abs_tol=1e-9):
-        why = f" ({refusal})" if refusal else ""
-        raise NotObeyed(
-            f"the instrument holds {after:g} and not {setting.value:g}{why}",
-            where=where,
-            do="see whether it is locked or switched to local operation",
-        )
-    if setting.persist is not None:
-        await _persist(setting, setting.persist, ask, where)
-    return Written(before, after)
+    rule = point.writable
+    shown = point if rule is None or rule.read_back is None else profile.point(rule.read_back)
+    if shown is None or shown.read_clears:
+        raise FieldError("the profile names no point to read back", where=where, do="mend `read_back:` there")
+    read = reading(profile, unit, shown)
+    return read, lambda data: float(spoken(shown, data, read.start))
 
 
-async def _persist(setting: Setting, persist: Request | Write, ask: Ask, where: str) -> None:
-    try:
-        await ask(persist)
-    except ExchangeError as error:
-        rule = setting.rule.persist
-        if rule is None or not rule.unanswered:
-            raise NotObeyed(
-                f"the value is set, but saving it failed: {error}",
-                where=where,
-                do="it is lost when the supply is switched off; write it again",
-            ) from error
+def reading(profile: ModbusProfile, unit: int, point: Point) -> Request:
+    """The read that brings this one point."""
+    block = profile.block_of(point) if profile.merge == "whole" else None
+    start, count = (point.at, point.words) if block is None else (block.start, block.count)
+    return Request(unit, FUNCTIONS[point.table], start, count)

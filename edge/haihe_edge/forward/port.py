@@ -69,7 +69,10 @@ class Extent(Protocol):
 class Source(Protocol):
     """The journal as forwarding needs it."""
 
-    line: int
+    @property
+    def line(self) -> int:
+        """The line of this opening."""
+        ...
 
     def extents(self) -> Sequence[Extent]:
         """All lines, oldest first."""

@@ -128,7 +128,7 @@ class Folder:
     def take(self) -> None:
         """Lock the folder: a second agent must not open a line in the first one's journal."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o750)
-        descriptor = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+        descriptor = os.open(self.directory, os.O_RDONLY)  # can be locked on a read-only file system, too
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,31 +6,29 @@ starts a new line and never touches older files, so there is nothing that a data
 
 import errno
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError, must
 from haihe_contract.quality import PASS_MARK, Flag, Reason, mark, unmark
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, Record
+from haihe_contract.record import Body, Dictionary, Event, Opened, Readings, Record
 
-from . import space
+from .archive import Archive, Fault
 from .disk import Disk
 from .recent import Recent
-from .segment import SUFFIX, OpenSegment, Segment, SegmentDamaged, dictionary_of
+from .reserve import Reserve
+from .room import FULL, Room
+from .segment import Segment
+from .tail import Tail
+from .thin import gaps
 
 DICTIONARY_NUMBER = 2
-SEGMENT_BYTES_MAX = 4 * 1024 * 1024
-SEGMENT_BYTES_MIN = 32 * 1024
-SEGMENTS_PER_JOURNAL = 64
 PENDING_RECORDS_MAX = 50_000
-DAMAGED = ".damaged"
-DAMAGED_SHARE = 16
-"""Damaged files that were set aside may take one part in so many of the journal's size."""
 _DICTIONARY_ONLY = RangeSet.of((DICTIONARY_NUMBER, DICTIONARY_NUMBER))  # every file of a line repeats it
-_INDEXES_KEPT = 4
+_MISTAKES = {errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
+"""Errors of whoever wrote the site file; with any other the station measures on and waits for its disk."""
 
 
 class Extent(NamedTuple):
@@ -60,29 +58,27 @@ class Journal:
     """
 
     def __init__(self, disk: Disk, *, size: int, clock: Clock) -> None:
-        self._disk = disk
         self.size = size
-        self.segment_bytes = max(SEGMENT_BYTES_MIN, min(SEGMENT_BYTES_MAX, size // SEGMENTS_PER_JOURNAL))
         self.clock = clock
-        self.line = 0
         self.trouble = ""
         self.dropped = 0
-        self.files_freed = 0
+        self.flood = False
+        """Whether the station is at flood stage: what is recorded then is thinned last."""
+        self._disk = disk
         self._lock = threading.RLock()  # over the files
         self._numbering = threading.RLock()  # over what waits; never held while the disk works
-        self._closed: list[Segment] = []
-        self._open: OpenSegment | None = None
-        self._serial = 0
+        self._archive = Archive(disk, size)
+        self._tail = Tail(disk, size, self._archive, clock)
+        self._reserve = Reserve(disk)
+        self._room = Room(self._archive, self._tail, self._reserve, clock)
         self._next = 1
         self._pending: list[Record] = []
         self._writing: list[Record] = []
         self._settled: dict[int, RangeSet] = {}
         self._last_time: dict[int, int] = {}
         self._recent = Recent()
-        self._indexed: deque[Segment] = deque()
-        self._dictionary = Dictionary([])
-        self._lost: dict[int, RangeSet] = {}
-        self._lost_unsaid: set[int] = set()
+        self._lost: dict[tuple[int, str], RangeSet] = {}
+        self._surveyed = False
         self._disk_full = False
 
     @classmethod
@@ -99,6 +95,8 @@ class Journal:
     ) -> "Journal":
         """Start a new line. What older files hold stays as it is; what does not verify is set aside.
 
+        A disk that refuses does not keep the station from measuring: records then wait in memory.
+
         Args:
             disk: where the files lie.
             size: byte limit over all files.
@@ -110,84 +108,64 @@ class Journal:
             newest: told, before that, the newest commit time that any file names: no clock may stand before it.
 
         Raises:
-            FieldError: when the directory cannot be used at all.
+            FieldError: when there is no folder to be had there, or another agent has it.
         """
         journal = cls(disk, size=size, clock=clock)
+        faults: list[Fault] = []
         try:
             disk.take()
-            damaged = journal._survey()
-            # a start that was itself cut short left a line without numbers: the one before it is meant
-            previous = next((each for each in reversed(journal._closed) if each.numbers), None)
-            while journal.line == 0 or any(journal.line == old.line for old in journal._closed):
-                journal.line = entropy()
-            journal._dictionary = dictionary
-            newest(max((segment.time_ms for segment in journal._closed), default=0))
-            in_order = previous is not None and previous.final
-            first = opened(
-                previous.line if previous else 0,
-                previous.last if previous else 0,
-                previous.time_ms if previous else 0,
-                in_order,
-            )
-            must(journal.append(first) == 1, "the first record of a line is its opening")
-            must(journal.append(dictionary) == DICTIONARY_NUMBER, "the second is its dictionary")
-            for name, why in damaged:
-                detail = {"file": name, "why": why}
-                journal.append(Event(first.time_ms, first.grade, "journal_damaged", detail=detail))
-            for line, holes in journal._holes().items():
-                journal._lose(line, holes)
+            faults, journal._tail.serial = journal._archive.survey()
         except OSError as error:
-            raise FieldError(
-                f"the journal cannot be used: {error.strerror or error}",
-                where=str(error.filename or disk.where()),
-                do=f"check that the disk is mounted and writable: ls -ld {disk.where()}; df -h {disk.where()}",
-            ) from None
+            if error.errno in _MISTAKES:
+                raise FieldError(
+                    f"the journal cannot be used: {error.strerror or error}",
+                    where=str(error.filename or disk.where()),
+                    do=f"check that the disk is mounted and writable: ls -ld {disk.where()}; df -h {disk.where()}",
+                ) from None
+            journal._refused(error)
+        segments = journal._archive.segments
+        # a start that was itself cut short left a line without numbers: the one before it is meant
+        previous = next((each for each in reversed(segments) if each.numbers), None)
+        while journal._tail.line == 0 or any(journal.line == old.line for old in segments):
+            journal._tail.line = entropy()
+        journal._tail.dictionary = dictionary
+        newest(max((segment.time_ms for segment in segments), default=0))
+        first = opened(
+            previous.line if previous else 0,
+            previous.last if previous else 0,
+            previous.time_ms if previous else 0,
+            previous is not None and previous.final,
+        )
+        must(journal.append(first) == 1, "the first record of a line is its opening")
+        must(journal.append(dictionary) == DICTIONARY_NUMBER, "the second is its dictionary")
+        for fault in faults:
+            detail = {"file": fault.name, "why": fault.why}
+            journal.append(Event(first.time_ms, first.grade, fault.kind, detail=detail))
         journal.commit()
         return journal
 
-    def _survey(self) -> list[tuple[str, str]]:
-        damaged: list[tuple[str, str]] = []
-        for name in [name for name in self._disk.names() if name.endswith(SUFFIX)]:
-            self._serial = max(self._serial, int(name.split("-")[0]) if name[:8].isdecimal() else 0)
-            try:
-                segment = Segment(self._disk, name)
-            except (SegmentDamaged, OSError) as error:
-                damaged.append((name, str(error)))
-                try:
-                    self._disk.rename(name, name.removesuffix(SUFFIX) + DAMAGED)
-                except OSError:
-                    continue  # read-only: it stays where it is, and is passed over again next time
-                continue
-            segment.forget_frames()
-            self._closed.append(segment)
-        self._shed_damaged()
-        return damaged
-
-    def _shed_damaged(self) -> None:
-        """Damaged files are kept for whoever wants to look: the newest of them, within their share of the size."""
-        used = 0
-        for name in [name for name in reversed(self._disk.names()) if name.endswith(DAMAGED)]:
-            used += self._disk.size(name)
-            if used > self.size // DAMAGED_SHARE:
-                self._disk.unlink(name)
-
-    def _holes(self) -> dict[int, RangeSet]:
-        """Numbers of older lines that lie between others and are not here."""
-        found: dict[int, RangeSet] = {}
-        for extent in self.extents():
-            if holes := extent.numbers.holes(1, extent.last) - _DICTIONARY_ONLY:
-                found[extent.line] = holes
-        return found
+    @property
+    def line(self) -> int:
+        """Id of the line of this opening."""
+        return self._tail.line
 
     @property
     def head(self) -> int:
         """Highest durable number of this line."""
-        return self._open.last if self._open else max((s.last for s in self._closed if s.line == self.line), default=0)
+        return max((each.last for each in self._segments() if each.line == self.line), default=0)
+
+    def _segments(self) -> list[Segment]:
+        return [*self._archive.segments, *([self._tail.open] if self._tail.open is not None else [])]
+
+    @property
+    def files_freed(self) -> int:
+        """How often a file was freed or thinned: what is here has changed."""
+        return self._archive.files_freed + self._archive.files_thinned
 
     @property
     def waiting(self) -> int:
         """Records that are not durable yet."""
-        return len(self._pending) + len(self._writing)
+        return len(self._pending) + len(self._writing) + len(self._room.ahead)
 
     def append(self, body: Body, *, urgent: bool = False) -> int:
         """Number a record. It is durable, and may leave, only after the next :meth:`commit`."""
@@ -222,128 +200,121 @@ class Journal:
         """Memory has a limit too: let the oldest routine record go and remember its number for the gap record."""
         at = next((i for i, record in enumerate(self._pending) if not record.urgent and record.number > 2), 0)
         lost = self._pending.pop(at)
-        self._lose(self.line, RangeSet.of((lost.number, lost.number)))
+        self._lose(self.line, RangeSet.of((lost.number, lost.number)), "memory_full")
         self.dropped += 1
 
-    def _lose(self, line: int, numbers: RangeSet) -> None:
+    def _lose(self, line: int, numbers: RangeSet, cause: str) -> None:
         """Remember numbers that are gone; the next commit carries a gap record for all that are known by then."""
         if numbers:
-            self._lost[line] = self._lost.get(line, EMPTY) | numbers
-            self._lost_unsaid.add(line)
+            self._lost[line, cause] = self._lost.get((line, cause), EMPTY) | numbers
 
     def commit(self) -> list[Record]:
         """Make everything appended durable and return it; empty when the disk refuses or nothing waits."""
+        done: list[Record] = []
         with self._lock:
             try:
-                self._make_room()
-                with self._numbering:
-                    records = self._writing = self._pending
-                    self._pending = []
-                if not records:
-                    return []
-                if self._open is None:
-                    self._open = self._new_segment(records[0].number)
-                self._open.append(records, self.clock.now_ms())
+                self._name_losses()
+                self._make_room(done)
+                self._write_pending(done)
+                self._reserve.keep()
             except OSError as error:
-                self.trouble = f"{error.strerror or error} ({error.filename or self._disk.where()})"
-                self._disk_full = error.errno == errno.ENOSPC
-                with self._numbering:
-                    self._pending, self._writing = self._writing + self._pending, []
-                self._abandon()
-                return []
-            self._writing = []
+                self._refused(error)
+                self._tail.abandon()
+                return done
             self.trouble = ""
             self._disk_full = False
-            self._recent.add(records)
-            if self._open.size >= self.segment_bytes:
-                self._seal(final=False)
-            return records
+            if self._tail.is_full:
+                try:
+                    self._tail.seal()
+                except OSError as error:
+                    self._refused(error)
+            return done
 
-    def _new_segment(self, first: int) -> OpenSegment:
-        self._serial += 1
-        name = f"{self._serial:08d}-{self.line:016x}-{first}{SUFFIX}"
-        return OpenSegment(self._disk, name, self.line, first, self.clock.now_ms(), self._dictionary)
+    def _refused(self, error: OSError) -> None:
+        self.trouble = f"{error.strerror or error} ({error.filename or self._disk.where()})"
+        self._disk_full = error.errno in FULL
 
-    def _seal(self, *, final: bool) -> None:
-        being_sealed = self._open
-        if being_sealed is None:
-            return
+    def _write_pending(self, done: list[Record]) -> None:
+        """Write what waits as one commit group.
+
+        Raises:
+            OSError: when the disk refuses; it waits again then.
+        """
+        with self._numbering:
+            records = self._writing = self._pending
+            self._pending = []
         try:
-            self._closed.append(being_sealed.seal(final=final))
-            self._open = None
-        except OSError as error:
-            self.trouble = f"{error.strerror or error} ({self._disk.where(being_sealed.name)})"
-            self._abandon()
-
-    def _abandon(self) -> None:
-        """Leave the file as it is: after a failed write or sync nobody knows what it holds until it is read."""
-        if self._open is None:
-            return
-        self._open.abandon()
-        try:
-            left = Segment(self._disk, self._open.name)
-            if left.numbers:
-                self._closed.append(left)
-            else:
-                self._disk.unlink(left.name)
-        except (SegmentDamaged, OSError):
-            pass
-        self._open = None
-
-    def _make_room(self) -> None:
-        """Free old files so that the byte limit holds, and name what is lost by it."""
-        pending_bytes = 512 + 64 * len(self._pending)
-        excess = self.bytes_used() + pending_bytes - self.size
-        if self._disk_full:  # others filled the disk: the limit is now what we hold less one file
-            excess = max(excess, self.segment_bytes)
-        if excess > 0 and self._closed:
-            held = [space.Held(s.name, s.line, s.numbers, s.urgent, s.size) for s in self._closed]
-            gone = {freed.name: freed for freed in space.choose(held, self._settled, excess)}
-            for segment in [s for s in self._closed if s.name in gone]:
-                self._keep_gaps(segment)
-                self._disk.unlink(segment.name)
-                self.files_freed += 1
-                self._closed.remove(segment)
-                self._lose(segment.line, gone[segment.name].lost - _DICTIONARY_ONLY)
-            self._disk.sync()
-        while self._lost_unsaid:  # said again with every growth, since an older gap record may have been freed too
-            line = self._lost_unsaid.pop()
-            self.append(Gap(line, list(self._lost[line].ranges), "no_space_or_damaged", self.clock.now_ms()))
-
-    def _keep_gaps(self, segment: Segment) -> None:
-        """What a file's gap records name must stay named when the file goes."""
-        settled = self._settled.get(segment.line, EMPTY)
-        try:
-            records = segment.read(segment.numbers - settled, segment.size)
+            if records:
+                self._write(records)
         except OSError:
-            return
-        for record in records:
-            if type(record.body) is Gap:
-                self._lose(record.body.line, RangeSet(record.body.ranges))
+            with self._numbering:
+                self._pending = self._writing + self._pending
+            raise
+        finally:
+            self._writing = []
+        done += records
+
+    def _write(self, records: list[Record]) -> None:
+        self._tail.write(records, flood=self.flood)
+        self._recent.add(records)
+
+    def _name_losses(self) -> None:
+        """Append gap records for what is known to be gone and not named yet."""
+        if not self._surveyed and self._tail.open is not None:  # at the second commit: by then the receipts are known
+            self._surveyed = True
+            for line, holes in self._archive.holes().items():
+                if line != self.line:
+                    self._lose(line, holes - _DICTIONARY_ONLY - self._settled.get(line, EMPTY), "unreadable")
+        with self._numbering:
+            lost, self._lost = self._lost, {}
+        for (line, cause), numbers in lost.items():
+            for gap in gaps(line, numbers, cause, self.clock.now_ms()):
+                self.append(gap)
+
+    def _make_room(self, done: list[Record]) -> None:
+        """Thin and free old files so that the byte limit holds.
+
+        Raises:
+            OSError: when the disk refuses.
+        """
+        excess = self.bytes_used() + 512 + 64 * len(self._pending) - self.size
+        if (
+            self._disk_full and self._archive.bytes_used() > self._tail.segment_bytes
+        ):  # others filled it: give up one file
+            excess = max(excess, self._tail.segment_bytes)
+
+        def say(records: list[Record]) -> None:
+            self._write(records)
+            done.extend(records)
+
+        self._room.make(excess, self._settled, disk_full=self._disk_full, number=self._number_ahead, say=say)
+
+    def _number_ahead(self, bodies: Sequence[Body]) -> list[Record]:
+        """Number records that are written before what waits."""
+        with self._numbering:
+            waiting, self._pending = self._pending, []
+            for body in bodies:
+                self.append(body)
+            ahead, self._pending = self._pending, waiting
+        return ahead
 
     def bytes_used(self) -> int:
         """Bytes of all files of the journal."""
-        return sum(segment.size for segment in self._closed) + (self._open.size if self._open else 0)
+        return self._archive.bytes_used() + (self._tail.open.size if self._tail.open else 0) + self._reserve.bytes_used
 
     def extents(self) -> list[Extent]:
         """What is still here of every line, oldest line first."""
         with self._lock:
             lines: dict[int, tuple[RangeSet, RangeSet]] = {}
-            for segment in [*self._closed, *([self._open] if self._open else [])]:
+            for segment in self._segments():
                 numbers, urgent = lines.get(segment.line, (EMPTY, EMPTY))
                 lines[segment.line] = (numbers | segment.numbers, urgent | segment.urgent)
             return [Extent(line, numbers, urgent) for line, (numbers, urgent) in lines.items() if numbers]
 
     def dictionary(self, line: int) -> Dictionary | None:
-        """The dictionary of a line that is still here.
-
-        Raises:
-            OSError: when the disk refuses now.
-        """
-        if line == self.line:
-            return self._dictionary
+        """The dictionary of a line that is still here."""
         with self._lock:
-            return dictionary_of(segment for segment in self._closed if segment.line == line)
+            return self._tail.dictionary if line == self.line else self._archive.dictionary(line)
 
     def read(self, line: int, wanted: RangeSet, most_bytes: int = 1 << 20) -> list[Record]:
         """The wanted records that are here, in order, about so many bytes at most.
@@ -358,23 +329,14 @@ class Journal:
                 recent = self._recent.read(wanted)
                 if recent is not None:
                     return recent
-            for segment in [*self._closed, *([self._open] if self._open else [])]:
+            for segment in self._segments():
                 if segment.line != line or not (segment.numbers & wanted):
                     continue
-                before = segment.numbers
-                records = segment.read(wanted, most_bytes)
-                self._lose(line, before - segment.numbers)
-                self._keep_index(segment)
+                records, gone = self._archive.read(segment, wanted, most_bytes)
+                self._lose(line, gone, "unreadable")
                 if records:
                     return records
             return []
-
-    def _keep_index(self, segment: Segment) -> None:
-        if segment in self._indexed:
-            return
-        self._indexed.append(segment)
-        while len(self._indexed) > _INDEXES_KEPT:
-            self._indexed.popleft().forget_frames()
 
     def settle(self, settled: Mapping[int, RangeSet]) -> None:
         """Tell what the required centres hold: these numbers may go when their space is needed."""
@@ -389,11 +351,10 @@ class Journal:
         with self._lock:
             self.commit()
             if self.waiting:
-                self._abandon()
+                self._tail.abandon()
             else:
                 try:
-                    self._open = self._open or self._new_segment(self._next)
+                    self._tail.finish(self._next)
                 except OSError as error:
-                    self.trouble = f"{error.strerror or error} ({error.filename or self._disk.where()})"
-                self._seal(final=True)
+                    self._refused(error)
             self._disk.leave()

@@ -2,10 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterator
+from operator import attrgetter
 
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Record
 
+_number = attrgetter("number")
 RECORDS_MAX = 500
 """More would only be memory: what is older is read from its file."""
 
@@ -28,7 +30,8 @@ class Recent:
         return iter(self._commits)
 
     def read(self, wanted: RangeSet) -> list[Record] | None:
-        """The wanted records in order, or None when some of them are older than what is kept."""
-        if not self._commits or wanted.first < self._commits[0][0].number:
+        """The wanted records in order, or None when not all of them are kept here."""
+        found = [record for commit in self._commits for record in commit if record.number in wanted]
+        if len(found) != wanted.count():
             return None
-        return [record for commit in self._commits for record in commit if record.number in wanted]
+        return sorted(found, key=_number)

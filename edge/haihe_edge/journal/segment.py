@@ -2,40 +2,42 @@ r"""One file of the journal: a header, commit groups each with its own CRC, and 
 
     header  "HAIHEJ1\n" line first created crc   then a frame "D": the line's dictionary
     frame   "HJ" kind | length crc | first count time | payload
-    seal    frame "S": SHA-256 of all before it, last number, urgent ranges; then its own offset and "SEALED\n"
+    commit  frame "C", or "F" at flood stage: records
+    seal    frame "S": SHA-256 of all before it and what the file holds; then its own offset and "SEALED\n"
 
 A file is only ever appended to by the opening of the journal that made it. A torn end is therefore an end:
-nothing is repaired in place, and everything before the tear stays readable.
+nothing is repaired in place, and everything before the tear stays readable. A thinned file is a new one that takes
+the place of the old. The name says serial, line and first number too, so that a file whose header is damaged can
+still be attributed.
 """
 
-import contextlib
-import hashlib
 import os
+import re
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 from haihe_contract.ranges import EMPTY, Range, RangeSet
-from haihe_contract.record import Dictionary, Record
+from haihe_contract.record import Body, Dictionary, Gap, Readings, Record, Summary
 
 from .disk import Disk
 
 MAGIC = b"HAIHEJ1\n"
 SUFFIX = ".journal"
-_HEAD = struct.Struct("<8sQQQI")
-_FRAME = struct.Struct("<2scIIQIQ")  # magic, kind, payload length, crc, first number, count, commit time
-_FRAME_MAGIC = b"HJ"
-_END = struct.Struct("<Q8s")
-_END_MAGIC = b"SEALED\n\x00"
-_COMMIT, _DICTIONARY, _SEAL = b"C", b"D", b"S"
+_NAME = re.compile(r"(\d{8,12})-([0-9a-f]{16})-(\d{1,19})" + re.escape(SUFFIX))
+HEAD = struct.Struct("<8sQQQI")
+FRAME = struct.Struct("<2scIIQIQ")  # magic, kind, payload length, crc, first number, count, commit time
+FRAME_MAGIC = b"HJ"
+END = struct.Struct("<Q8s")
+END_MAGIC = b"SEALED\n\x00"
+COMMIT, FLOOD, DICTIONARY, SEAL = b"C", b"F", b"D", b"S"
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 FRAME_RECORDS_MAX = 200
 """A record has at most 64 KiB, so a frame of so many is always one that can be read again."""
 
 _records = msgspec.msgpack.Decoder(list[Record])
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class Seal(msgspec.Struct, frozen=True, array_like=True):
@@ -43,17 +45,43 @@ class Seal(msgspec.Struct, frozen=True, array_like=True):
 
     Args:
         digest: SHA-256 of all bytes before the seal.
-        last: highest number in it.
+        numbers: what is in it.
         time_ms: time of its last commit.
         urgent: numbers of the alarm lane.
+        readings: numbers that are reading groups.
+        flood: numbers that were recorded at flood stage.
+        named: numbers that its gap and summary records name, by line.
         final: whether the journal was closed in order with this file, so that nothing was left in memory.
     """
 
     digest: bytes
-    last: int
+    numbers: list[Range]
     time_ms: int
     urgent: list[Range]
+    readings: list[Range]
+    flood: list[Range]
+    named: dict[int, list[Range]]
     final: bool
+
+
+def named_by(bodies: Iterable[Body]) -> dict[int, RangeSet]:
+    """Numbers that these records declare to be gone, by line."""
+    found: dict[int, RangeSet] = {}
+    for body in bodies:
+        if isinstance(body, Gap | Summary):
+            found[body.line] = found.get(body.line, EMPTY) | RangeSet(body.ranges)
+    return found
+
+
+def segment_name(serial: int, line: int, first: int) -> str:
+    """The name of a file."""
+    return f"{serial:08d}-{line:016x}-{first}{SUFFIX}"
+
+
+def name_parts(name: str) -> tuple[int, int, int] | None:
+    """Serial, line and first number of a name of ours, or None."""
+    found = _NAME.fullmatch(name)
+    return (int(found[1]), int(found[2], 16), int(found[3])) if found else None
 
 
 _seal = msgspec.msgpack.Decoder(Seal)
@@ -68,25 +96,16 @@ class Frame(NamedTuple):
     time_ms: int
     offset: int
     length: int
+    flood: bool
 
 
 class SegmentDamaged(Exception):
     """The file does not begin like a segment; nothing in it can be attributed to a line."""
 
 
-def _crc(kind: bytes, first: int, count: int, time_ms: int, payload: bytes) -> int:
+def frame_crc(kind: bytes, first: int, count: int, time_ms: int, payload: bytes) -> int:
+    """The checksum of a frame: over its kind, its head and its payload."""
     return zlib.crc32(payload, zlib.crc32(kind + struct.pack("<QIQ", first, count, time_ms)))
-
-
-def _read_dictionary(file: BinaryIO) -> Dictionary:
-    frame = file.read(_FRAME.size)
-    if len(frame) == _FRAME.size:
-        magic, kind, length, crc, first, count, time_ms = _FRAME.unpack(frame)
-        if magic == _FRAME_MAGIC and kind == _DICTIONARY and length <= FRAME_BYTES_MAX:
-            payload = file.read(length)
-            if _crc(kind, first, count, time_ms, payload) == crc:
-                return _dictionary.decode(payload)
-    raise SegmentDamaged("the dictionary does not verify")
 
 
 class Segment:
@@ -96,54 +115,69 @@ class Segment:
         """Read header and seal only.
 
         Raises:
-            SegmentDamaged: when the header is not one.
+            SegmentDamaged: when neither its header nor its name says whose records it holds.
             OSError: when the file cannot be read.
         """
         self.name = name
         self._disk = disk
         self._frames: list[Frame] | None = None
+        self.dictionary: Dictionary | None
+        self.named: dict[int, RangeSet]
         with disk.open(name) as file:
-            head = file.read(_HEAD.size)
-            if len(head) < _HEAD.size:
-                raise SegmentDamaged(f"only {len(head)} bytes")
-            magic, self.line, self.first, self.created_ms, crc = _HEAD.unpack(head)
-            if magic != MAGIC or zlib.crc32(head[:-4]) != crc:
-                raise SegmentDamaged("the header does not verify")
-            _read_dictionary(file)  # it must verify, but a line with many series would be kept many times
+            head = file.read(HEAD.size)
+            self.whole_header = self._read_head(head)
+            self.dictionary = self._read_dictionary(file)
             self.size = file.seek(0, os.SEEK_END)
             seal = self._read_seal(file)
         self.sealed = seal is not None
         self.final = seal is not None and seal.final
         if seal is not None:
-            self.last, self.time_ms, self.urgent = seal.last, seal.time_ms, RangeSet(seal.urgent)
-            self.numbers = RangeSet.of((self.first, self.last)) if self.last >= self.first else EMPTY
+            self.time_ms, self.urgent, self.flood = seal.time_ms, RangeSet(seal.urgent), RangeSet(seal.flood)
+            self.numbers, self.readings = RangeSet(seal.numbers), RangeSet(seal.readings)
+            self.named = {line: RangeSet(ranges) for line, ranges in seal.named.items()}
         else:
             self._survey()
 
-    def dictionary(self) -> Dictionary:
-        """The dictionary of its line, read anew.
+    @property
+    def last(self) -> int:
+        """Highest number in it; one less than its first when it is empty."""
+        return self.numbers.last if self.numbers else self.first - 1
 
-        Raises:
-            SegmentDamaged: when it does not verify any more.
-            OSError: when the file cannot be read.
-        """
-        with self._disk.open(self.name) as file:
-            file.seek(_HEAD.size)
-            return _read_dictionary(file)
+    def _read_head(self, head: bytes) -> bool:
+        if len(head) == HEAD.size:
+            magic, self.line, self.first, self.created_ms, crc = HEAD.unpack(head)
+            if magic == MAGIC and zlib.crc32(head[:-4]) == crc:
+                return True
+        parts = name_parts(self.name)
+        if parts is None or len(head) < HEAD.size:
+            raise SegmentDamaged("the header does not verify" if head else "it is empty")
+        _, self.line, self.first = parts
+        self.created_ms = 0
+        return False
+
+    def _read_dictionary(self, file: BinaryIO) -> Dictionary | None:
+        frame = file.read(FRAME.size)
+        if len(frame) == FRAME.size:
+            magic, kind, length, crc, first, count, time_ms = FRAME.unpack(frame)
+            if magic == FRAME_MAGIC and kind == DICTIONARY and length <= FRAME_BYTES_MAX:
+                payload = file.read(length)
+                if frame_crc(kind, first, count, time_ms, payload) == crc:
+                    return _dictionary.decode(payload)
+        return None
 
     def _read_seal(self, file: BinaryIO) -> Seal | None:
-        if self.size < _HEAD.size + _END.size:
+        if self.size < HEAD.size + END.size:
             return None
-        file.seek(self.size - _END.size)
-        offset, magic = _END.unpack(file.read(_END.size))
-        if magic != _END_MAGIC or offset >= self.size:
+        file.seek(self.size - END.size)
+        offset, magic = END.unpack(file.read(END.size))
+        if magic != END_MAGIC or offset >= self.size:
             return None
         file.seek(offset)
-        frame = file.read(_FRAME.size)
-        payload = file.read(self.size - _END.size - file.tell())
+        frame = file.read(FRAME.size)
+        payload = file.read(self.size - END.size - file.tell())
         try:
-            _, kind, length, crc, first, count, time_ms = _FRAME.unpack(frame)
-            if kind == _SEAL and length == len(payload) and _crc(kind, first, count, time_ms, payload) == crc:
+            _, kind, length, crc, first, count, time_ms = FRAME.unpack(frame)
+            if kind == SEAL and length == len(payload) and frame_crc(kind, first, count, time_ms, payload) == crc:
                 return _seal.decode(payload)
         except (struct.error, msgspec.DecodeError):
             pass
@@ -151,39 +185,45 @@ class Segment:
 
     def _survey(self) -> None:
         """Look through an unsealed file for what verifies."""
-        urgent: list[Range] = []
-        numbers: list[Range] = []
         self.time_ms = self.created_ms
+        self.numbers = self.readings = self.urgent = self.flood = EMPTY
+        self.named = {}
         frames: list[Frame] = []
         for frame, records in self._walk(self._bytes()):
             frames.append(frame)
-            self.time_ms = frame.time_ms
-            numbers += [(record.number, record.number) for record in records]
-            urgent += [(record.number, record.number) for record in records if record.urgent]
+            self._add(records, frame.time_ms, flood=frame.flood)
         self._frames = frames
-        self.numbers = RangeSet(numbers)
-        self.urgent = RangeSet(urgent)
-        self.last = self.numbers.last if self.numbers else self.first - 1
+
+    def _add(self, records: Sequence[Record], time_ms: int, *, flood: bool) -> None:
+        self.time_ms = time_ms
+        numbers = RangeSet.from_numbers(record.number for record in records)
+        self.numbers |= numbers
+        if flood:
+            self.flood |= numbers
+        self.readings |= RangeSet.from_numbers(record.number for record in records if type(record.body) is Readings)
+        self.urgent |= RangeSet.from_numbers(record.number for record in records if record.urgent)
+        for line, named in named_by(record.body for record in records).items():
+            self.named[line] = self.named.get(line, EMPTY) | named
 
     def _bytes(self) -> bytes:
         with self._disk.open(self.name) as file:
             return file.read()
 
     def _walk(self, data: bytes) -> Iterator[tuple[Frame, list[Record]]]:
-        at = _HEAD.size
+        at = HEAD.size
         while True:
-            at = data.find(_FRAME_MAGIC, at)
-            if at < 0 or at + _FRAME.size > len(data):
+            at = data.find(FRAME_MAGIC, at)
+            if at < 0 or at + FRAME.size > len(data):
                 return
-            _, kind, length, crc, first, count, time_ms = _FRAME.unpack_from(data, at)
-            start = at + _FRAME.size
+            _, kind, length, crc, first, count, time_ms = FRAME.unpack_from(data, at)
+            start = at + FRAME.size
             payload = data[start : start + length] if length <= FRAME_BYTES_MAX else b""
-            if len(payload) != length or _crc(kind, first, count, time_ms, payload) != crc:
+            if len(payload) != length or frame_crc(kind, first, count, time_ms, payload) != crc:
                 at += 1
                 continue
-            if kind == _COMMIT:
+            if kind in (COMMIT, FLOOD):
                 try:
-                    yield Frame(first, count, time_ms, start, length), _records.decode(payload)
+                    yield Frame(first, count, time_ms, start, length, kind == FLOOD), _records.decode(payload)
                 except msgspec.DecodeError:
                     at += 1
                     continue
@@ -225,93 +265,3 @@ class Segment:
                 if most_bytes <= 0:
                     break
         return [found[number] for number in sorted(found)]
-
-
-def dictionary_of(segments: Iterable[Segment]) -> Dictionary | None:
-    """The dictionary of a line that these files are of: each has it, and one may have been damaged meanwhile.
-
-    Raises:
-        OSError: when the disk refuses now.
-    """
-    for segment in segments:
-        with contextlib.suppress(SegmentDamaged):
-            return segment.dictionary()
-    return None
-
-
-class OpenSegment(Segment):
-    """The one file that is being written."""
-
-    def __init__(self, disk: Disk, name: str, line: int, first: int, now_ms: int, dictionary: Dictionary) -> None:
-        """Make the file and its header durable.
-
-        Raises:
-            OSError: when the disk refuses.
-        """
-        self.name = name
-        self._disk = disk
-        self.line, self.first, self.created_ms, self.time_ms = line, first, now_ms, now_ms
-        self.last = first - 1
-        self.numbers = self.urgent = EMPTY
-        self.sealed = self.final = False
-        self._frames = []
-        self._digest = hashlib.sha256()
-        self._file = disk.create(name)
-        self.size = 0
-        head = _HEAD.pack(MAGIC, line, first, now_ms, 0)[:-4]
-        try:
-            self._write(head + struct.pack("<I", zlib.crc32(head)))
-            self._write_frame(_DICTIONARY, 0, 0, now_ms, _encode(dictionary))
-            self._file.sync()
-            disk.sync()
-        except OSError:
-            self.abandon()  # neither the descriptor nor an empty file may be left for every try
-            disk.unlink(name)
-            raise
-
-    def append(self, records: list[Record], now_ms: int) -> None:
-        """Make one commit group durable.
-
-        Raises:
-            OSError: when the disk refuses; the file must then be abandoned, since nobody knows what it holds.
-        """
-        frames: list[Frame] = []
-        for at in range(0, len(records), FRAME_RECORDS_MAX):
-            part = records[at : at + FRAME_RECORDS_MAX]
-            first, count = part[0].number, part[-1].number - part[0].number + 1
-            payload = _encode(part)
-            frames.append(Frame(first, count, now_ms, self.size + _FRAME.size, len(payload)))
-            self._write_frame(_COMMIT, first, count, now_ms, payload)
-        self._file.sync()
-        self.frames().extend(frames)
-        self.last, self.time_ms = records[-1].number, now_ms
-        self.numbers |= RangeSet.from_numbers(record.number for record in records)
-        self.urgent |= RangeSet.from_numbers(record.number for record in records if record.urgent)
-
-    def seal(self, *, final: bool) -> Segment:
-        """Close the file for good and give it back for reading.
-
-        Raises:
-            OSError: when the disk refuses.
-        """
-        offset = self.size
-        seal = Seal(self._digest.digest(), self.last, self.time_ms, list(self.urgent.ranges), final)
-        self._write_frame(_SEAL, self.first, 0, self.time_ms, _encode(seal))
-        self._write(_END.pack(offset, _END_MAGIC))
-        self._file.sync()
-        self.abandon()
-        self._disk.protect(self.name)
-        return Segment(self._disk, self.name)
-
-    def abandon(self) -> None:
-        """Close the file as it is."""
-        self._file.close()
-
-    def _write_frame(self, kind: bytes, first: int, count: int, time_ms: int, payload: bytes) -> None:
-        crc = _crc(kind, first, count, time_ms, payload)
-        self._write(_FRAME.pack(_FRAME_MAGIC, kind, len(payload), crc, first, count, time_ms) + payload)
-
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self.size += len(data)
-        self._digest.update(data)

@@ -4,13 +4,14 @@ One module per way to speak (``transport``); :mod:`.model` joins them into :data
 """
 
 from .expand import holds_for, variant_of, varied, with_parameters, written_out
+from .grouped import members, written_at
 from .header import Answer, Counter, Grade, Header, Parity, PointBase, Power, Sentinel, Serial
 from .loading import known_profiles, load_profile, problems_of, profile_directories
 from .modbus import WORDS_OF, Block, Kind, ModbusProfile, Order, Point, Repeat, Table, Variant
 from .model import Profile
 from .rules import Condition, FromParameters, InUnit, Parameter, Quality, ScaleFrom, UnitFrom
 from .sdi12 import Sdi12Point, Sdi12Profile
-from .steps import Command, Retry, Send, Step, WaitFor, Wake, Writable
+from .steps import Command, Effective, Retry, Send, Step, WaitFor, Wake, Writable
 from .text import TextPoint, TextProfile
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Command",
     "Condition",
     "Counter",
+    "Effective",
     "FromParameters",
     "Grade",
     "Header",
@@ -54,10 +56,12 @@ __all__ = [
     "holds_for",
     "known_profiles",
     "load_profile",
+    "members",
     "problems_of",
     "profile_directories",
     "variant_of",
     "varied",
     "with_parameters",
+    "written_at",
     "written_out",
 ]

@@ -8,7 +8,8 @@ from pathlib import Path
 from haihe_contract.document import Document, near
 
 from .expand import blocks_of, points_of, varied, written_out
-from .header import Place, check_header, check_meaning, check_names
+from .grouped import check_groups
+from .header import Place, check_answer, check_header, check_meaning, check_names, check_unit
 from .modbus import ModbusProfile, Point, holds
 from .rules import Condition, Quality
 from .steps import Send, Step
@@ -19,6 +20,8 @@ _RANGES = {
     for bits in (16, 32, 64)
 }
 _BIT_TABLES = ("coil", "discrete")
+COIL_ON = 0xFF00
+"""What function 5 sends for on (MODBUS Application Protocol V1.1b3, section 6.5)."""
 BCD_REGISTERS_MAX = 4
 """Sixteen digits: more than a float can say."""
 
@@ -26,10 +29,8 @@ BCD_REGISTERS_MAX = 4
 def check_modbus(profile: ModbusProfile, path: Path, document: Document) -> None:
     """Complain about everything that does not fit together."""
     check_header(profile, path, document)
-    if not profile.units[0] <= profile.unit <= profile.units[1]:
-        document.complain(("unit",), f"unit: {profile.unit} lies outside units {list(profile.units)}")
-    if profile.answer_ms.typical > profile.answer_ms.most:
-        document.complain(("answer_ms", "most"), "most: less than typical")
+    check_unit(profile.unit, profile.units, document)
+    check_answer(profile.answer_ms, document)
     if profile.join_over and profile.holes not in ("zeros", "nan"):
         document.complain(("join_over",), "join_over: only where it is known that holes are zeros or nan; see holes")
     check_names("points", profile.points, document)
@@ -73,6 +74,7 @@ def _checked(
     whole = {point.name: point for _, point in points_of(profile.points)}
     blocks = [each for block in profile.blocks for each in blocks_of(block)]
     linked: set[int] = set()
+    places: dict[str, Place] = {}
     for index, point in points_of(profile.points):
         written = profile.points[index]
         if only is None:
@@ -86,13 +88,17 @@ def _checked(
                 (*where, "at"),
                 f"at: {point.at:#06x} (length {point.words}) lies in no declared {point.table} block; see blocks",
             )
-        if index in linked or (only is not None and written.name not in only):
+        if only is not None and written.name not in only:
+            continue
+        places[point.name] = where
+        if index in linked:
             continue
         linked.add(index)
         _check_point(profile, point, where, document)
         _check_links(profile, point, where, whole, document)
         if point.writable is not None:
             _check_writable(point, where, whole, document)
+    check_groups(whole.values(), places, document)
     return whole
 
 
@@ -245,6 +251,13 @@ def _check_steps(profile: ModbusProfile, whole: Mapping[str, Point], document: D
             _check_step(step, ("commands", index, "steps", at), document)
             if step.read or step.wait_for:
                 document.complain(("commands", index, "steps", at), "a command only sends and waits")
+        if not any(step.send for step in command.steps):
+            document.complain(("commands", index, "steps"), "steps: nothing is sent")
+        for at, name in enumerate(command.clears):
+            if name not in whole:
+                document.complain(
+                    ("commands", index, "clears", at), f"clears: there is no point {name!r}{near(name, whole)}"
+                )
 
 
 def _check_step(step: Step, place: Place, document: Document) -> None:
@@ -260,5 +273,7 @@ def _check_send(send: Send, place: Place, document: Document) -> None:
         document.complain((*place, "values"), f"values: function {send.function} reads")
     if send.function in (5, 6) and (len(send.values) != 1 or send.count):
         document.complain((*place, "values"), f"values: function {send.function} writes exactly one")
-    if send.function == 16 and send.values and send.count:
+    if send.function == 5 and send.values not in ((0,), (COIL_ON,)):
+        document.complain((*place, "values"), "values: a coil is switched by [0xFF00] (on) or [0] (off)")
+    if send.function == 16 and send.count:
         document.complain((*place, "count"), "count: follows from values; leave it out")

@@ -1,12 +1,13 @@
 """A profile as it is used: repeats written out, one variant chosen, the station's parameters put in. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from .modbus import Block, ModbusProfile, Point, Repeat, Variant
 from .rules import Condition
+from .steps import Writable
 
 Said = Mapping[str, int | float | str | None]
 """Values of points by name: numbers, or text; None where there is none."""
@@ -81,8 +82,18 @@ def _copies(point: Point, repeat: Repeat, repeats: Mapping[str, Repeat]) -> Iter
             unit_from=point.unit_from and replace(point.unit_from, point=meant(point.unit_from.point)),
             valid_if=tuple(replace(each, point=meant(each.point)) for each in point.valid_if),
             quality_from=tuple(replace(each, point=meant(each.point)) for each in point.quality_from),
+            writable=point.writable and _moved(point.writable, shift * repeat.stride, meant),
             repeat=None,
         )
+
+
+def _moved(rule: Writable, registers: int, meant: Callable[[str], str]) -> Writable:
+    """What is written for a copy lies so many registers further on, as what is read does."""
+    return replace(
+        rule,
+        at=None if rule.at is None else rule.at + registers,
+        read_back=meant(rule.read_back) if rule.read_back else None,
+    )
 
 
 def varied(profile: ModbusProfile, variant: Variant) -> ModbusProfile:

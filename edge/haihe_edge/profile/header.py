@@ -168,6 +168,18 @@ def check_header(profile: Header, path: Path, document: Document) -> None:
         )
 
 
+def check_unit(unit: int, units: Sequence[int], document: Document) -> None:
+    """Complain about a usual address that is none of the possible ones."""
+    if not units[0] <= unit <= units[1]:
+        document.complain(("unit",), f"unit: {unit} lies outside units {list(units)}")
+
+
+def check_answer(answer: Answer, document: Document) -> None:
+    """Complain about times of an answer that contradict each other."""
+    if answer.typical > answer.most:
+        document.complain(("answer_ms", "most"), "most: less than typical")
+
+
 def check_names(what: str, entries: Sequence[Any], document: Document) -> None:
     """Complain about names that are taken already in that list."""
     seen: dict[str, int] = {}

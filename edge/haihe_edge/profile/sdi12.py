@@ -1,5 +1,6 @@
 """Instruments on an SDI-12 line: ``transport: sdi12``."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,18 @@ import msgspec
 from haihe_contract.document import Document, duration_ms, near
 
 from .doubt import Doubt, check_doubts
-from .header import Answer, Header, Milliseconds, Named, Place, PointBase, check_header, check_meaning, check_names
+from .header import (
+    Answer,
+    Header,
+    Milliseconds,
+    Named,
+    Place,
+    PointBase,
+    check_answer,
+    check_header,
+    check_meaning,
+    check_names,
+)
 
 ADDRESS_PATTERN = "^[0-9A-Za-z]$"
 Address = Annotated[str, msgspec.Meta(pattern=ADDRESS_PATTERN)]
@@ -90,6 +102,17 @@ class Sdi12Profile(Header, frozen=True, kw_only=True, forbid_unknown_fields=True
             return self.measurements[0]
         return next((each for each in self.measurements if each.name == point.measurement), None)
 
+    def asked(self, points: Collection[str]) -> list[Measurement]:
+        """The measurements that bring any of these points, in the order in which they are asked for."""
+        wanted = [self.measurement_of(point) for point in self.points if point.name in points]
+        return [each for each in self.measurements if each in wanted]
+
+    @property
+    def measuring_ms(self) -> int | None:
+        """Milliseconds that a measurement takes, or None when nobody says."""
+        taken = self.power.measure_ms if self.power is not None else 0
+        return taken or self.ready_after_ms
+
     @property
     def units(self) -> tuple[int, int]:
         """Lowest and highest address as a number."""
@@ -106,8 +129,7 @@ def check_sdi12(profile: Sdi12Profile, path: Path, document: Document) -> None:
     check_header(profile, path, document)
     check_names("measurements", profile.measurements, document)
     check_names("points", profile.points, document)
-    if profile.answer_ms.typical > profile.answer_ms.most:
-        document.complain(("answer_ms", "most"), "most: less than typical")
+    check_answer(profile.answer_ms, document)
     try:
         if profile.ready_after_ms is not None and not 0 <= profile.ready_after_ms <= _WAIT_MS_MAX:
             document.complain(("ready_after",), "ready_after: at most 999s")

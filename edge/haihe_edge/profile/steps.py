@@ -11,6 +11,7 @@ from .header import LongMilliseconds, Milliseconds, Name
 Address = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 RegisterValue = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 WriteFunction = Literal[5, 6, 16]
+Effective = Literal["now", "after_reply", "restart"]
 ExceptionCode = Annotated[int, msgspec.Meta(ge=1, le=255)]
 
 
@@ -21,7 +22,8 @@ class Send(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         function: 5, 6 or 16 to write; 3 or 4 for makers whose command is a read whose answer means nothing.
         at: register.
         values: what is written, a number a register; none for a read.
-        count: registers of a read, or of a write without values; 0 is allowed, some makers want just that.
+        count: registers of a read; 0 is allowed, some makers want just that. A write takes as many registers as it
+            has values: function 16 without any is a write of nothing, which some makers want as a command.
         unanswered: it is obeyed in silence, or answered only by some.
     """
 
@@ -102,7 +104,7 @@ class Writable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         settle_ms: from the write until the new value can be read.
         effective: when it is obeyed.
         persist: command that makes it survive the supply being switched off.
-        group: points of one group must be written in one request.
+        group: points of one group must be written in one request: all of function 16, their registers side by side.
     """
 
     function: WriteFunction
@@ -113,7 +115,7 @@ class Writable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: Address | None = None
     read_back: Name | None = None
     settle_ms: LongMilliseconds = 0
-    effective: Literal["now", "after_reply", "restart"] = "now"
+    effective: Effective = "now"
     persist: Send | None = None
     group: Name | None = None
 
@@ -126,9 +128,11 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         steps: what is sent, in order; :class:`Step` with ``send`` and ``wait_ms``.
         what: what it does.
         effective: when it is obeyed.
+        clears: counters that begin at 0 again by it. Rain is made of such a counter with care then.
     """
 
     name: Name
     steps: Annotated[tuple[Step, ...], msgspec.Meta(min_length=1, max_length=16)]
     what: str
-    effective: Literal["now", "after_reply", "restart"] = "now"
+    effective: Effective = "now"
+    clears: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()

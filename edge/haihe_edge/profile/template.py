@@ -71,6 +71,25 @@ def compile_template(template: str, unit: int) -> Template:
     return Template(re.compile("".join(out)), tuple(names))
 
 
+def widest(template: str, unit: int) -> int | None:
+    """How many characters a line has at most that fits the template, or None where a gap has no width.
+
+    A run of spaces counts as written, and a part in ``[…]`` as present.
+    """
+    found = 0
+    for match in _GAP.finditer(template):
+        gap = match[1]
+        if gap is None:
+            found += len(match[0]) * (match[0] not in "[]")
+        elif _UNIT.match(gap):
+            found += len(fill_unit(f"{{{gap}}}", unit))
+        elif (named := _NAMED.match(gap)) and (named[2] or "").isdigit():
+            found += int(named[2])
+        else:
+            return None
+    return found
+
+
 def _gap(text: str, unit: int, names: list[tuple[str, str]]) -> str:
     if text == "*":
         return _ANYTHING

@@ -8,6 +8,7 @@ Texts stand for bytes: ``"\x02"`` is the byte 2, ``"\xFF"`` the byte 255. In ``s
 """
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,9 +26,11 @@ from .header import (
     Place,
     PointBase,
     Unit,
+    check_answer,
     check_header,
     check_meaning,
     check_names,
+    check_unit,
 )
 from .template import TemplateError, compile_template, fill_unit
 
@@ -120,6 +123,8 @@ class Message(Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
             is in the point's unit mm; ``{*}`` is anything; a part in ``[…]`` may be left out; a space stands for
             any run of spaces. The first line that fits counts.
         pairs: or it is a list of keys and values.
+        example_bytes: how many bytes an example of it has, from its first to its last, where neither its lines nor
+            the frame say how long it is; by that it is known beforehand how long it takes.
     """
 
     send: Bytes = ""
@@ -128,6 +133,7 @@ class Message(Named, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=512)], ...], msgspec.Meta(max_length=16)
     ] = ()
     pairs: Pairs | None = None
+    example_bytes: Annotated[int, msgspec.Meta(ge=1, le=limits.LINE_BYTES_MAX)] | None = None
 
 
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,6 +182,8 @@ class TextProfile(Header, frozen=True, kw_only=True, forbid_unknown_fields=True,
         checksum: what proves a message.
         answer_ms: how long it thinks before it answers; for a polled instrument.
         silent_after: a free-running instrument that says nothing for so long is silent.
+        pace: a free-running instrument speaks once in so long, where it is known; with several messages it says all
+            of them in that time.
         opening: sent each time the port was opened, and before a silent instrument is asked again.
         tries: how often a command is sent before the instrument counts as silent; 1 where reading clears.
         pause_ms: silence that it needs before a command.
@@ -190,6 +198,7 @@ class TextProfile(Header, frozen=True, kw_only=True, forbid_unknown_fields=True,
     checksum: Checksum | None = None
     answer_ms: Answer = Answer(100, 1000)
     silent_after: str = "5s"
+    pace: str | None = None
     opening: Annotated[tuple[Bytes, ...], msgspec.Meta(max_length=8)] = ()
     tries: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
     pause_ms: Milliseconds = 0
@@ -207,6 +216,11 @@ class TextProfile(Header, frozen=True, kw_only=True, forbid_unknown_fields=True,
             return self.messages[0]
         return next((each for each in self.messages if each.name == point.message), None)
 
+    def asked(self, points: Collection[str]) -> list[Message]:
+        """The messages that say any of these points, in the order in which they are asked for."""
+        wanted = [self.message_of(point) for point in self.points if point.name in points]
+        return [each for each in self.messages if each in wanted]
+
     @property
     def is_polled(self) -> bool:
         """Whether it speaks only when asked."""
@@ -222,20 +236,25 @@ class TextProfile(Header, frozen=True, kw_only=True, forbid_unknown_fields=True,
         """Milliseconds after which a free-running instrument counts as silent."""
         return duration_ms(self.silent_after)
 
+    @property
+    def pace_ms(self) -> int | None:
+        """Milliseconds in which a free-running instrument speaks once, or None when nobody says."""
+        return None if self.pace is None else duration_ms(self.pace)
+
 
 def check_text(profile: TextProfile, path: Path, document: Document) -> None:
     """Complain about everything that does not fit together."""
     check_header(profile, path, document)
     _check_frame(profile, document)
-    if not profile.units[0] <= profile.unit <= profile.units[1]:
-        document.complain(("unit",), f"unit: {profile.unit} lies outside units {list(profile.units)}")
-    if profile.answer_ms.typical > profile.answer_ms.most:
-        document.complain(("answer_ms", "most"), "most: less than typical")
+    check_unit(profile.unit, profile.units, document)
+    check_answer(profile.answer_ms, document)
     try:
         if not 1 <= profile.silent_after_ms <= SILENT_AFTER_MS_MAX:
             document.complain(("silent_after",), "silent_after: must be between 1ms and 24h")
     except ValueError as error:
         document.complain(("silent_after",), f"silent_after: {error}")
+    else:
+        _check_pace(profile, document)
     check_names("messages", profile.messages, document)
     check_names("points", profile.points, document)
     if profile.is_polled and not all(message.send for message in profile.messages):
@@ -246,6 +265,18 @@ def check_text(profile: TextProfile, path: Path, document: Document) -> None:
         check_meaning(point, ("points", index), document)
         _check_point(profile, point, ("points", index), document)
     check_doubts(profile.doubts, {point.name for point in profile.points}, True, document)
+
+
+def _check_pace(profile: TextProfile, document: Document) -> None:
+    if profile.pace is None:
+        return
+    try:
+        if not 1 <= duration_ms(profile.pace) <= profile.silent_after_ms:
+            document.complain(("pace",), "pace: must be between 1ms and silent_after")
+    except ValueError as error:
+        document.complain(("pace",), f"pace: {error}")
+    if profile.is_polled:
+        document.complain(("pace",), "pace: only an instrument that speaks by itself has one")
 
 
 def _check_frame(profile: TextProfile, document: Document) -> None:

@@ -26,6 +26,18 @@ _EDGE_SHARE = 5
 """A reading stands for the end of an interval if it is nearer to it than a fifth of the interval."""
 
 
+class Commanded(msgspec.Struct):
+    """A command was sent to the instrument since its last good reading.
+
+    Args:
+        clears: it sets the counter to 0.
+        at_once: it surely did, and so soon after that reading that nothing has fallen in between.
+    """
+
+    clears: bool
+    at_once: bool
+
+
 class CounterState(msgspec.Struct):
     """What must be remembered over a restart.
 
@@ -35,6 +47,7 @@ class CounterState(msgspec.Struct):
         sum: the counter without its jumps, counted since this began.
         end_ms: end of the running interval.
         base: the sum at its begin, None when that is not known.
+        commanded: what the instrument was told since; a jump back is a reset then, and no wrap.
     """
 
     time_ms: int
@@ -42,6 +55,7 @@ class CounterState(msgspec.Struct):
     sum: float
     end_ms: int
     base: float | None
+    commanded: Commanded | None = None
 
 
 class Closed(NamedTuple):
@@ -69,6 +83,20 @@ class CounterWatch:
         """The clock was set: what went before cannot be compared any more."""
         self.state = None
 
+    def commanded(self, time_ms: int, *, clears: bool, sure: bool) -> None:
+        """A person sent the instrument a command.
+
+        Args:
+            time_ms: when.
+            clears: whether the command sets the counter to 0.
+            sure: whether it was obeyed, as far as the instrument says.
+        """
+        state = self.state
+        if state is None or (state.commanded is not None and state.commanded.clears):
+            return  # a second command makes the first one no better known
+        at_once = clears and sure and 0 <= time_ms - state.time_ms <= _PUNCTUAL_MS
+        state.commanded = Commanded(clears, at_once)
+
     def see(self, time_ms: int, value: float | None) -> list[Closed]:
         """A reading, or None for a failed one. The intervals that are known to be over, each once."""
         state = self.state
@@ -80,7 +108,7 @@ class CounterWatch:
             self.state = CounterState(time_ms, value, 0.0, self._next(time_ms), begun)
             return []
         before, fallen = state.sum, self._fallen(state, time_ms, value)
-        last_ms, state.time_ms, state.value = state.time_ms, time_ms, value
+        last_ms, state.time_ms, state.value, state.commanded = state.time_ms, time_ms, value, None
         if fallen is None:
             return self._jumped(state, last_ms)
         state.sum = round(before + fallen, _DECIMALS)
@@ -99,6 +127,11 @@ class CounterWatch:
         """What the counter has counted since the last reading, None when that cannot be told."""
         took_ms = time_ms - state.time_ms
         most = limits.rain_record_mm(took_ms)
+        told = state.commanded
+        if told is not None and state.value > 0 and (told.clears or value < state.value):
+            # A counter that is not below what it was has been cleared and filled again, or not been cleared.
+            certain = told.at_once and value < state.value
+            return value if certain and value <= most else None
         if value >= state.value:
             fallen = value - state.value
             return fallen if fallen <= most else None
@@ -191,6 +224,18 @@ class Counters:
                     reason = Reason.NONE if closed.mm is not None else Reason.INCOMPLETE
                     found.setdefault(closed.end_ms, []).append((watch.rule.number, closed.mm, reason))
         return sorted(found.items())
+
+    def commanded(self, counters: Iterable[tuple[int, bool]], time_ms: int, *, sure: bool) -> None:
+        """A command was sent to an instrument.
+
+        Args:
+            counters: series numbers of its counters, and whether the command clears them.
+            time_ms: when; a time as those of its readings.
+            sure: whether it was obeyed, as far as the instrument says.
+        """
+        for number, clears in counters:
+            for watch in self._watches.get(number, ()):
+                watch.commanded(time_ms, clears=clears, sure=sure)
 
     def states(self) -> dict[int, CounterState]:
         """What to remember, by series number of the rain; nothing while there is no time of the day."""

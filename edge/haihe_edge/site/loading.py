@@ -23,7 +23,7 @@ from .plan import Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
 from .spoken import AsciiBus, Sdi12Bus
 from .suiting import alone, complain_about_bus, unit_number
 from .wired import Wire
-from .writing import writable
+from .writing import commands, writable
 from .written import (
     GnssBus,
     SerialBus,
@@ -186,7 +186,8 @@ class _Reader:
             profile = fitted(profile, each, period, path, self.wrong)
             numbers = self._series_of(each, profile, period, path)
             allowed = writable(each.writable, profile, path, self.wrong)
-            found.append(Instrument(each.name, profile, each.bus, unit, period, numbers, allowed))
+            orders = commands(each.commands, profile, path, self.wrong)
+            found.append(Instrument(each.name, profile, each.bus, unit, period, numbers, allowed, orders))
         for one, neighbour in alone(found):
             index = next(at for at, each in _usable(self.written.instruments) if each.name == one.name)
             self.wrong(

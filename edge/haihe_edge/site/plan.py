@@ -48,7 +48,10 @@ class SiteSeries(NamedTuple):
 
 
 class Instrument(NamedTuple):
-    """One instrument: ``series`` are numbers of :attr:`Site.series`; ``writable`` names points that may be set."""
+    """One instrument: ``series`` are numbers of :attr:`Site.series`.
+
+    ``writable`` names points that may be set, ``commands`` those commands of the profile that may be sent.
+    """
 
     name: str
     profile: Profile
@@ -57,6 +60,7 @@ class Instrument(NamedTuple):
     period_ms: int
     series: tuple[int, ...]
     writable: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
 class CounterRain(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a site lets be written to its instruments: checked against what their profiles allow at all."""
+"""What a site lets be written to its instruments and commanded: checked against what their profiles know at all."""
 
 from collections.abc import Callable
 
@@ -33,4 +33,23 @@ def writable(
                 (*path, "writable", index),
                 f"writable: {profile.profile} gives no range for {name!r}; its profile needs low and high",
             )
+    return names
+
+
+def commands(
+    names: tuple[str, ...], profile: Profile, path: _Path, wrong: Callable[[_Path, str], None]
+) -> tuple[str, ...]:
+    """The commands that may be sent; complains about those that the profile does not have.
+
+    Args:
+        names: as the site file lists them.
+        profile: of the instrument.
+        path: of the instrument.
+        wrong: where to complain.
+    """
+    known = [each.name for each in profile.commands] if isinstance(profile, ModbusProfile) else []
+    for index, name in enumerate(names):
+        if name not in known:
+            hint = near(name, known) if known else "; it has none"
+            wrong((*path, "commands", index), f"commands: {profile.profile} has no command {name!r}{hint}")
     return names

@@ -169,6 +169,7 @@ class WrittenInstrument(msgspec.Struct, frozen=True):
         variant: which of the profile's variants it is, where it cannot tell by itself.
         parameters: numbers that the profile asks the station for.
         writable: points that may be written here with ``haihe-edge write``; the profile must allow it too.
+        commands: commands of the profile that may be sent here with ``haihe-edge command``.
     """
 
     name: Name
@@ -180,6 +181,7 @@ class WrittenInstrument(msgspec.Struct, frozen=True):
     variant: Name | None = None
     parameters: dict[Name, float] = msgspec.field(default_factory=dict)
     writable: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
+    commands: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
 
 
 class WrittenLevel(msgspec.Struct, frozen=True):

@@ -18,6 +18,8 @@ from haihe_contract.record import Body, Dictionary, Readings, Record
 from haihe_contract.unfold import unfold
 from haihe_contract.wire import Batch, decode, encode, read_envelope
 
+from tests.clocks import HandClock
+
 CODE = "31005650"
 LEVEL = "water_level.main.instant.0.instrument.dagu"
 VOLTS = "supply_voltage.main.instant.0.instrument.-"
@@ -43,27 +45,11 @@ silent: {after: 10min, severity: blue}
 """
 
 
-class HandClock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.ms = T0
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_ms(self) -> int:
-        return self.ms
-
-    async def sleep(self, seconds: float) -> None:
-        self.ms += round(seconds * 1000)
-
-
 class Centre:
     """Takes readings in and lets the alarm engine follow."""
 
     def __init__(self, folder: Path, rules: Rules) -> None:
-        self.clock = HandClock()
+        self.clock = HandClock(T0)
         self.database = Database(folder / "centre.db")
         self.store = SqliteStore(folder / "store.db")
         self.ledger = Ledger(self.database, centre="city", clock=self.clock)

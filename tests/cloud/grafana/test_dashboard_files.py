@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from haihe_cloud.show.grafana import MAP_STATES, files, write_all
+from haihe_cloud.show.grafana import files, write_all
 from haihe_cloud.show.grafana_panels import DATASOURCE_UID
 from haihe_cloud.show.state import Condition
+from haihe_cloud.station_map import MAP_STATES
 from haihe_contract.element import ELEMENTS
 
 COMMITTED = Path(__file__).parents[3] / "cloud" / "grafana"

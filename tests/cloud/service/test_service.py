@@ -22,7 +22,7 @@ from haihe_contract.ranges import RangeSet
 
 from tests.cloud.samples import LEVEL, LINE, STATION, data
 from tests.conftest import CENTRE, PATIENCE_S, Broker, Pki, Voice, free_port, wait_for
-from tests.influx import ORG, Influx, NoInflux
+from tests.influx import ORG, influx_or_skip
 
 Speak = Callable[[str], Voice]
 _COMMAND = [sys.executable, "-m", "haihe_cloud"]
@@ -246,10 +246,7 @@ def test_a_taken_port_is_named_and_nothing_starts(tmp_path: Path, pki: Pki) -> N
 def test_an_influxdb_that_comes_back_gets_what_waited_and_the_map_of_stations(
     tmp_path: Path, broker: Broker, pki: Pki, voice: Speak
 ) -> None:
-    try:
-        influx = Influx(tmp_path / "influx")
-    except NoInflux as reason:
-        pytest.skip(str(reason))
+    influx = influx_or_skip(tmp_path / "influx")
     bucket = influx.bucket("haihe")
     (tmp_path / "token").write_text(influx.token or "any:thing")
     chosen = f"{{kind: influx, url: '{influx.url}', org: {ORG}, bucket: {bucket}, token_file: token}}"

@@ -7,17 +7,7 @@ import pytest
 from haihe_cloud.store.port import Store
 from haihe_cloud.store.sqlite import SqliteStore
 
-from tests.influx import ORG, Influx, NoInflux
-
-
-@pytest.fixture(scope="session")
-def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
-    try:
-        server = Influx(tmp_path_factory.mktemp("influx"))
-    except NoInflux as why:
-        pytest.skip(str(why))
-    yield server
-    server.stop()
+from tests.influx import ORG, Influx
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("influx", marks=pytest.mark.influx)])

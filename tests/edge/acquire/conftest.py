@@ -1,25 +1,13 @@
-"""Real pseudo-terminals and sockets that answer as a test tells them to."""
+"""Real sockets that answer as a test tells them to, and sites around them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.edge.acquire.far_end import Answering, PtyInstrument
-
-
-@pytest.fixture
-async def on_pty(tmp_path: Path) -> AsyncIterator[Callable[[Answering], PtyInstrument]]:
-    made: list[PtyInstrument] = []
-
-    def make(answering: Answering) -> PtyInstrument:
-        made.append(PtyInstrument(tmp_path / f"tty{len(made)}", answering))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
+from tests.edge.site_text import modbus_profile, write_site
 
 
 @pytest.fixture
@@ -46,14 +34,8 @@ async def on_tcp() -> AsyncIterator[Callable[..., Awaitable[int]]]:
 
 
 PROFILE = """
-profile: {name}
-maker: test
-model: test
-grade: simulated
-sources: [test]
-transport: modbus
-units: [0, 255]
 answer_ms: {{typical: 5, most: {most}}}
+units: [0, 255]
 blocks:
   - {{table: holding, start: 0, count: 8}}
 points:
@@ -67,15 +49,6 @@ def site_file(tmp_path: Path) -> Callable[[str], Path]:
     """Writes a site file around buses, instruments and levels; two small profiles, quick and slow, lie beside it."""
     profiles = tmp_path / "profiles"
     profiles.mkdir()
-    (profiles / "quick.yaml").write_text(PROFILE.format(name="quick", most=60))
-    (profiles / "slow.yaml").write_text(PROFILE.format(name="slow", most=300))
-
-    def write(rest: str) -> Path:
-        path = tmp_path / "site.yaml"
-        path.write_text(
-            'station: {code: "31005650", name: {zh: 站, en: station}, latitude: 39.1458, longitude: 117.1897}\n'
-            "journal: {directory: journal}\n" + rest
-        )
-        return path
-
-    return write
+    for name, most in (("quick", 60), ("slow", 300)):
+        (profiles / f"{name}.yaml").write_text(modbus_profile(PROFILE.format(most=most), name))
+    return partial(write_site, tmp_path)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from haihe_edge.acquire.modbus import crc16
+from pymodbus.server import ModbusTcpServer
 
 Answering = Callable[[bytes], list[tuple[float, bytes]]]
 """From a request to pieces of an answer, each with the seconds to wait before it."""
@@ -78,6 +79,14 @@ class PtyInstrument:
         for task in self._tasks:
             task.cancel()
         self.unplug()
+
+
+async def port_of(server: ModbusTcpServer) -> int:
+    """Start an independent Modbus TCP server; its port."""
+    async with asyncio.timeout(5):
+        await server.serve_forever(background=True)
+    assert server.transport is not None
+    return int(server.transport.sockets[0].getsockname()[1])  # type: ignore[attr-defined]
 
 
 def nmea(body: str) -> bytes:

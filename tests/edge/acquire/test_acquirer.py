@@ -1,7 +1,7 @@
 """The acquirer on real lines: every due time brings values, or the reason why not."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,10 +9,11 @@ import pytest
 from haihe_contract.clock import SystemClock
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Grade, Reason
-from haihe_edge.acquire import Acquirer, Group, Happening
+from haihe_edge.acquire import Acquirer
 from haihe_edge.site import load_site
 
-from tests.edge.acquire.far_end import Answering, PtyInstrument, registers_answer
+from tests.edge.acquire.far_end import Answering, PtyInstrument, framed, nmea, registers_answer
+from tests.edge.heard import Heard, has_values, misses_for, running
 
 OnTcp = Callable[..., Awaitable[int]]
 OnPty = Callable[[Answering], PtyInstrument]
@@ -24,45 +25,13 @@ def right(request: bytes) -> list[tuple[float, bytes]]:
     return [(0.002, registers_answer(request, *(1000 * request[0] + request[3] + at for at in range(count))))]
 
 
-class Heard:
-    """What reached the sink, with a way to wait for it."""
-
-    def __init__(self) -> None:
-        self.groups: list[Group] = []
-        self.happenings: list[Happening] = []
-        self._event = asyncio.Event()
-
-    def __call__(self, group: Group) -> None:
-        self.groups.append(group)
-        self._event.set()
-
-    def kinds(self) -> list[str]:
-        return [each.kind for each in self.happenings]
-
-    async def until(self, fits: Callable[[Group], bool], seconds: float = 8) -> Group:
-        start = len(self.groups)
-        async with asyncio.timeout(seconds):
-            while True:
-                for group in self.groups[start:]:
-                    if fits(group):
-                        return group
-                start = len(self.groups)
-                self._event.clear()
-                await self._event.wait()
-
-
 @asynccontextmanager
-async def measuring(path: Path, grade: Grade = Grade.NTP):  # type: ignore[no-untyped-def]
+async def measuring(path: Path, grade: Grade = Grade.NTP) -> AsyncIterator[tuple[Acquirer, Heard]]:
     heard = Heard()
     site = load_site(path, [path.parent / "profiles"])
     acquirer = Acquirer(site, SystemClock(), lambda: grade, heard, on_happening=heard.happenings.append)
-    running = asyncio.ensure_future(acquirer.run())
-    try:
+    async with running(acquirer):
         yield acquirer, heard
-    finally:
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
 
 
 def one(port: str, profile: str = "quick", every: str = "200ms") -> str:
@@ -70,14 +39,6 @@ def one(port: str, profile: str = "quick", every: str = "200ms") -> str:
 buses: [{{kind: serial, name: line, port: {port}}}]
 instruments: [{{name: gauge, profile: {profile}, bus: line, unit: 1, every: {every}}}]
 """
-
-
-def has_values(group: Group) -> bool:
-    return all(value is not None for _, value, _ in group.samples)
-
-
-def misses_for(reason: Reason) -> Callable[[Group], bool]:
-    return lambda group: all(value is None and why is reason for _, value, why in group.samples)
 
 
 async def test_every_period_brings_values_stamped_on_arrival(on_pty: OnPty, site_file: SiteFile) -> None:
@@ -226,8 +187,6 @@ async def test_a_refusal_concerns_its_own_block_only(on_pty: OnPty, site_file: S
 
 
 def refused(request: bytes) -> list[tuple[float, bytes]]:
-    from tests.edge.acquire.far_end import framed
-
     return [(0, framed(bytes([request[0], request[1] | 0x80, 2])))]
 
 
@@ -251,8 +210,6 @@ async def test_a_reading_that_somebody_waits_for_ends_with_the_agent(on_pty: OnP
 
 
 async def test_a_receiver_gives_position_time_and_antenna(on_pty: OnPty, site_file: SiteFile) -> None:
-    from tests.edge.acquire.far_end import nmea
-
     receiver = on_pty(lambda request: [])
     path = site_file(f"buses: [{{kind: gnss, name: beidou, port: {receiver.port}, every: 1s}}]")
     times: list[tuple[int, int]] = []
@@ -262,32 +219,29 @@ async def test_a_receiver_gives_position_time_and_antenna(on_pty: OnPty, site_fi
         load_site(path), SystemClock(), lambda: Grade.NTP, heard,
         lambda utc_ms, monotonic_ms: times.append((utc_ms, monotonic_ms)), lambda each: kinds.append(each.kind),
     )  # fmt: skip
-    running = asyncio.ensure_future(acquirer.run())
-    await heard.until(misses_for(Reason.TIMEOUT))
-    asked = asyncio.ensure_future(acquirer.read_now("beidou"))
-    receiver.say(
-        b"\xff\x00$GN" + nmea("GNGGA,081500.000,3908.748,N,11711.382,E,1,14,0.7,5.0,M,,M,,")
-        + nmea("GNRMC,081500.000,A,3908.748,N,11711.382,E,0.00,0.0,010826,,,A,V")
-        + nmea("GNTXT,01,01,01,ANTENNA OPEN")
-    )  # fmt: skip
-    assert has_values(await asked)
-    group = await heard.until(has_values)
-    assert [value for _, value, _ in group.samples] == [39.1458, 117.1897, 14.0]
-    assert [why for _, _, why in group.samples] == [Reason.NONE] * 3
-    assert [utc for utc, _ in times] == [1785572100000]
-    assert kinds == ["antenna_open"]
-    receiver.say(
-        nmea("GNGGA,081501.000,3918.748,N,11711.382,E,1,14,0.7,5.0,M,,M,,")
-        + nmea("GNRMC,081501.000,A,3918.748,N,11711.382,E,0.00,0.0,010826,,,A,V")
-    )
-    moved = await heard.until(lambda group: Reason.MOVED in group.samples[0][2])
-    assert moved.samples[0][1] is not None
-    assert kinds == ["antenna_open", "station_moved"]
-    state = acquirer.state()[0]
-    assert state.detail["antenna"] == "open"
-    receiver.unplug()
-    await heard.until(misses_for(Reason.BUS_DOWN))
-    assert kinds[-1] == "bus_down"
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    async with running(acquirer):
+        await heard.until(misses_for(Reason.TIMEOUT))
+        asked = asyncio.ensure_future(acquirer.read_now("beidou"))
+        receiver.say(
+            b"\xff\x00$GN" + nmea("GNGGA,081500.000,3908.748,N,11711.382,E,1,14,0.7,5.0,M,,M,,")
+            + nmea("GNRMC,081500.000,A,3908.748,N,11711.382,E,0.00,0.0,010826,,,A,V")
+            + nmea("GNTXT,01,01,01,ANTENNA OPEN")
+        )  # fmt: skip
+        assert has_values(await asked)
+        group = await heard.until(has_values)
+        assert [value for _, value, _ in group.samples] == [39.1458, 117.1897, 14.0]
+        assert [why for _, _, why in group.samples] == [Reason.NONE] * 3
+        assert [utc for utc, _ in times] == [1785572100000]
+        assert kinds == ["antenna_open"]
+        receiver.say(
+            nmea("GNGGA,081501.000,3918.748,N,11711.382,E,1,14,0.7,5.0,M,,M,,")
+            + nmea("GNRMC,081501.000,A,3918.748,N,11711.382,E,0.00,0.0,010826,,,A,V")
+        )
+        moved = await heard.until(lambda group: Reason.MOVED in group.samples[0][2])
+        assert moved.samples[0][1] is not None
+        assert kinds == ["antenna_open", "station_moved"]
+        state = acquirer.state()[0]
+        assert state.detail["antenna"] == "open"
+        receiver.unplug()
+        await heard.until(misses_for(Reason.BUS_DOWN))
+        assert kinds[-1] == "bus_down"

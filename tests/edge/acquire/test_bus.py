@@ -12,7 +12,7 @@ from haihe_edge.acquire.modbus import ExchangeError, Refused, Request
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from tests.edge.acquire.far_end import Answering, PtyInstrument, framed, registers_answer
+from tests.edge.acquire.far_end import Answering, PtyInstrument, framed, port_of, registers_answer
 
 ASKED = Request(1, 3, 0, 2)
 OnPty = Callable[[Answering], PtyInstrument]
@@ -127,20 +127,13 @@ async def test_a_port_serves_one_agent_only(on_pty: OnPty) -> None:
 async def test_an_independent_modbus_tcp_server_is_read() -> None:
     device = SimDevice(id=1, simdata=[SimData(0, values=[3214, 7, 65535], datatype=DataType.REGISTERS)])
     server = ModbusTcpServer(device, address=("127.0.0.1", 0))
-    serving = asyncio.ensure_future(server.serve_forever())
-    async with asyncio.timeout(5):
-        # pymodbus has no event for it
-        while not (server.transport and server.transport.sockets):  # type: ignore[attr-defined]  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-    bus = await to(port)
+    bus = await to(await port_of(server))
     assert await bus.exchange(Request(1, 3, 0, 3), 1_000) == b"\x0c\x8e\0\x07\xff\xff"
     with pytest.raises(Refused):
         await bus.exchange(Request(1, 3, 500, 3), 1_000)
     assert await bus.exchange(Request(1, 3, 1, 1), 1_000) == b"\0\x07"
     bus.line.close()
     await server.shutdown()
-    serving.cancel()
 
 
 async def test_late_answers_on_tcp_go_to_nobody(on_tcp: OnTcp) -> None:

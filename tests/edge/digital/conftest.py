@@ -14,6 +14,9 @@ from haihe_edge.acquire.chip import Wanted
 from haihe_edge.site import GpioBus, Site, load_site
 from haihe_simulators.gpio_chip import SimulatedChip
 
+from tests.edge import heard
+from tests.edge.site_text import write_site
+
 MIDNIGHT_MS = 1_785_456_000_000
 """2026-07-31 00:00 UTC, when a rain day ends in Beijing."""
 PATIENCE_S = 8.0
@@ -96,13 +99,8 @@ async def running(path: Path, clock: FastClock, grade: Grade = Grade.NTP) -> Asy
     world.acquirer = Acquirer(
         site, clock, lambda: grade, world.groups.append, on_happening=world.happenings.append, chips=world.make_chip
     )
-    task = asyncio.ensure_future(world.acquirer.run())
-    try:
+    async with heard.running(world.acquirer):
         yield world
-    finally:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
 
 
 @pytest.fixture
@@ -127,11 +125,6 @@ buses:
 @pytest.fixture
 def site_file(tmp_path: Path) -> Callable[[str], Path]:
     def write(rest: str = LINES) -> Path:
-        path = tmp_path / "site.yaml"
-        path.write_text(
-            'station: {code: "31005650", name: {zh: 站, en: station}, latitude: 39.1458, longitude: 117.1897}\n'
-            "journal: {directory: journal}\n" + rest
-        )
-        return path
+        return write_site(tmp_path, rest)
 
     return write

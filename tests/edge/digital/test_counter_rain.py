@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.edge.digital.conftest import MIDNIGHT_MS, FastClock
+from tests.edge.site_text import HEAD, modbus_profile
 
 POLL, PERIOD = 60_000, 300_000
 STEP = 0.5
@@ -165,9 +166,9 @@ def test_a_clock_that_was_wrong_for_years_makes_no_million_intervals() -> None:
     assert watch.see(1_000_000, 5.0) == []
 
 
-SITE = """
-station: {code: "31005650", name: {zh: 站, en: station}, latitude: 39.1458, longitude: 117.1897}
-journal: {directory: journal}
+SITE = (
+    HEAD
+    + """
 buses: [{kind: serial, name: line, port: /dev/ttyUSB0}]
 instruments:
   - name: gauge
@@ -178,17 +179,12 @@ instruments:
     series: [{point: rain, derive: {element: period_rain, every: 5min}}]
 levels: [{series: period_rain, warning: 5}]
 """
-PROFILE = """
-profile: gauge
-maker: test
-model: test
-grade: simulated
-sources: [test]
-transport: modbus
+)
+PROFILE = modbus_profile("""
 answer_ms: {typical: 5, most: 60}
 blocks: [{table: holding, start: 0, count: 1}]
 points: [{name: rain, at: 0, as: u16, element: accumulated_rain, times: 0.5}]
-"""
+""")
 
 
 class Bench:

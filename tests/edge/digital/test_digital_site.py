@@ -8,15 +8,11 @@ from haihe_contract.document import DocumentError
 from haihe_edge import limits
 from haihe_edge.site import Site, load_site
 
+from tests.edge.site_text import modbus_profile
+
 SiteFile = Callable[..., Path]
 
 PROFILE = """
-profile: {name}
-maker: test
-model: test
-grade: simulated
-sources: [test]
-transport: modbus
 answer_ms: {{typical: 5, most: 60}}
 {power}
 blocks: [{{table: holding, start: 0, count: 8}}]
@@ -33,9 +29,9 @@ def load(site_file: SiteFile) -> Callable[[str], Site]:
         path = site_file(rest)
         profiles = path.parent / "profiles"
         profiles.mkdir(exist_ok=True)
-        (profiles / "gauge.yaml").write_text(PROFILE.format(name="gauge", power=""))
+        (profiles / "gauge.yaml").write_text(modbus_profile(PROFILE.format(power="")))
         power = "power: {warm_up_ms: 300, settle_ms: 200}"
-        (profiles / "powered.yaml").write_text(PROFILE.format(name="powered", power=power))
+        (profiles / "powered.yaml").write_text(modbus_profile(PROFILE.format(power=power), "powered"))
         return load_site(path, [profiles])
 
     return load

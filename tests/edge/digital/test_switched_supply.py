@@ -1,6 +1,6 @@
 """Supplies that are on for a poll only, on a real serial line: warmed up in time, off between, harming nobody."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,33 +9,15 @@ from haihe_contract.quality import Reason
 
 from tests.edge.acquire.far_end import Answering, PtyInstrument, registers_answer
 from tests.edge.digital.conftest import FastClock, World, running
+from tests.edge.site_text import modbus_profile
 
 PROFILE = """
-profile: {name}
-maker: test
-model: test
-grade: simulated
-sources: [test]
-transport: modbus
 answer_ms: {{typical: 5, most: 100}}
 {power}
 blocks: [{{table: holding, start: 0, count: 1}}]
 points: [{{name: level, at: 0, as: u16, element: distance, times: 0.001}}]
 """
 WARM_UP_MS = 300
-
-
-@pytest.fixture
-async def on_pty(tmp_path: Path) -> AsyncIterator[Callable[[Answering], PtyInstrument]]:
-    made: list[PtyInstrument] = []
-
-    def make(answering: Answering) -> PtyInstrument:
-        made.append(PtyInstrument(tmp_path / f"tty{len(made)}", answering))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
 
 
 class Fed:
@@ -92,8 +74,8 @@ def written(site_file: Callable[..., Path]) -> Callable[[str], Path]:
         profiles = path.parent / "profiles"
         profiles.mkdir()
         power = f"power: {{warm_up_ms: {WARM_UP_MS}}}"
-        (profiles / "powered.yaml").write_text(PROFILE.format(name="powered", power=power))
-        (profiles / "plain.yaml").write_text(PROFILE.format(name="plain", power=""))
+        (profiles / "powered.yaml").write_text(modbus_profile(PROFILE.format(power=power), "powered"))
+        (profiles / "plain.yaml").write_text(modbus_profile(PROFILE.format(power=""), "plain"))
         return path
 
     return write

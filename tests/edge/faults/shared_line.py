@@ -2,20 +2,21 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from haihe_contract.clock import SystemClock
 from haihe_contract.language import Words
 from haihe_contract.quality import Grade, Reason
-from haihe_edge.acquire import Acquirer, Group, Happening
+from haihe_edge.acquire import Acquirer, Group
 from haihe_edge.acquire.group import InstrumentState, Said
 from haihe_edge.site import load_site
 from haihe_edge.words import CHINESE
 
 from tests.edge.acquire.far_end import Answering, PtyInstrument, framed, registers_answer
+from tests.edge.heard import Heard, has_values, running
+from tests.edge.site_text import modbus_profile, write_site
 
 SICK, WELL = 1, 2
 """Units: the first one is in trouble, the second one shares its line and must not notice."""
@@ -23,13 +24,7 @@ PERIOD_MS = 200
 PIECES = list[tuple[float, bytes]]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-PROFILE = """
-profile: gauge
-maker: test
-model: test
-grade: simulated
-sources: [test]
-transport: modbus
+PROFILE = modbus_profile("""
 units: [0, 255]
 answer_ms: {typical: 5, most: 60}
 blocks:
@@ -37,8 +32,7 @@ blocks:
 points:
   - {name: distance, at: 0, as: u16, element: distance, times: 0.001}
   - {name: rain, at: 1, as: u16, element: accumulated_rain, times: 0.1}
-"""
-STATION = 'station: {code: "31005650", name: {zh: 站, en: station}, latitude: 39.1458, longitude: 117.1897}\n'
+""")
 
 
 def both(bus: str, profile: str = "gauge") -> str:
@@ -81,44 +75,14 @@ class Line:
         return right(request)
 
 
-def has_values(group: Group) -> bool:
-    return all(value is not None for _, value, _ in group.samples)
-
-
-class Station:
+class Station(Heard):
     """A running acquirer with everything that it handed on."""
 
-    def __init__(self, acquirer: Acquirer) -> None:
-        self.acquirer = acquirer
-        self.groups: list[Group] = []
-        self.happenings: list[Happening] = []
-        self._event = asyncio.Event()
+    acquirer: Acquirer
 
-    def take(self, group: Group) -> None:
-        self.groups.append(group)
-        self._event.set()
-
-    def kinds(self) -> list[str]:
-        return [each.kind for each in self.happenings]
-
-    async def until(self, fits: Callable[[Group], bool], seconds: float = 8) -> Group:
+    async def until(self, fits: Callable[[Group], bool], seconds: float | None = None) -> Group:
         """The next group of the sick instrument that fits."""
-        start = len(self.groups)
-        async with asyncio.timeout(seconds):
-            while True:
-                for group in self.groups[start:]:
-                    if group.instrument == "sick" and fits(group):
-                        return group
-                start = len(self.groups)
-                self._event.clear()
-                await self._event.wait()
-
-    async def until_state(self, fits: Callable[[InstrumentState], bool], seconds: float = 8) -> None:
-        """Return when the sick instrument is shown so."""
-        async with asyncio.timeout(seconds):
-            while not fits(self.sick):
-                self._event.clear()
-                await self._event.wait()
+        return await super().until(lambda group: group.instrument == "sick" and fits(group), seconds)
 
     async def missing(self, reason: Reason) -> Group:
         """The sick instrument's next readings without values: every one must give that reason."""
@@ -166,27 +130,14 @@ def in_words(said: Said | None) -> str:
 
 
 @asynccontextmanager
-async def measuring(folder: Path, rest: str):  # type: ignore[no-untyped-def]
+async def measuring(folder: Path, rest: str) -> AsyncIterator[Station]:
     """A station that measures what the site file says."""
     profiles = folder / "profiles"
     profiles.mkdir(exist_ok=True)
     (profiles / "gauge.yaml").write_text(PROFILE)
-    path = folder / "site.yaml"
-    path.write_text(STATION + "journal: {directory: journal}\n" + rest)
-    stations: list[Station] = []
-    acquirer = Acquirer(
-        load_site(path, [profiles]),
-        SystemClock(),
-        lambda: Grade.NTP,
-        lambda group: stations[0].take(group),
-        on_happening=lambda happening: stations[0].happenings.append(happening),
-    )
-    stations.append(Station(acquirer))
-    running = asyncio.ensure_future(acquirer.run())
-    await asyncio.sleep(0)
-    try:
-        yield stations[0]
-    finally:
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+    station = Station()
+    site = load_site(write_site(folder, rest), [profiles])
+    station.acquirer = Acquirer(site, SystemClock(), lambda: Grade.NTP, station, on_happening=station.happenings.append)
+    async with running(station.acquirer):
+        await asyncio.sleep(0)
+        yield station

@@ -15,11 +15,11 @@ from tests.edge.faults.shared_line import (
     Station,
     answer_of,
     framed,
-    has_values,
     refusal,
     registers_answer,
     right,
 )
+from tests.edge.heard import has_values
 
 OnLine = Callable[[], AbstractAsyncContextManager[Station]]
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,8 @@ from haihe_simulators.profile_sheet import read_sheet
 from haihe_simulators.serial_line import SerialLine
 
 from tests.edge.acquire.far_end import PtyInstrument, nmea
-from tests.edge.faults.shared_line import PROFILE, Line, both, has_values, measuring
+from tests.edge.faults.shared_line import PROFILE, Line, both, measuring
+from tests.edge.heard import has_values
 
 AN_HOUR_BYTES = 9600 // 10 * 3600
 """What a line of 9600 baud carries in an hour."""
@@ -32,8 +33,6 @@ FIX = (
     nmea("GNGGA,081500.000,3908.748,N,11711.382,E,1,14,0.7,5.0,M,,M,,")
     + nmea("GNRMC,081500.000,A,3908.748,N,11711.382,E,0.00,0.0,010826,,,A,V")
 )  # fmt: skip
-
-Flood = Callable[[int, int], Awaitable[int]]
 
 
 async def pour(master: int, count: int) -> None:

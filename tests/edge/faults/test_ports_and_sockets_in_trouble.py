@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from haihe_contract.quality import Reason
 
-from tests.edge.faults.shared_line import WELL, Line, Station, answer_of, both, has_values, measuring
+from tests.edge.faults.shared_line import WELL, Line, Station, answer_of, both, measuring
+from tests.edge.heard import has_values
 
 OnLine = Callable[[], AbstractAsyncContextManager[Station]]
 OnTcp = Callable[..., Awaitable[int]]

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from tests.edge.faults.shared_line import (
     PIECES,
     PROFILE,
-    STATION,
     Line,
     both,
-    has_values,
     measuring,
     refusal,
     registers_answer,
 )
+from tests.edge.heard import has_values
+from tests.edge.site_text import HEAD
 
 IDENTIFIED = PROFILE + "  - {name: model, at: 7, as: u16}\n"
 
@@ -161,7 +161,7 @@ async def test_an_instrument_that_knows_none_of_its_registers_is_another_one(lin
 def test_readings_of_the_wrong_instrument_are_never_good(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     (tmp_path / "profiles" / "gauge.yaml").write_text(PROFILE)
-    path.write_text(STATION + "journal: {directory: journal}\n" + both("kind: serial, port: /dev/null"))
+    path.write_text(HEAD + both("kind: serial, port: /dev/null"))
     judged = Judge(load_site(path, [tmp_path / "profiles"]).series)([(0, 1.0, Reason.MISMATCH)])
     assert judged.values == [1.0]
     assert judged.flag(0) is Flag.SUSPECT

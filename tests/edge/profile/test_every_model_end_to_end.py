@@ -1,7 +1,6 @@
 """Every Modbus profile, and every variant, polled by the product over a pseudo-terminal against its simulator."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,9 @@ from haihe_simulators.answer_log import AnswerLog
 from haihe_simulators.instrument import Instrument
 from haihe_simulators.profile_sheet import SheetPoint, read_sheet
 from haihe_simulators.serial_line import SerialLine
+
+from tests.edge.heard import running
+from tests.edge.site_text import HEAD
 
 ROOT = Path(__file__).parents[3] / "firmware_profiles"
 BAUD = 115200
@@ -65,8 +67,7 @@ def said(point: SheetPoint, helpers: frozenset[str]) -> float | str:
 
 
 def site_text(found: list[Model]) -> str:
-    lines = ['station: {code: "31005650", name: {zh: 站, en: s}, latitude: 39.1, longitude: 117.2}']
-    lines += ["journal: {directory: journal}", "buses:"]
+    lines = ["buses:"]
     lines += [f"  - {{kind: serial, name: b{at}, port: tty{at}, baud: {BAUD}}}" for at in range(len(found))]
     lines.append("instruments:")
     for at, model in enumerate(found):
@@ -80,7 +81,7 @@ def site_text(found: list[Model]) -> str:
         lines.append(
             f"  - {{name: i{at}, profile: {model.profile}, bus: b{at}, unit: 7, every: 1h{more}, series: [{series}]}}"
         )
-    return "\n".join(lines) + "\n"
+    return HEAD + "\n".join(lines) + "\n"
 
 
 @pytest.fixture
@@ -115,14 +116,10 @@ async def test_every_point_of_every_model_says_what_the_instrument_says(
         }
     groups = []
     acquirer = Acquirer(site, SystemClock(), lambda: Grade.NTP, groups.append)
-    running = asyncio.create_task(acquirer.run())
     try:
-        async with asyncio.timeout(40):
+        async with running(acquirer), asyncio.timeout(40):
             answers = await asyncio.gather(*(acquirer.read_now(f"i{at}") for at in range(len(found))))
     finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
         for line in lines:
             await line.close()
     for model, group in zip(found, answers, strict=True):

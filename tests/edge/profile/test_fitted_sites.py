@@ -7,15 +7,15 @@ from haihe_contract.document import DocumentError
 from haihe_edge.profile import ModbusProfile
 from haihe_edge.site import Site, load_site
 
+from tests.edge.site_text import write_site
+
 PROFILES = Path(__file__).parents[3] / "firmware_profiles"
 
 
 def site(tmp_path: Path, instrument: str) -> Site:
-    path = tmp_path / "site.yaml"
-    path.write_text(
-        'station: {code: "31005650", name: {zh: 站, en: s}, latitude: 39.1, longitude: 117.2}\n'
-        "journal: {directory: journal}\nbuses: [{kind: tcp, name: net, host: h}]\n"
-        f"instruments: [{{name: it, bus: net, unit: 7, {instrument}}}]\n"
+    path = write_site(
+        tmp_path,
+        f"buses: [{{kind: tcp, name: net, host: h}}]\ninstruments: [{{name: it, bus: net, unit: 7, {instrument}}}]\n",
     )
     return load_site(path, [PROFILES])
 

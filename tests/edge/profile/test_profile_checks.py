@@ -93,7 +93,7 @@ def test_repeated_points_are_written_out_and_refer_to_their_own_neighbours(tmp_p
     path.write_text(
         GOOD
         + "  - {name: v, at: 2, as: u16, place: depth, repeat: {count: 3, stride: 2},"
-        + " valid_if: [{point: q, is: [0]}]}\n"
+        + " valid_if: [{point: q, is: [0]}], writable: {function: 6, at: 16, low: 0, high: 9, read_back: q}}\n"
         + "  - {name: q, at: 3, as: u16, repeat: {count: 3, stride: 2}}\n"
         + "variants: [{name: few, points: [{name: v, at: 2, as: u16}], without: [q]}]\n"
     )
@@ -102,5 +102,7 @@ def test_repeated_points_are_written_out_and_refer_to_their_own_neighbours(tmp_p
     third = profile.point("v_3")
     assert third is not None
     assert (third.at, third.place, third.valid_if[0].point) == (6, "depth-3", "q_3")
+    assert third.writable is not None
+    assert (third.writable.at, third.writable.read_back) == (20, "q_3")
     few = varied(profile, profile.variants[0])
     assert [point.name for point in few.points] == ["level", "status", "v"]

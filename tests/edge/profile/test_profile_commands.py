@@ -14,6 +14,8 @@ from haihe_simulators.instrument import Instrument
 from haihe_simulators.modbus_server import ModbusServer
 from haihe_simulators.profile_sheet import read_sheet
 
+from tests.edge.site_text import write_site
+
 ROOT = Path(__file__).parents[3]
 PROFILES = ROOT / "firmware_profiles"
 
@@ -95,12 +97,10 @@ def test_a_profile_is_proved_on_the_instrument_itself_point_by_point(
     thread.start()
     try:
         assert started.wait(5)
-        site = tmp_path / "site.yaml"
-        site.write_text(
-            'station: {code: "31005650", name: {zh: 站, en: s}, latitude: 39.1, longitude: 117.2}\n'
-            "journal: {directory: journal}\n"
+        site = write_site(
+            tmp_path,
             f"buses: [{{kind: tcp, name: net, host: 127.0.0.1, port: {server.port}}}]\n"
-            "instruments: [{name: rain, profile: lambrecht-rain-e, bus: net, unit: 3, every: 1h}]\n"
+            "instruments: [{name: rain, profile: lambrecht-rain-e, bus: net, unit: 3, every: 1h}]\n",
         )
         code = main(["profile", "test", "--site", str(site), "-i", "rain", "--profiles", str(PROFILES), "--json"])
     finally:

@@ -6,13 +6,9 @@ from pathlib import Path
 import pytest
 from haihe_edge.site import Site, load_site
 
-PROFILE = """
-profile: gauge
-maker: test
-model: test
-grade: simulated
-sources: [test]
-transport: modbus
+from tests.edge.site_text import HEAD, modbus_profile
+
+PROFILE = modbus_profile("""
 units: [0, 255]
 answer_ms: {typical: 20, most: 500}
 blocks:
@@ -20,7 +16,7 @@ blocks:
 points:
   - {name: distance, at: 0, as: u16, element: distance, times: 0.001}
   - {name: ph, at: 9, as: u16, element: ph, times: 0.01}
-"""
+""")
 
 
 @pytest.fixture
@@ -32,8 +28,6 @@ def site_text(tmp_path: Path) -> Callable[..., str]:
 
     def text(periods: Sequence[str], levels: str = "", line: str = "") -> str:
         lines = [
-            'station: {code: "31005650", name: {zh: 站, en: station}, latitude: 39.1458, longitude: 117.1897}',
-            "journal: {directory: journal}",
             f"buses: [{{kind: serial, name: line, port: /dev/nowhere{line}}}]",
             "instruments:",
         ]
@@ -42,7 +36,7 @@ def site_text(tmp_path: Path) -> Callable[..., str]:
             series = f"[{{point: distance, at: {name}}}, {{point: ph, at: {name}}}]"
             lines.append(f"  - {{name: {name}, profile: gauge, bus: line, unit: {at + 1}, every: {period},")
             lines.append(f"     series: {series}}}")
-        return "\n".join(lines) + "\n" + levels
+        return HEAD + "\n".join(lines) + "\n" + levels
 
     return text
 

@@ -1,8 +1,7 @@
 """Simulated text and SDI-12 instruments on real pseudo-terminals, and the agent that reads them."""
 
-import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,46 +9,29 @@ from typing import Any
 import pytest
 from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Grade, Reason
-from haihe_edge.acquire import Acquirer, Group, Happening
+from haihe_edge.acquire import Acquirer, Group
 from haihe_edge.site import load_site
 from haihe_simulators.answer_log import AnswerLog
+from haihe_simulators.profile_sheet import read_document
 from haihe_simulators.sdi12_line import Sdi12Line, Sdi12Sensor
-from haihe_simulators.spoken_bus import read_document
 from haihe_simulators.spoken_sheet import SpokenPoint
 from haihe_simulators.text_line import TextInstrument, TextLine
+
+from tests.edge.heard import Heard, has_values, running
+from tests.edge.site_text import write_site
 
 PROFILES = Path(__file__).parents[3] / "firmware_profiles"
 
 
-class Heard:
-    """What reached the sink, with a way to wait for it."""
+class Spoken(Heard):
+    """What was heard of instruments that take their time."""
 
     def __init__(self) -> None:
-        self.groups: list[Group] = []
-        self.happenings: list[Happening] = []
-        self._event = asyncio.Event()
-
-    def __call__(self, group: Group) -> None:
-        self.groups.append(group)
-        self._event.set()
-
-    async def until(self, fits: Callable[[Group], bool], seconds: float = 20) -> Group:
-        """The next group that fits."""
-        start = len(self.groups)
-        async with asyncio.timeout(seconds):
-            while True:
-                for group in self.groups[start:]:
-                    if fits(group):
-                        return group
-                start = len(self.groups)
-                self._event.clear()
-                await self._event.wait()
+        super().__init__(patience_s=20)
 
     async def value(self, instrument: str = "gauge") -> Group:
         """The next group of an instrument in which every series has a value."""
-        return await self.until(
-            lambda group: group.instrument == instrument and all(value is not None for _, value, _ in group.samples)
-        )
+        return await self.until(lambda group: group.instrument == instrument and has_values(group))
 
     async def missing(self, reason: Reason, instrument: str = "gauge") -> Group:
         """The next group of an instrument in which every series is missing for that reason."""
@@ -113,12 +95,7 @@ class Bench:
         return line
 
     def site(self, rest: str) -> Path:
-        path = self.folder / "site.yaml"
-        path.write_text(
-            'station: {code: "31005650", name: {zh: 站, en: station}, latitude: 39.1458, longitude: 117.1897}\n'
-            "journal: {directory: journal}\n" + rest.replace("TTY", str(self.folder / "tty"))
-        )
-        return path
+        return write_site(self.folder, rest.replace("TTY", str(self.folder / "tty")))
 
     def one(self, profile: str, every: str = "500ms", **bus: Any) -> Path:
         kind = "sdi12" if "sdi12" in read_document_text(profile) else "ascii"
@@ -129,17 +106,12 @@ class Bench:
         )
 
     @asynccontextmanager
-    async def measuring(self, path: Path, *profiles: Path) -> AsyncIterator[tuple[Acquirer, Heard]]:
-        heard = Heard()
+    async def measuring(self, path: Path, *profiles: Path) -> AsyncIterator[tuple[Acquirer, Spoken]]:
+        heard = Spoken()
         site = load_site(path, [*profiles, PROFILES])
         acquirer = Acquirer(site, SystemClock(), lambda: Grade.NTP, heard, on_happening=heard.happenings.append)
-        running = asyncio.ensure_future(acquirer.run())
-        try:
+        async with running(acquirer):
             yield acquirer, heard
-        finally:
-            running.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await running
 
 
 def read_document_text(profile: str) -> str:

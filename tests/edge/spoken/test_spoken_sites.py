@@ -7,12 +7,9 @@ from haihe_contract.document import DocumentError
 from haihe_edge.profile import problems_of
 from haihe_edge.site import AsciiBus, Sdi12Bus, load_site
 
+from tests.edge.site_text import HEAD
 from tests.edge.spoken.conftest import PROFILES
 
-HEAD = (
-    'station: {code: "31005650", name: {zh: 站, en: station}, latitude: 39.1458, longitude: 117.1897}\n'
-    "journal: {directory: journal}\n"
-)
 GOOD = (
     HEAD
     + """
@@ -86,6 +83,9 @@ def test_modbus_still_needs_its_address(tmp_path: Path) -> None:
         ("maxbotix-hrxl", "{distance:4}", "{distanze:4}", "there is no point 'distanze'; did you mean"),
         ("maxbotix-hrxl", 'end: "\\r", ', "", "write one of end and length"),
         ("maxbotix-hrxl", "silent_after: 5s", "silent_after: soon", "no duration"),
+        ("maxbotix-hrxl", "pace: 167ms", "pace: often", "pace: "),
+        ("maxbotix-hrxl", "pace: 167ms", "pace: 6s", "pace: must be between 1ms and silent_after"),
+        ("hydreon-rg-15", "opening:", "pace: 1s\nopening:", "only an instrument that speaks by itself has one"),
         ("campbell-sr50a-serial", ":mm}", ":km}", "has no unit 'km'"),
         ("campbell-sr50a-serial", "{distance:4:mm}", "{distance:4}", "say in which unit"),
         ("campbell-sr50a-serial", "point: quality, above", "point: qualety, above", "the profile has no 'qualety'"),

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,9 @@ from haihe_contract.record import Dictionary, Event, Opened, Readings
 from haihe_edge.journal import Folder, Journal
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+
+from tests.conftest import wait_for
+from tests.edge.acquire.far_end import port_of
 
 ROOT = Path(__file__).parents[3]
 SITE = """
@@ -60,9 +62,7 @@ class Instrument:
         async def serve() -> None:
             device = SimDevice(1, [SimData(0, values=[3000 + n for n in range(40)], datatype=DataType.REGISTERS)])
             server = ModbusTcpServer([device], address=("127.0.0.1", 0))
-            await server.serve_forever(background=True)
-            assert server.transport is not None
-            self.port = server.transport.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+            self.port = await port_of(server)
             self._ready.set()
             self._stop = asyncio.Event()
             await self._stop.wait()
@@ -117,15 +117,6 @@ def status(site: Path) -> dict[str, Any]:
     return found
 
 
-def until(holds: Any, seconds: float = 20) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := holds():
-            return answer
-        time.sleep(0.05)
-    pytest.fail("waited in vain")
-
-
 def journal_of(site: Path) -> Journal:
     return Journal.open(
         Folder(site.parent / "journal"),
@@ -139,7 +130,7 @@ def journal_of(site: Path) -> Journal:
 
 def test_a_killed_agent_loses_at_most_its_window_and_says_so_at_the_next_start(site: Path) -> None:
     process = start(site)
-    until(lambda: status(site)["journal"]["head"] > 10)
+    wait_for(lambda: status(site)["journal"]["head"] > 10, "ten records are written", 20)
     durable = status(site)["journal"]
     process.kill()
     process.communicate(timeout=10)
@@ -161,7 +152,7 @@ def test_a_killed_agent_loses_at_most_its_window_and_says_so_at_the_next_start(s
 
 def test_ctrl_c_stops_in_order_and_loses_nothing(site: Path) -> None:
     process = start(site)
-    until(lambda: status(site)["journal"]["head"] > 5)
+    wait_for(lambda: status(site)["journal"]["head"] > 5, "five records are written", 20)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 0
@@ -180,7 +171,7 @@ def test_ctrl_c_stops_in_order_and_loses_nothing(site: Path) -> None:
 
 def test_a_crossing_of_the_stations_own_level_takes_the_alarm_lane_without_any_link(site: Path) -> None:
     process = start(site)
-    found = until(lambda: status(site)["levels_reached"])
+    found = wait_for(lambda: status(site)["levels_reached"], "a level is reached", 20)
     process.terminate()
     process.communicate(timeout=10)
     assert found == [{"series": "water_level.main.instant.0.derived.dagu", "level": "warning"}]
@@ -197,7 +188,7 @@ def test_a_crossing_of_the_stations_own_level_takes_the_alarm_lane_without_any_l
 def test_status_names_what_is_wrong_and_exits_with_one(site: Path) -> None:
     process = start(site)
     try:
-        said = until(lambda: (s := status(site))["centres"][0]["trouble"] and s)
+        said = wait_for(lambda: (s := status(site))["centres"][0]["trouble"] and s, "the centre is said to be away", 20)
         assert said["ok"] is False
         assert {trouble["kind"] for trouble in said["troubles"]} == {"link"}
         shown = haihe("status", str(site), "--lang", "zh")

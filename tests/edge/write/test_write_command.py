@@ -13,9 +13,10 @@ import pytest
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Event, Opened
+from haihe_edge.control import user_name
 from haihe_edge.journal import Folder, Journal
 
-from tests.edge.faults.shared_line import STATION
+from tests.edge.site_text import STATION
 from tests.edge.write import gate
 from tests.edge.write.gate import SETPOINT, GateLine
 
@@ -92,15 +93,17 @@ async def test_a_point_is_set_without_an_agent_and_recorded_all_the_same(line: G
     good = await haihe(tmp_path, *set_to("0.5", "--json"))
     assert good.returncode == 0, good.stderr
     assert json.loads(good.stdout) == {
-        "instrument": "sick", "point": "setpoint", "value": 0.5, "before": 0, "after": 0.5
+        "instrument": "sick", "point": "setpoint", "value": 0.5, "before": 0, "after": 0.5, "effective": "now"
     }  # fmt: skip
     fast = await haihe(tmp_path, *set_to("0.6", "--lang", "zh"))
     assert fast.returncode == 1
-    assert "0.5 a minute" in fast.stderr
+    assert "每分钟最多改变 0.5" in fast.stderr
+    assert "本分钟还可改变 0" in fast.stderr
     assert line.gates[1].registers[SETPOINT] == 50
     assert {each[1] for each in line.requests} == {3, 6}
     found = [each for each in events(tmp_path) if "writ" in each.kind]
     assert [each.kind for each in found] == ["point_written", "write_refused"]
     assert found[0].detail == {
-        "instrument": "sick", "point": "setpoint", "value": 0.5, "before": 0, "after": 0.5, "bus": "line"
+        "instrument": "sick", "point": "setpoint", "value": 0.5, "before": 0, "after": 0.5, "bus": "line",
+        "by": user_name(os.getuid()),
     }  # fmt: skip

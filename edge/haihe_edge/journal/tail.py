@@ -1,0 +1,93 @@
+"""The newest file of the journal: appended to, sealed when it is full, left as it is when the disk refused."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from haihe_contract.clock import Clock
+from haihe_contract.record import Dictionary, Record
+
+from .archive import Archive
+from .disk import Disk
+from .segment import Segment, SegmentDamaged, segment_name
+from .writing import OpenSegment
+
+SEGMENT_BYTES_MAX = 4 * 1024 * 1024
+SEGMENT_BYTES_MIN = 32 * 1024
+SEGMENTS_PER_JOURNAL = 64
+
+
+class Tail:
+    """Where commit groups of this line go; its closed files are the archive's.
+
+    Args:
+        disk: where they lie.
+        size: byte limit of the whole journal.
+        archive: of closed files.
+        clock: for the times of commits.
+    """
+
+    def __init__(self, disk: Disk, size: int, archive: Archive, clock: Clock) -> None:
+        self.segment_bytes = max(SEGMENT_BYTES_MIN, min(SEGMENT_BYTES_MAX, size // SEGMENTS_PER_JOURNAL))
+        self.line = 0
+        self.serial = 0
+        self.dictionary = Dictionary([])
+        self.open: OpenSegment | None = None
+        self._disk, self._archive, self._clock = disk, archive, clock
+
+    def write(self, records: Sequence[Record], *, flood: bool) -> None:
+        """Make a commit group durable.
+
+        Raises:
+            OSError: when the disk refuses; :meth:`abandon` must follow.
+        """
+        self._ready(records[0].number).append(records, self._clock.now_ms(), flood=flood)
+
+    def _ready(self, first: int) -> OpenSegment:
+        if self.open is None:
+            self.serial += 1
+            name = segment_name(self.serial, self.line, first)
+            self.open = OpenSegment(self._disk, name, self.line, first, self._clock.now_ms(), self.dictionary)
+        return self.open
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time for the next file."""
+        return self.open is not None and self.open.size >= self.segment_bytes
+
+    def seal(self) -> None:
+        """Close a full file.
+
+        Raises:
+            OSError: when the disk refuses; the file has then been left as it is.
+        """
+        if self.open is not None:
+            self._close(self.open, final=False)
+
+    def finish(self, next_number: int) -> None:
+        """Close the last file, and say in it that nothing was left in memory.
+
+        Raises:
+            OSError: when the disk refuses.
+        """
+        self._close(self._ready(next_number), final=True)
+
+    def _close(self, file: OpenSegment, *, final: bool) -> None:
+        try:
+            self._archive.add(file.seal(final=final))
+        except OSError:
+            self.abandon()
+            raise
+        self.open = None
+
+    def abandon(self) -> None:
+        """Leave the file as it is: after a failed write or sync nobody knows what it holds until it is read."""
+        if self.open is None:
+            return
+        self.open.abandon()
+        with suppress(SegmentDamaged, OSError):
+            left = Segment(self._disk, self.open.name)
+            if left.numbers:
+                self._archive.add(left)
+            else:
+                self._disk.unlink(left.name)
+        self.open = None

@@ -1,0 +1,150 @@
+"""Writing a file of the journal: the one that is appended to, and the thinned copy of an older one."""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+
+import msgspec
+from haihe_contract.ranges import EMPTY
+from haihe_contract.record import Dictionary, Record
+
+from .disk import Disk
+from .segment import (
+    COMMIT,
+    DICTIONARY,
+    END,
+    END_MAGIC,
+    FLOOD,
+    FRAME,
+    FRAME_MAGIC,
+    FRAME_RECORDS_MAX,
+    HEAD,
+    MAGIC,
+    SEAL,
+    Frame,
+    Seal,
+    Segment,
+    frame_crc,
+)
+
+THIN_SUFFIX = ".thinned"
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class OpenSegment(Segment):
+    """The one file that is being written."""
+
+    def __init__(
+        self, disk: Disk, name: str, line: int, first: int, now_ms: int, dictionary: Dictionary | None
+    ) -> None:
+        """Make the file and its header durable.
+
+        Raises:
+            OSError: when the disk refuses.
+        """
+        self.name = name
+        self._disk = disk
+        self.line, self.first, self.created_ms, self.time_ms = line, first, now_ms, now_ms
+        self.numbers = self.readings = self.urgent = self.flood = EMPTY
+        self.named = {}
+        self.dictionary = dictionary
+        self.sealed = self.final = False
+        self.whole_header = True
+        self._frames = []
+        self._digest = hashlib.sha256()
+        self._file = disk.create(name)
+        self.size = 0
+        head = HEAD.pack(MAGIC, line, first, now_ms, 0)[:-4]
+        try:
+            self._write(head + struct.pack("<I", zlib.crc32(head)))
+            if dictionary is not None:
+                self._write_frame(DICTIONARY, 0, 0, now_ms, _encode(dictionary))
+            self._file.sync()
+            disk.sync()
+        except OSError:
+            self.abandon()  # neither the descriptor nor an empty file may be left for every try
+            disk.unlink(name)
+            raise
+
+    def append(self, records: Sequence[Record], now_ms: int, *, flood: bool = False) -> None:
+        """Make one commit group durable.
+
+        Raises:
+            OSError: when the disk refuses; the file must then be abandoned, since nobody knows what it holds.
+        """
+        self._put(records, now_ms, flood=flood)
+        self._file.sync()
+
+    def _put(self, records: Sequence[Record], now_ms: int, *, flood: bool) -> None:
+        frames = self.frames()
+        for at in range(0, len(records), FRAME_RECORDS_MAX):
+            part = records[at : at + FRAME_RECORDS_MAX]
+            first, count = part[0].number, part[-1].number - part[0].number + 1
+            payload = _encode(part)
+            frames.append(Frame(first, count, now_ms, self.size + FRAME.size, len(payload), flood))
+            self._write_frame(FLOOD if flood else COMMIT, first, count, now_ms, payload)
+        self._add(records, now_ms, flood=flood)
+
+    def seal(self, *, final: bool) -> Segment:
+        """Close the file for good and give it back for reading.
+
+        Raises:
+            OSError: when the disk refuses.
+        """
+        offset = self.size
+        seal = Seal(
+            self._digest.digest(),
+            list(self.numbers.ranges),
+            self.time_ms,
+            list(self.urgent.ranges),
+            list(self.readings.ranges),
+            list(self.flood.ranges),
+            {line: list(named.ranges) for line, named in self.named.items()},
+            final,
+        )
+        self._write_frame(SEAL, self.first, 0, self.time_ms, _encode(seal))
+        self._write(END.pack(offset, END_MAGIC))
+        self._file.sync()
+        self.abandon()
+        self._disk.protect(self.name)
+        return Segment(self._disk, self.name)
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._file.close()
+
+    def _write_frame(self, kind: bytes, first: int, count: int, time_ms: int, payload: bytes) -> None:
+        crc = frame_crc(kind, first, count, time_ms, payload)
+        self._write(FRAME.pack(FRAME_MAGIC, kind, len(payload), crc, first, count, time_ms) + payload)
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self.size += len(data)
+        self._digest.update(data)
+
+
+def replace_thinned(disk: Disk, old: Segment, kept: Sequence[Record]) -> Segment:
+    """Put a file with these records of it in the place of an older one: after a crash it is the one or the other.
+
+    Raises:
+        OSError: when the disk refuses; the old file is still there then.
+    """
+    beside = old.name + THIN_SUFFIX
+    disk.unlink(beside)
+    new = OpenSegment(disk, beside, old.line, old.first, old.created_ms, old.dictionary)
+    try:
+        for flood in (False, True):
+            part = [record for record in kept if (record.number in old.flood) is flood]
+            if part:
+                new._put(part, old.time_ms, flood=flood)  # noqa: SLF001 - its own file
+        new.time_ms = old.time_ms
+        new.final = old.final
+        new.seal(final=old.final)
+        disk.rename(beside, old.name)
+        disk.sync()
+    except OSError:
+        new.abandon()
+        disk.unlink(beside)
+        raise
+    return Segment(disk, old.name)
