@@ -22,7 +22,7 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-# A real MQTT broker and venv are needed; Chromium only by the browser tests, which say so when it is missing.
+# A real MQTT broker and venv are needed; Chromium, PostgreSQL and InfluxDB only by tests that say so when one is missing.
 system:
 	@missing=""; \
 	command -v mosquitto >/dev/null || missing="$$missing mosquitto"; \

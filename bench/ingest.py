@@ -4,10 +4,13 @@
 
 Two shapes of batches: what stations send live (ten groups of 20 values), and backlog (250 groups). The reference
 is the same rows put into a plain SQLite table by executemany, committed as often, in the same run.
+Where PostgreSQL is installed, also how many batches a second its ledger books, beside SQLite's; by the clock on the
+wall, because the server's work is not this process's.
 """
 
 import random
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +21,7 @@ from haihe_cloud.database import Database
 from haihe_cloud.ledger.arrival import Arrival
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.limits import ROUND_MESSAGES
+from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import wire
 from haihe_contract.clock import SystemClock
@@ -28,6 +32,9 @@ from haihe_contract.record import LANE_LIVE, Readings, Record
 from haihe_contract.series import Series
 from haihe_contract.unfold import unfold
 from report import Figure, run
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.postgresql import NoPostgresql, Postgresql
 
 SERIES = [Series("water_temperature", f"p{n}").key for n in range(20)]
 STATIONS = [f"3110{n:04}" for n in range(32)]
@@ -77,7 +84,7 @@ def opened(messages: list[bytes]) -> tuple[dict[str, list[Reading]], list[Arriva
 def ingest(directory: Path, rounds: list[list[bytes]]) -> None:
     """The whole way of the data."""
     store = SqliteStore(directory / "series.db")
-    database = Database(directory / "centre.db")
+    database = SqliteDatabase(directory / "centre.db")
     ledger = Ledger(database, centre="bench", clock=SystemClock())
     for messages in rounds:
         readings, arrivals = opened(messages)
@@ -86,6 +93,36 @@ def ingest(directory: Path, rounds: list[list[bytes]]) -> None:
         ledger.take(arrivals)
     store.close()
     database.close()
+
+
+def booked_per_second(database: Database, rounds: list[list[bytes]]) -> float:
+    """Batches that one worker books in a second, as many a commit as it takes from the broker at once."""
+    ledger = Ledger(database, centre="bench", clock=SystemClock())
+    prepared = [opened(messages)[1] for messages in rounds]
+    began = time.perf_counter()
+    for arrivals in prepared:
+        ledger.take(arrivals)
+    taken = time.perf_counter() - began
+    database.close()
+    return sum(len(arrivals) for arrivals in prepared) / taken
+
+
+def on_postgresql(made: Work) -> Iterator[Figure]:
+    """The ledger on PostgreSQL beside the one on SQLite, both durable at every commit."""
+    try:
+        server = Postgresql(durable=True)
+    except NoPostgresql as why:
+        print(why, file=sys.stderr)
+        return
+    from haihe_cloud.sql.postgresql import PostgresqlDatabase
+
+    try:
+        value = booked_per_second(PostgresqlDatabase(server.conninfo(), server.password), made.rounds)
+    finally:
+        server.remove()
+    with tempfile.TemporaryDirectory() as directory:
+        reference = booked_per_second(SqliteDatabase(Path(directory) / "centre.db"), made.rounds)
+    yield Figure("live_ledger_on_postgresql", value, "batches booked per second", reference, "SQLite")
 
 
 def store_only(directory: Path, rounds: list[dict[str, list[Reading]]]) -> None:
@@ -145,6 +182,8 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.r
         alone = per_cpu_second(made.readings, lambda at, them=as_readings: store_only(at, them))  # type: ignore[misc]
         for name, value in ((f"{shape}_ingest", whole), (f"{shape}_store_alone", alone)):
             yield Figure(name, value, "readings per CPU second", reference, "plain SQLite")
+        if shape == "live":
+            yield from on_postgresql(made)
 
 
 if __name__ == "__main__":

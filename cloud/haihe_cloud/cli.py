@@ -6,7 +6,6 @@ import logging
 import logging.handlers
 import os
 import random
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from .admit.broker import write_broker_files
 from .admit.pki import CA_DAYS, LEAF_DAYS, Pki
 from .admit.registry import Registry, Station
 from .alarm.book import AlarmBook
+from .database import DatabaseError
 from .ledger.ledger import Ledger
 from .opening import open_database
 from .output import ASKED_WRONGLY, GOOD, WRONG, Answer, tell, tell_fault
@@ -51,9 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return answer if isinstance(answer, int) else tell(answer, as_json=as_json)
     except (FieldError, DocumentError) as error:
         return tell_fault(error, words, as_json=as_json)
-    except sqlite3.Error as error:
+    except DatabaseError as error:
         fault = FieldError(
-            f"the database cannot be used: {error}", do="check free space and owner of the data directory"
+            f"the database cannot be used: {error}",
+            do="check that its server runs, or free space and owner of the data directory",
         )
         return tell_fault(fault, words, as_json=as_json)
     except KeyboardInterrupt:

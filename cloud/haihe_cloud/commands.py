@@ -17,7 +17,7 @@ from .alarm.book import AlarmBook
 from .ledger.arrival import LineState
 from .ledger.ledger import Ledger
 from .ledger.packed import line_text
-from .opening import open_rules
+from .opening import check_database, open_rules
 from .output import GOOD, WRONG, Answer
 from .settings import Settings, read_secret
 from .table import table
@@ -245,6 +245,7 @@ def check(settings: Settings, clock: Clock, words: Sentences) -> Answer:
     rules = open_rules(settings)
     if settings.http.write_token_file:
         read_secret(settings.http.write_token_file, "the write token")
+    check_database(settings)
     now = datetime.datetime.fromtimestamp(clock.now_ms() / 1000, datetime.UTC)
     rows: list[tuple[str, object]] = []
     worst = GOOD

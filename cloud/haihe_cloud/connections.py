@@ -1,47 +1,41 @@
-"""SQLite connections: one for each thread, closed when their thread is gone."""
+"""Connections to a database: one for each thread, closed when their thread is gone."""
 
 import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 
-class Connections:
-    """Connections to one file in WAL mode with ``synchronous=FULL``: what was committed is durable.
+class Closable(Protocol):
+    """What can be closed."""
 
-    A web server's threads come and go for years, so what ended threads left open is closed.
+    def close(self) -> None:
+        """Give back what it holds; what was not committed is undone."""
+        ...
+
+
+_C = TypeVar("_C", bound=Closable)
+
+
+class Connections(Generic[_C]):
+    """A web server's threads come and go for years, so what ended threads left open is closed.
 
     Args:
-        path: of the file; made when it is not there.
-        patience_s: how long a statement waits for a lock.
-        prepare: further settings for each new connection.
+        connect: makes a connection; what it raises, :meth:`mine` raises.
     """
 
-    def __init__(
-        self, path: Path, *, patience_s: float, prepare: Callable[[sqlite3.Connection], object] = lambda _: None
-    ) -> None:
-        self.path = path
-        self._patience_s, self._prepare = patience_s, prepare
+    def __init__(self, connect: Callable[[], _C]) -> None:
+        self._connect = connect
         self._local = threading.local()
-        self._all: list[tuple[threading.Thread, sqlite3.Connection]] = []
+        self._all: list[tuple[threading.Thread, _C]] = []
         self._lock = threading.Lock()
 
-    def mine(self) -> sqlite3.Connection:
-        """The connection of this thread.
-
-        Raises:
-            sqlite3.Error: when the file cannot be opened.
-        """
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def mine(self) -> _C:
+        """The connection of this thread."""
+        found: _C | None = getattr(self._local, "connection", None)
         if found is None:
-            found = sqlite3.connect(self.path, timeout=self._patience_s, isolation_level=None, check_same_thread=False)
-            try:
-                found.execute("PRAGMA journal_mode=WAL")
-                found.execute("PRAGMA synchronous=FULL")
-                self._prepare(found)
-            except sqlite3.Error:
-                found.close()
-                raise
+            found = self._connect()
             self._local.connection = found
             with self._lock:
                 self._close_left()
@@ -50,7 +44,7 @@ class Connections:
 
     def drop(self) -> None:
         """Close this thread's connection, which rolls back; the next use opens a fresh one."""
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        found: _C | None = getattr(self._local, "connection", None)
         if found is not None:
             self._local.connection = None
             with self._lock:
@@ -70,3 +64,23 @@ class Connections:
             if not thread.is_alive():
                 connection.close()
         self._all = [each for each in self._all if each[0].is_alive()]
+
+
+def open_file(path: Path, *, patience_s: float) -> sqlite3.Connection:
+    """A connection to a SQLite file in WAL mode with ``synchronous=FULL``: what was committed is durable.
+
+    Args:
+        path: of the file; made when it is not there.
+        patience_s: how long a statement waits for a lock.
+
+    Raises:
+        sqlite3.Error: when the file cannot be opened.
+    """
+    made = sqlite3.connect(path, timeout=patience_s, isolation_level=None, check_same_thread=False)
+    try:
+        made.execute("PRAGMA journal_mode=WAL")
+        made.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error:
+        made.close()
+        raise
+    return made

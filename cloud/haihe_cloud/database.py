@@ -1,74 +1,148 @@
-"""The centre's SQL: one file, opened once a thread, its schema brought up by numbered files."""
+"""The centre's SQL behind one port: what every engine does alike, and the schema that they share.
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+Statements are written once, for SQLite 3.35 and PostgreSQL alike: ``?`` as placeholder, ``RETURNING`` for a new
+id, ``ON CONFLICT (…) DO …`` with the column named, :data:`NO_LIMIT` instead of a negative limit. What is left of
+the differences lives in :mod:`haihe_cloud.sql`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from importlib import resources
-from pathlib import Path
+from typing import Any, Protocol
 
 from haihe_contract.errors import FieldError
 
-from .connections import Connections
+CENTRE = "centre"
+"""The book that ledger, arrival log and registry share."""
+NO_LIMIT = 2**63 - 1
+"""For ``LIMIT ? OFFSET ?`` without an end: SQLite has no OFFSET alone, PostgreSQL no negative LIMIT."""
+_SCHEMA = "schema"
 
-_BUSY_S = 30.0
+
+class DatabaseError(Exception):
+    """A statement of our own is wrong, or breaks a rule of the schema; no waiting helps."""
 
 
-class Database:
-    """Ledger, arrival log, registry and alarms in SQLite (WAL, ``synchronous=FULL``: a commit is durable).
+class DatabaseAway(DatabaseError):
+    """Not now: the server is away, the file is locked, the disk is full. The same again later is right.
+
+    After a commit that failed so, it is not known whether the work stands: it is done again, and does no harm.
+    """
+
+
+class Rows:
+    """What a statement gave, all of it at once, so that nothing is left open behind the reader.
+
+    Args:
+        rows: of the answer.
+        touched: how many rows a change has changed.
+    """
+
+    def __init__(self, rows: Sequence[tuple[Any, ...]], touched: int) -> None:
+        self._rows = iter(rows)
+        self.rowcount = touched
+
+    def fetchone(self) -> Any:
+        """The next row, None behind the last."""
+        return next(self._rows, None)
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        return list(self._rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._rows
+
+
+class Connection(Protocol):
+    """One thread's way to the database."""
+
+    def execute(self, sql: str, facts: Sequence[Any] = (), /) -> Rows:
+        """Run a statement.
+
+        Raises:
+            DatabaseAway: when it cannot be answered now.
+            DatabaseError: when it is wrong.
+        """
+        ...
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> None:
+        """Run a change once for each row of facts.
+
+        Raises:
+            DatabaseAway: when it cannot be done now.
+            DatabaseError: when it is wrong.
+        """
+        ...
+
+
+class Database(ABC):
+    """Ledger, arrival log, registry and alarms; safe from any thread.
 
     Connections belong to their thread; :meth:`transaction` is the only way to write.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connections = Connections(
-            path, patience_s=_BUSY_S, prepare=lambda connection: connection.execute("PRAGMA foreign_keys=ON")
-        )
-        self._migrate()
+    where: str
+    """The file or server, for people; without secrets."""
 
-    def connection(self) -> sqlite3.Connection:
-        """This thread's connection, for reading."""
-        return self._connections.mine()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One commit: everything inside is durable at the end, or nothing is."""
-        connection = self.connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk may have rolled back already
-                connection.execute("ROLLBACK")
-            raise
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        self._connections.close()
-
-    def _migrate(self) -> None:
-        """Run each numbered file of ``schema/`` once, in its own transaction.
+    @abstractmethod
+    def connection(self) -> Connection:
+        """This thread's connection, for reading; inside a transaction it reads what that has written.
 
         Raises:
-            FieldError: when the file was written by a newer version.
+            DatabaseAway: when there is none to be had now.
+        """
+
+    @abstractmethod
+    def transaction(self, book: str = CENTRE) -> AbstractContextManager[Connection]:
+        """One commit: everything inside is durable at the end, or nothing is.
+
+        Transactions of one book follow each other, in whatever processes they run: each sees all that the ones
+        before it have committed, and nobody sees a later one first. Those of different books may run side by side
+        where the engine can, so they must not write the same rows. An error inside ends the transaction.
+
+        Args:
+            book: what is written: :data:`CENTRE`, or the name of the follower whose work it is.
+
+        Raises:
+            DatabaseAway: when it cannot be begun or committed now.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections of all threads."""
+
+    @abstractmethod
+    def _schema(self, connection: Connection) -> int:
+        """How many of the numbered files have been run."""
+
+    @abstractmethod
+    def _run_schema(self, connection: Connection, version: int, statements: Sequence[str]) -> None:
+        """Run the statements of one numbered file and remember it, inside a transaction."""
+
+    def _migrate(self) -> None:
+        """Run each numbered file of ``schema/`` that was not run before, all in one transaction.
+
+        Raises:
+            FieldError: when the database was written by a newer version.
+            DatabaseAway: when it cannot be done now.
         """
         files = sorted(
             (item for item in resources.files("haihe_cloud.schema").iterdir() if item.name.endswith(".sql")),
             key=lambda item: item.name,
         )
-        done = int(self.connection().execute("PRAGMA user_version").fetchone()[0])
+        done = self._schema(self.connection())
         if done > len(files):
             raise FieldError(
                 f"the database was written by a newer version (schema {done}, this version knows {len(files)})",
-                where=str(self.path),
+                where=self.where,
                 do="install the newer version again, or restore the backup made before the upgrade",
             )
-        for version, item in enumerate(files, start=1):
-            if version > done:
-                with self.transaction() as connection:
-                    for statement in item.read_text("utf-8").split(";\n"):
-                        if statement.strip():
-                            connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version={version}")
+        if done == len(files):
+            return
+        with self.transaction(_SCHEMA) as connection:
+            done = self._schema(connection)  # another process may have been faster
+            for version, item in list(enumerate(files, start=1))[done:]:
+                statements = [each for each in item.read_text("utf-8").split(";\n") if each.strip()]
+                self._run_schema(connection, version, statements)

@@ -28,6 +28,7 @@ broker:
 receipt_key: pki/receipt.key
 store: {{kind: sqlite}}
 # store: {{kind: influx, url: "http://127.0.0.1:8086", org: haihe, bucket: haihe, token_file: influx.token}}
+# database: {{kind: postgresql, conninfo: "host=127.0.0.1 dbname=haihe user=haihe", password_file: database.password}}
 http:
   host: {http_host}
   port: {http_port}

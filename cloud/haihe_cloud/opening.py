@@ -2,12 +2,14 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from haihe_contract.errors import FieldError
 
 from .alarm.rule import Rules, load_rules
-from .database import Database
-from .settings import InfluxStore, Settings, read_secret
+from .database import Database, DatabaseAway, DatabaseError
+from .settings import InfluxStore, PostgresqlDatabase, Settings, read_secret
+from .sql.sqlite import SqliteDatabase
 from .store.port import Store
 from .store.sqlite import SqliteStore as SqliteEngine
 
@@ -22,15 +24,63 @@ def open_database(settings: Settings) -> Database:
     """The SQL of ledger, registry and alarms.
 
     Raises:
-        FieldError: when it is newer than this program, or the directory cannot be used.
+        FieldError: when it is newer than this program, cannot be reached, or the directory cannot be used.
     """
+    if isinstance(settings.database, PostgresqlDatabase):
+        return _open_server(settings.database)
     path = Path(settings.data) / _DATABASE
     try:
-        return Database(path)
+        return SqliteDatabase(path)
     except OSError as error:
         raise FieldError(
             f"the data directory cannot be used: {error.strerror}", where=str(path), do="check owner and space"
         ) from None
+
+
+def check_database(settings: Settings) -> None:
+    """Whether the settings of the database can be right, without asking a server.
+
+    Raises:
+        FieldError: when its password cannot be read, its conninfo cannot be right, or the driver is not installed.
+    """
+    if isinstance(settings.database, PostgresqlDatabase):
+        _password(settings.database)
+        _driver().parse(settings.database.conninfo)
+
+
+def _driver() -> ModuleType:
+    try:
+        from .sql import postgresql  # only who uses it needs libpq
+    except ImportError as error:
+        raise FieldError(
+            f"the driver for PostgreSQL cannot be used: {error}",
+            where="database.kind of the settings",
+            do="pip install 'haihe[cloud]' installs it; kind: sqlite needs none",
+        ) from None
+    return postgresql
+
+
+def _password(chosen: PostgresqlDatabase) -> str | None:
+    return read_secret(chosen.password_file, "the password of the database", 1) if chosen.password_file else None
+
+
+def _open_server(chosen: PostgresqlDatabase) -> Database:
+    password = _password(chosen)
+    try:
+        opened: Database = _driver().PostgresqlDatabase(chosen.conninfo, password)
+    except DatabaseAway as error:
+        raise FieldError(
+            f"the database cannot be reached: {error}",
+            where="database.conninfo of the settings",
+            do="check host, port, user and password file, and that the server runs",
+        ) from None
+    except DatabaseError as error:
+        raise FieldError(
+            f"the database cannot be used: {error}",
+            where="database.conninfo of the settings",
+            do="ALTER DATABASE haihe OWNER TO haihe lets the centre make its tables",
+        ) from None
+    return opened
 
 
 def open_store(settings: Settings) -> Store:

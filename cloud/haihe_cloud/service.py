@@ -5,7 +5,6 @@ import logging
 import random
 import signal
 import socket
-import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -26,6 +25,7 @@ from .admit.registry import Registry
 from .admit.station_file import load_stations
 from .alarm.book import AlarmBook
 from .alarm.engine import AlarmEngine
+from .database import DatabaseAway
 from .ingest.inbox import Inbox
 from .ingest.latest import LatestValues
 from .ingest.subscriber import Subscriber
@@ -84,6 +84,7 @@ class Service:
         self.store = open_store(settings)
         self.ledger = Ledger(self.database, centre=settings.centre, clock=clock)
         self.alarms = AlarmBook(self.database)
+        self._alarms_told = self.alarms.sequence()
         self.engine = AlarmEngine(self.database, self.ledger, self.store, self.registry, rules, clock)
         self.feed = LiveFeed(store=self.store, ledger=self.ledger, registry=self.registry, clock=clock)
         self._latest = LatestValues(self.store, self.live.publish, clock, self._stop)
@@ -148,9 +149,13 @@ class Service:
         if self.worker.trouble:
             faults.append(self.worker.trouble)
         faults += [f"part {name} has failed" for name in self._failed]
+        try:
+            from_database = self._database_status()
+        except DatabaseAway as error:
+            faults.append(f"database: {error}")
+            from_database = {}
         return {
             "centre": self.settings.centre,
-            "epoch": str(self.ledger.epoch),
             "started_ms": self._started_ms,
             "running_s": (now_ms - self._started_ms) // 1000,
             "faults": faults,
@@ -161,6 +166,12 @@ class Service:
                 "backlog_in_room": backlog,
                 "dropped_without_acknowledgement": self._inbox.dropped,
             },
+            **from_database,
+        }
+
+    def _database_status(self) -> dict[str, Any]:
+        return {
+            "epoch": str(self.ledger.epoch),
             "follower_behind": self.ledger.behind(),
             "quarantine_dropped": self.ledger.quarantine_dropped(),
             "alarm": {"not_judged": len(self.engine.problems()), "unreadable": self.engine.unreadable},
@@ -213,21 +224,19 @@ class Service:
         while not self._stop.is_set():
             try:
                 self.feed.load()
-            except StoreAway:
+            except (StoreAway, DatabaseAway):
                 self._stop.wait(_LOAD_AGAIN_S)
             else:
                 return
 
     def _tick(self) -> None:
         """Judge silence, and tell the page of alarms, once a second."""
-        told = self.alarms.sequence()
+        told = self._alarms_told
         while not self._stop.wait(_TICK_S):
             try:
                 self.engine.tick(self._clock.now_ms(), self._listening_since_ms())
                 newest = self.alarms.sequence()
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
-                    raise  # our own SQL is wrong
+            except DatabaseAway as error:
                 _log.warning("silence is not judged now: %s", error)
                 continue
             if newest != told:

@@ -51,6 +51,23 @@ class InfluxStore(msgspec.Struct, frozen=True, tag_field="kind", tag="influx"):
     token_file: str = ""
 
 
+class SqliteDatabase(msgspec.Struct, frozen=True, tag_field="kind", tag="sqlite"):
+    """Ledger, registry and alarms in a file of the data directory."""
+
+
+class PostgresqlDatabase(msgspec.Struct, frozen=True, tag_field="kind", tag="postgresql"):
+    """Ledger, registry and alarms in a database of its own on a PostgreSQL server.
+
+    Args:
+        conninfo: how to reach it, as libpq takes it: ``host=db1,db2 dbname=haihe user=haihe sslmode=verify-full``;
+            of several hosts the one that takes writes is used. The names of files in it must be absolute.
+        password_file: file with the user's password; empty where the server asks for none.
+    """
+
+    conninfo: Annotated[str, msgspec.Meta(min_length=1)]
+    password_file: str = ""
+
+
 class HttpSettings(msgspec.Struct, frozen=True):
     """The web page and its API.
 
@@ -74,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True):
         receipt_key: PEM file of the Ed25519 key that signs receipts.
         centre: name of this centre, as stations require it in their site files.
         store: where series live.
+        database: where ledger, registry and alarms live.
         http: the web page.
         stations: YAML file of stations that are registered at every start, or empty.
         rules: YAML file of alarm rules, or empty for the built-in ones.
@@ -85,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True):
     receipt_key: str
     centre: Annotated[str, msgspec.Meta(pattern=CENTRE_PATTERN)] = "haihe"
     store: SqliteStore | InfluxStore = SqliteStore()
+    database: SqliteDatabase | PostgresqlDatabase = SqliteDatabase()
     http: HttpSettings = HttpSettings()
     stations: str = ""
     rules: str = ""
@@ -107,6 +126,9 @@ def load_settings(path: Path) -> Settings:
     broker, store, http = written.broker, written.store, written.http
     if isinstance(store, InfluxStore):
         store = msgspec.structs.replace(store, token_file=place(store.token_file))
+    database = written.database
+    if isinstance(database, PostgresqlDatabase):
+        database = msgspec.structs.replace(database, password_file=place(database.password_file))
     settings = msgspec.structs.replace(
         written,
         data=place(written.data),
@@ -114,6 +136,7 @@ def load_settings(path: Path) -> Settings:
         stations=place(written.stations),
         rules=place(written.rules),
         store=store,
+        database=database,
         http=msgspec.structs.replace(http, write_token_file=place(http.write_token_file)),
         broker=msgspec.structs.replace(
             broker, ca=place(broker.ca), certificate=place(broker.certificate), key=place(broker.key)

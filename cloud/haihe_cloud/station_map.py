@@ -8,6 +8,7 @@ from haihe_contract.clock import Clock
 from haihe_contract.errors import must
 
 from .admit.registry import Registry, Station
+from .database import DatabaseAway
 from .show.feed import LiveFeed
 from .show.state import Condition, StationState
 from .store.influx import InfluxStore
@@ -70,14 +71,14 @@ class StationMap:
             self._stop.wait(_EVERY_S if self.write() else _AGAIN_S)
 
     def write(self) -> bool:
-        """Write the stations once; False when the store is away."""
-        points = [
-            station_point(station, self._feed.state(station), self._feed.facts(station).last_heard_ms)
-            for station in self._registry.stations()
-        ]
+        """Write the stations once; False when store or database is away."""
         try:
+            points = [
+                station_point(station, self._feed.state(station), self._feed.facts(station).last_heard_ms)
+                for station in self._registry.stations()
+            ]
             self._points.write(points, self._clock.now_ms())
-        except StoreAway as error:
+        except (StoreAway, DatabaseAway) as error:
             _log.warning("the map is not written now: %s", error)
             return False
         return True

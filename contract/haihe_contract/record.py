@@ -186,7 +186,17 @@ class State(msgspec.Struct, frozen=True, array_like=True, tag=9):
     grade: int
 
 
-Body = Opened | Dictionary | Duty | Readings | Event | Gap | Summary | TimeFix | State
+class Unread(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """A record that this version cannot read, as it came: of a kind that only a newer version knows, or wrong.
+
+    Args:
+        data: the bytes of the record, as the station wrote them.
+    """
+
+    data: bytes
+
+
+Body = Opened | Dictionary | Duty | Readings | Event | Gap | Summary | TimeFix | State | Unread
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):

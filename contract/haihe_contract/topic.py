@@ -1,7 +1,9 @@
-"""The MQTT topics: ``haihe/0/<shard>/<station>/up/<lane>`` and their way back."""
+"""The MQTT topics: ``haihe/1/<shard>/<station>/up/<lane>`` and their way back."""
 
 import hashlib
 import re
+import string
+from functools import lru_cache
 
 from .record import LANE_NAMES
 
@@ -11,9 +13,32 @@ STATION_PATTERN = r"^[0-9A-Z]{8}$"
 In Python ``$`` lets a line end follow: check with ``fullmatch``.
 """
 _STATION = re.compile(STATION_PATTERN)
-ROOT = "haihe/0"
+_DIGITS = string.digits + string.ascii_uppercase
+_CODE_LENGTH = 8
+ROOT = "haihe/1"
 UP_FILTER = f"{ROOT}/+/+/up/#"
 """What a centre subscribes to."""
+
+
+def station_number(station: str) -> int:
+    """The code as a number of base 36: how it travels in six bytes."""
+    return int(station, 36)
+
+
+@lru_cache(maxsize=4096)
+def station_of_number(number: int) -> str:
+    """Undo :func:`station_number`.
+
+    Raises:
+        ValueError: when the number is of no station.
+    """
+    code = ""
+    for _ in range(_CODE_LENGTH):
+        number, digit = divmod(number, 36)
+        code = _DIGITS[digit] + code
+    if number:
+        raise ValueError("a station code has eight digits or capital letters")
+    return code
 
 
 def is_station(code: str) -> bool:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from .quality import PASS_MARK, Flag, Grade, Reason, unmark
 from .reading import Reading
-from .record import Readings
+from .record import Dictionary, Readings
 from .wire import Batch
 
 _pass = (Flag.PASS, Reason.NONE)
@@ -19,6 +19,8 @@ class UnknownSeries(Exception):
 def unfold(batch: Batch, dictionary: Sequence[str] | Mapping[int, str]) -> list[Reading]:
     """Every reading of the batch in record order.
 
+    A dictionary that the batch itself brings holds where it is the longer one.
+
     Raises:
         UnknownSeries: when the dictionary of the line does not cover the batch.
         ValueError: for a quality mark or grade that does not exist.
@@ -29,6 +31,8 @@ def unfold(batch: Batch, dictionary: Sequence[str] | Mapping[int, str]) -> list[
     for record in batch.records:
         body = record.body
         if type(body) is not Readings:
+            if type(body) is Dictionary and len(body.series) > len(dictionary):
+                dictionary = body.series
             continue
         grade = grades.get(body.grade)
         if grade is None:

@@ -1,6 +1,7 @@
 """Little-endian base-128 integers and zigzag, with a short way for columns of small numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 
 class Malformed(ValueError):
@@ -15,31 +16,29 @@ def put(out: bytearray, number: int) -> None:
     out.append(number)
 
 
-def zigzag(number: int) -> int:
-    """Map signed to unsigned so that small magnitudes stay small."""
-    return number << 1 if number >= 0 else (-number << 1) - 1
-
-
-def unzigzag(number: int) -> int:
-    """Undo :func:`zigzag`."""
-    return number >> 1 if not number & 1 else -((number + 1) >> 1)
-
-
-def put_signed(out: bytearray, numbers: Sequence[int]) -> None:
-    """Append a column of signed integers as byte length and zigzag varints."""
-    column = [n << 1 if n >= 0 else (-n << 1) - 1 for n in numbers]
-    if column and max(column) < 0x80:
-        put(out, len(column))
-        out += bytes(column)
+def put_column(out: bytearray, numbers: Sequence[int]) -> None:
+    """Append non-negative integers one after the other."""
+    if numbers and max(numbers) < 0x80:
+        out += bytes(numbers)
         return
-    packed = bytearray()
-    for number in column:
+    for number in numbers:
         while number > 0x7F:
-            packed.append(number & 0x7F | 0x80)
+            out.append(number & 0x7F | 0x80)
             number >>= 7
-        packed.append(number)
-    put(out, len(packed))
-    out += packed
+        out.append(number)
+
+
+def put_signed(out: bytearray, numbers: Iterable[int]) -> None:
+    """Append signed integers one after the other, as zigzag: small magnitudes stay small."""
+    put_column(out, [n << 1 if n >= 0 else (-n << 1) - 1 for n in numbers])
+
+
+def _unzigzag(number: int) -> int:
+    return (number >> 1) ^ -(number & 1)
+
+
+_SMALL = [_unzigzag(number) for number in range(0x80)]
+_COLUMN_SHIFT_MAX = 70
 
 
 class Reader:
@@ -84,33 +83,53 @@ class Reader:
         self.at += count
         return self.data[self.at - count : self.at]
 
-    def signed(self, count: int) -> list[int]:
-        """A column of so many signed integers.
+    def column(self, count: int) -> Sequence[int]:
+        """So many non-negative integers.
 
         Raises:
-            Malformed: when the column holds another number of them.
+            Malformed: when there are fewer.
         """
-        packed = self.take(self.varint())
-        if len(packed) < count:
-            raise Malformed(f"column of {count} numbers has only {len(packed)} bytes")
-        if len(packed) == count:
-            if packed and max(packed) >= 0x80:
-                raise Malformed("column cut short")
-            return [n >> 1 if not n & 1 else -((n + 1) >> 1) for n in packed]
+        plain = self.data[self.at : self.at + count]
+        if len(plain) < count:
+            raise Malformed(f"column of {count} numbers at byte {self.at} has only {len(plain)} bytes")
+        if not plain or max(plain) < 0x80:
+            self.at += count
+            return plain
+        return self._column(count)
+
+    def _column(self, count: int) -> list[int]:
+        stream = iter(memoryview(self.data)[self.at :])
         numbers: list[int] = []
-        number = shift = 0
-        for byte in packed:
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                numbers.append(number >> 1 if not number & 1 else -((number + 1) >> 1))
-                number = shift = 0
-            else:
-                shift += 7
-                if shift > 70:
-                    raise Malformed("number too long")
-        if shift or len(numbers) != count:
-            raise Malformed(f"column should hold {count} numbers, holds {len(numbers)}")
+        more = 0
+        for _ in repeat(None, count):
+            number = next(stream, 0x80)
+            if number >= 0x80:
+                number &= 0x7F
+                shift = 7
+                for byte in stream:
+                    more += 1
+                    number |= (byte & 0x7F) << shift
+                    if byte < 0x80:
+                        break
+                    shift += 7
+                    if shift > _COLUMN_SHIFT_MAX:
+                        raise Malformed("number too long")
+                else:
+                    raise Malformed("column cut short")
+            numbers.append(number)
+        self.at += count + more
         return numbers
+
+    def signed(self, count: int) -> list[int]:
+        """So many signed integers.
+
+        Raises:
+            Malformed: when there are fewer.
+        """
+        numbers = self.column(count)
+        if isinstance(numbers, bytes):
+            return [_SMALL[number] for number in numbers]
+        return [(number >> 1) ^ -(number & 1) for number in numbers]
 
     @property
     def done(self) -> bool:

@@ -1,51 +1,45 @@
-"""A batch as bytes, version 0: a draft that is replaced by a frozen version 1 (docs/reference/wire.md).
+"""A batch as bytes, version 1, frozen (docs/reference/wire.md).
 
-    "HB" version codec | station line lane head tail ranges | raw length, stored length, digest | body
+    "H" version flags station line head tail numbers raw length | digest | body
 
-Numbers and digest stand outside the compressed body, so a batch whose body is damaged can still be named.
-The body holds the readings as columns per series: deltas of integers at the coarsest decimal scale that is
-exact, or float64 where none is, so that ``decode(encode(x)) == x``.
+Numbers and digest stand outside the compressed body, so a batch whose body cannot be read can still be named.
+What a body holds is in :mod:`haihe_contract.wire_body`.
 """
 
 import hashlib
-import struct
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterator
 
 import msgspec
 
 from .errors import must
-from .quality import PASS_MARK, Flag
-from .ranges import RangeSet
-from .record import Body, Dictionary, Readings, Record
-from .varint import Malformed, Reader, put, put_signed
+from .ranges import EMPTY, RangeSet
+from .record import Dictionary, Event, Readings, Record
+from .topic import is_station, station_number, station_of_number
+from .varint import Malformed, Reader, put
+from .wire_body import decode_body, encode_body
+from .wire_preset import PRESET
 
-VERSION = 0
+VERSION = 1
 RAW_BYTES_MAX = 4 * 1024 * 1024
 BATCH_BYTES_MAX = 1024 * 1024
 RECORDS_MAX = 65536
-READINGS_MAX = 200_000
 RANGES_MAX = 4096
-_MAGIC = b"HB"
-_PLAIN, _ZLIB = 0, 1
+PLAIN, DEFLATE = 0, 1
+CODECS = (PLAIN, DEFLATE)
+"""Compressions of the body that this version can undo."""
+_MAGIC = b"H"
+_STATION_BYTES = 6
 _DIGEST_BYTES = 8
-_SCALE_FLOAT = 255
-_DECIMALS_MAX = 9
-_INTEGER_MAX = 2**53
-_OTHER = 2  # bit 1 of a record's form: not a reading group; bit 0: urgent
-
-_encoder = msgspec.msgpack.Encoder()
-_body_decoder = msgspec.msgpack.Decoder(Body)
+_CODEC_BITS, _LANE_SHIFT, _LANE_BITS, _VOLATILE, _NEWEST = 0b11, 2, 0b11, 1 << 4, 1 << 5
+_DICTIONARY, _RESERVED = 1 << 6, 1 << 7
+_WORTH_COMPRESSING = 100
+_LEVEL = 6
+_RAW_DEFLATE = -zlib.MAX_WBITS
 
 
 class WireError(Exception):
     """These bytes are no batch that this version can take; the text says why."""
-
-
-class Damaged(WireError):
-    """Envelope and body do not belong together: nothing that the envelope says can be believed."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -58,9 +52,11 @@ class Envelope(msgspec.Struct, frozen=True):
         head: highest number the station has committed on this line.
         tail: lowest number of this line that is still in the station.
         numbers: the numbers of the records in the body, in order.
+        volatile: the line was never durable: nobody keeps a ledger of it, and no receipt names it.
+        needs_dictionary: the records name series by number, and the dictionary of the line is not among them.
         codec: how the body is compressed.
         raw_length: bytes of the body once opened.
-        digest: first 8 bytes of SHA-256 over envelope and opened body.
+        digest: first 8 bytes of SHA-256 over envelope and body.
         header: the bytes the digest covers before the body.
         body: still compressed.
     """
@@ -71,6 +67,8 @@ class Envelope(msgspec.Struct, frozen=True):
     head: int
     tail: int
     numbers: RangeSet
+    volatile: bool
+    needs_dictionary: bool
     codec: int
     raw_length: int
     digest: bytes
@@ -79,7 +77,17 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Numbered records of one line that travel together."""
+    """Numbered records of one line that travel together.
+
+    Args:
+        station: code of the station that speaks.
+        line: whose numbers.
+        lane: alarm, live or backlog.
+        head: highest number the station has committed on this line.
+        tail: lowest number of this line that is still in the station.
+        records: in ascending order of number; none makes it a heartbeat.
+        volatile: the records come from memory, because the station's disk refuses them.
+    """
 
     station: str
     line: int
@@ -87,6 +95,7 @@ class Batch(msgspec.Struct, frozen=True):
     head: int
     tail: int
     records: list[Record]
+    volatile: bool = False
 
 
 def encode(batch: Batch, *, compress: bool = True) -> bytes:
@@ -94,96 +103,89 @@ def encode(batch: Batch, *, compress: bool = True) -> bytes:
     numbers = RangeSet.from_numbers(record.number for record in batch.records)
     must(numbers.count() == len(batch.records), "a batch cannot hold one number twice")
     must(len(batch.records) <= RECORDS_MAX, "too many records for one batch")
-    raw = _encode_body(batch.records)
+    must(is_station(batch.station), "a station code has eight digits or capital letters")
+    raw = encode_body(batch.records)
     must(len(raw) <= RAW_BYTES_MAX, "too many bytes for one batch")
-    packed = zlib.compress(raw, 6) if compress and len(raw) > 64 else raw
-    codec = _ZLIB if len(packed) < len(raw) else _PLAIN
+    body = _deflate(raw) if compress and len(raw) >= _WORTH_COMPRESSING else raw
+    codec = DEFLATE if len(body) < len(raw) else PLAIN
+    if codec == PLAIN:
+        body = raw
+    newest = not numbers or numbers.ranges == ((numbers.first, batch.head),)
     head = bytearray(_MAGIC)
-    head += bytes((VERSION, codec))
-    station = batch.station.encode("ascii")
-    put(head, len(station))
-    head += station
+    head.append(VERSION)
+    flags = _VOLATILE * batch.volatile | _NEWEST * newest | _DICTIONARY * _needs_dictionary(batch)
+    head.append(codec | batch.lane << _LANE_SHIFT | flags)
+    head += station_number(batch.station).to_bytes(_STATION_BYTES, "big")
     head += batch.line.to_bytes(8, "big")
-    head.append(batch.lane)
     put(head, batch.head)
     put(head, batch.tail)
-    put(head, len(numbers.ranges))
-    at = 0
-    for first, last in numbers.ranges:
-        put(head, first - at)
-        put(head, last - first)
-        at = last
-    put(head, len(raw))
-    digest = hashlib.sha256(bytes(head) + raw).digest()[:_DIGEST_BYTES]
-    return bytes(head) + digest + (packed if codec == _ZLIB else raw)
+    put(head, len(batch.records) if newest else len(numbers.ranges))
+    if not newest:
+        at = 0
+        for first, last in numbers.ranges:
+            put(head, first - at)
+            put(head, last - first)
+            at = last
+    if codec != PLAIN:
+        put(head, len(raw))
+    digest = hashlib.sha256(head + body).digest()[:_DIGEST_BYTES]
+    return bytes(head) + digest + body
 
 
 def read_envelope(data: bytes) -> Envelope:
     """Read the envelope without opening the body.
 
     Raises:
-        WireError: when it is not one, or asks for more than the limits allow.
+        WireError: when it is not one, is damaged, or asks for more than the limits allow.
     """
     if len(data) > BATCH_BYTES_MAX:
         raise WireError(f"{len(data)} bytes are more than a batch may have ({BATCH_BYTES_MAX})")
-    if data[:2] != _MAGIC or len(data) < 4:
+    if data[:1] != _MAGIC or len(data) < 3:
         raise WireError("does not begin like a batch")
-    version, codec = data[2], data[3]
+    version, flags = data[1], data[2]
     if version != VERSION:
         raise WireError(f"version {version} is not known here")
-    if codec not in (_PLAIN, _ZLIB):
-        raise WireError(f"codec {codec} is not known here")
-    reader = Reader(data, 4)
+    lane, codec = flags >> _LANE_SHIFT & _LANE_BITS, flags & _CODEC_BITS
+    if flags & _RESERVED or lane > 2:
+        raise WireError(f"flags {flags:08b} are not known here")
+    reader = Reader(data, 3)
     try:
-        station = reader.take(reader.varint(32)).decode("ascii")
+        station = station_of_number(int.from_bytes(reader.take(_STATION_BYTES), "big"))
         line = int.from_bytes(reader.take(8), "big")
-        lane = reader.take(1)[0]
         head, tail = reader.varint(), reader.varint()
-        ranges, at, count = [], 0, 0
-        for _ in range(reader.varint(RANGES_MAX)):
-            first = at + reader.varint()
-            at = first + reader.varint(RECORDS_MAX)
-            ranges.append((first, at))
-            count += at - first + 1
-        raw_length = reader.varint()
+        numbers = _newest(reader, head) if flags & _NEWEST else _ranges(reader)
+        raw_length = reader.varint() if codec != PLAIN else 0
         header = data[: reader.at]
         digest = reader.take(_DIGEST_BYTES)
-    except (Malformed, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise WireError(f"envelope not readable: {error}") from None
-    if raw_length > RAW_BYTES_MAX or count > RECORDS_MAX:
-        raise WireError(f"asks for {raw_length} bytes and {count} records, more than the limits")
-    if lane > 2 or any(first < 1 for first, _ in ranges):
-        raise WireError("names a lane or a number that does not exist")
-    numbers = RangeSet(ranges)
-    if numbers.count() != count:
-        raise WireError("names a number twice")
-    return Envelope(station, line, lane, head, tail, numbers, codec, raw_length, digest, header, data[reader.at :])
+    body = data[reader.at :]
+    if hashlib.sha256(header + body).digest()[:_DIGEST_BYTES] != digest:
+        raise WireError("digest does not fit the contents")
+    if codec == PLAIN:
+        raw_length = len(body)
+    if raw_length > RAW_BYTES_MAX:
+        raise WireError(f"asks for {raw_length} bytes, more than a body may have ({RAW_BYTES_MAX})")
+    volatile, needs_dictionary = bool(flags & _VOLATILE), bool(flags & _DICTIONARY)
+    return Envelope(
+        station, line, lane, head, tail, numbers, volatile, needs_dictionary, codec, raw_length, digest, header, body
+    )
 
 
 def open_batch(envelope: Envelope) -> Batch:
-    """Open and check the body.
+    """Open the body.
 
     Raises:
-        WireError: when digest, lengths or contents do not fit.
+        WireError: when its contents do not fit.
     """
-    raw = envelope.body
-    if envelope.codec == _ZLIB:
-        inflater = zlib.decompressobj()
-        try:
-            raw = inflater.decompress(envelope.body, envelope.raw_length + 1)
-        except zlib.error as error:
-            raise Damaged(f"body does not decompress: {error}") from None
-        if inflater.unused_data:
-            raise Damaged(f"{len(inflater.unused_data)} bytes stand behind the body")
-    if len(raw) != envelope.raw_length:
-        raise Damaged(f"body has {len(raw)} bytes, its envelope says {envelope.raw_length}")
-    if hashlib.sha256(envelope.header + raw).digest()[:_DIGEST_BYTES] != envelope.digest:
-        raise Damaged("digest does not fit the contents")
+    raw = envelope.body if envelope.codec == PLAIN else _inflate(envelope)
     try:
-        records = _decode_body(raw, envelope.numbers)
-    except (Malformed, msgspec.DecodeError, ValueError, OverflowError) as error:
+        records = decode_body(raw, envelope.numbers)
+    except (ValueError, OverflowError) as error:
         raise WireError(f"body not readable: {error}") from None
-    return Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, records)
+    return Batch(
+        envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, records, envelope.volatile
+    )
 
 
 def decode(data: bytes) -> Batch:
@@ -202,166 +204,54 @@ def dictionaries(batch: Batch) -> Iterator[tuple[int, Dictionary]]:
             yield record.number, record.body
 
 
-def _encode_body(records: Sequence[Record]) -> bytes:
-    out = bytearray()
-    _put_runs(out, [_OTHER * (type(r.body) is not Readings) + r.urgent for r in records])
-    groups: list[Readings] = []
-    for record in records:
-        if type(record.body) is Readings:
-            groups.append(record.body)
-        else:
-            packed = _encoder.encode(record.body)
-            put(out, len(packed))
-            out += packed
-    _put_times(out, [group.time_ms for group in groups])
-    _put_runs(out, [group.grade for group in groups])
-    shapes: dict[tuple[int, ...], int] = {}
-    used = [shapes.setdefault(tuple(group.series), len(shapes)) for group in groups]
-    put(out, len(shapes))
-    for shape in shapes:
-        put(out, len(shape))
-        put_signed(out, _deltas(shape))
-    _put_runs(out, used)
-    columns: dict[int, tuple[list[float | None], list[int]]] = {}
-    for group in groups:
-        marks = group.marks or [PASS_MARK] * len(group.series)
-        for series, value, packed_mark in zip(group.series, group.values, marks, strict=True):
-            column = columns.get(series)
-            if column is None:
-                column = columns[series] = ([], [])
-            column[0].append(value)
-            column[1].append(packed_mark)
-    for series in sorted(columns):
-        values, marks = columns[series]
-        _put_runs(out, marks)
-        _put_values(out, values, marks)
-    return bytes(out)
+def _needs_dictionary(batch: Batch) -> bool:
+    needed = False
+    for record in batch.records:
+        body = record.body
+        if isinstance(body, Dictionary):
+            return False
+        if isinstance(body, Readings):
+            needed = True
+        elif isinstance(body, Event):
+            needed = needed or body.series >= 0
+    return needed
 
 
-def _decode_body(raw: bytes, numbers: RangeSet) -> list[Record]:
-    reader = Reader(raw)
-    forms = _runs(reader, numbers.count())
-    bodies: list[Body | None] = []
-    for form in forms:
-        if form > 3:
-            raise Malformed(f"record form {form} does not exist")
-        bodies.append(_body_decoder.decode(reader.take(reader.varint())) if form & _OTHER else None)
-    groups = iter(_decode_groups(reader, bodies.count(None)))
-    if not reader.done:
-        raise Malformed("bytes left over")
-    return [
-        Record(number, bool(form & 1), next(groups) if body is None else body)
-        for number, form, body in zip(numbers.numbers(), forms, bodies, strict=True)
-    ]
+def _newest(reader: Reader, head: int) -> RangeSet:
+    count = reader.varint(RECORDS_MAX)
+    if count > head:
+        raise Malformed(f"{count} numbers up to {head}")
+    return RangeSet.of((head - count + 1, head)) if count else EMPTY
 
 
-def _decode_groups(reader: Reader, count: int) -> list[Readings]:
-    times = _times(reader, count)
-    grades = _runs(reader, count)
-    shapes = [list(accumulate(reader.signed(reader.varint(RECORDS_MAX)))) for _ in range(reader.varint(count))]
-    used = _runs(reader, count)
-    columns: dict[int, tuple[Iterator[float | None], Iterator[int]]] = {}
-    for series, length in sorted(_column_lengths(shapes, used).items()):
-        marks = _runs(reader, length)
-        columns[series] = (iter(_values(reader, marks)), iter(marks))
-    groups: list[Readings] = []
-    for time_ms, grade, shape in zip(times, grades, used, strict=True):
-        picked = [columns[series] for series in shapes[shape]]
-        marks = [next(column[1]) for column in picked]
-        values = [next(column[0]) for column in picked]
-        plain = marks.count(PASS_MARK) == len(marks)
-        groups.append(Readings(time_ms, grade, shapes[shape], values, [] if plain else marks))
-    return groups
-
-
-def _column_lengths(shapes: Sequence[Sequence[int]], used: Sequence[int]) -> dict[int, int]:
-    """How many readings each series has; checked before memory is asked for."""
-    lengths: dict[int, int] = {}
-    for shape, times in Counter(used).items():
-        if shape >= len(shapes):
-            raise Malformed(f"shape {shape} does not exist")
-        for series in shapes[shape]:
-            lengths[series] = lengths.get(series, 0) + times
-    for series_list in shapes:
-        if len(set(series_list)) != len(series_list) or any(series < 0 for series in series_list):
-            raise Malformed("a reading group names a series twice")
-    if sum(lengths.values()) > READINGS_MAX:
-        raise Malformed(f"more than {READINGS_MAX} readings in one batch")
-    return lengths
-
-
-def _put_runs(out: bytearray, numbers: Sequence[int]) -> None:
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][0] == number:
-            runs[-1][1] += 1
-        else:
-            runs.append([number, 1])
-    put(out, len(runs))
-    for number, length in runs:
-        put(out, number)
-        put(out, length)
-
-
-def _runs(reader: Reader, count: int) -> list[int]:
-    numbers: list[int] = []
-    for _ in range(reader.varint(count)):
-        number = reader.varint()
-        numbers += [number] * reader.varint(count - len(numbers))
-    if len(numbers) != count:
-        raise Malformed(f"runs should cover {count}, cover {len(numbers)}")
+def _ranges(reader: Reader) -> RangeSet:
+    ranges, at, count = [], 0, 0
+    for _ in range(reader.varint(RANGES_MAX)):
+        first = at + reader.varint()
+        at = first + reader.varint(RECORDS_MAX)
+        count += at - first + 1
+        if first < 1 or count > RECORDS_MAX:
+            raise Malformed(f"number {first}, or more than {RECORDS_MAX} numbers")
+        ranges.append((first, at))
+    numbers = RangeSet(ranges)
+    if numbers.count() != count:
+        raise Malformed("a number named twice")
     return numbers
 
 
-def _deltas(numbers: Iterable[int]) -> list[int]:
-    last, out = 0, []
-    for number in numbers:
-        out.append(number - last)
-        last = number
-    return out
+def _deflate(raw: bytes) -> bytes:
+    deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE, zlib.DEF_MEM_LEVEL, zlib.Z_FILTERED, PRESET)
+    return deflater.compress(raw) + deflater.flush()
 
 
-def _put_times(out: bytearray, times: Sequence[int]) -> None:
-    put_signed(out, _deltas(_deltas(times)))
-
-
-def _times(reader: Reader, count: int) -> list[int]:
-    return list(accumulate(accumulate(reader.signed(count))))
-
-
-def _put_values(out: bytearray, values: Sequence[float | None], marks: Sequence[int]) -> None:
-    present = [value for value in values if value is not None]
-    missing = sum(1 for packed in marks if packed & 0xF == Flag.MISSING)
-    must(len(present) + missing == len(values), "a value is None exactly when its flag is MISSING")
-    for decimals in range(_DECIMALS_MAX + 1):
-        scale = 10**decimals
-        try:
-            integers = [round(value * scale) for value in present]
-        except (OverflowError, ValueError):
-            break
-        if any(not -_INTEGER_MAX < n < _INTEGER_MAX for n in integers):
-            break
-        if [n / scale for n in integers] == present:
-            out.append(decimals)
-            put_signed(out, _deltas(integers))
-            return
-    out.append(_SCALE_FLOAT)
-    out += struct.pack(f"<{len(present)}d", *present)
-
-
-def _values(reader: Reader, marks: Sequence[int]) -> list[float | None]:
-    present = [packed & 0xF != Flag.MISSING for packed in marks]
-    count = sum(present)
-    decimals = reader.take(1)[0]
-    values: Iterable[float]
-    if decimals == _SCALE_FLOAT:
-        values = struct.unpack(f"<{count}d", reader.take(8 * count))
-    elif decimals <= _DECIMALS_MAX:
-        scale = 10**decimals
-        values = [n / scale for n in accumulate(reader.signed(count))]
-    else:
-        raise Malformed(f"scale {decimals} does not exist")
-    if count == len(marks):
-        return list(values)
-    left = iter(values)
-    return [next(left) if here else None for here in present]
+def _inflate(envelope: Envelope) -> bytes:
+    if envelope.codec != DEFLATE:
+        raise WireError(f"codec {envelope.codec} is not known here")
+    inflater = zlib.decompressobj(_RAW_DEFLATE, zdict=PRESET)
+    try:
+        raw = inflater.decompress(envelope.body, envelope.raw_length + 1)
+    except zlib.error as error:
+        raise WireError(f"body does not decompress: {error}") from None
+    if len(raw) != envelope.raw_length or not inflater.eof or inflater.unused_data:
+        raise WireError(f"body is not the {envelope.raw_length} bytes that its envelope says")
+    return raw

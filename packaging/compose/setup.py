@@ -25,7 +25,15 @@ STATION = "31005650"
 HEALTH = "HEALTHCK"
 """The broker's health check comes in with a certificate of its own; the registry knows no such station."""
 BROKER_NAMES = ["broker", "localhost", "127.0.0.1"]
-OWNERS = {"authority": 0, "broker": 10001, "centre": 10001, "station": 10001, "influxdb": 1000, "grafana": 472}
+OWNERS = {
+    "authority": 0,
+    "broker": 10001,
+    "centre": 10001,
+    "station": 10001,
+    "influxdb": 1000,
+    "postgresql": 999,
+    "grafana": 472,
+}
 """Directories and the user number that each image runs as."""
 
 
@@ -75,10 +83,11 @@ def keys(root: Path) -> None:
 
 
 def tokens(root: Path) -> None:
-    """Tokens and passwords of the store, of Grafana and of the page."""
+    """Tokens and passwords of the store, of the database, of Grafana and of the page."""
     secret(root / "centre/write.token")
     secret(root / "influxdb/admin.password")
     secret(root / "centre/influx.token", secret(root / "influxdb/admin.token"))
+    secret(root / "centre/database.password", secret(root / "postgresql/haihe.password"))
     # Grafana reads as a user that may only read; see influxdb-reader.sh.
     secret(root / "grafana/influx.token", f"grafana:{secret(root / 'influxdb/grafana.password')}")
     secret(root / "grafana/admin.password")

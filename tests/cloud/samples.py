@@ -43,11 +43,13 @@ def batch(
     head: int | None = None,
     tail: int = 1,
     bodies: dict[int, Body] | None = None,
+    volatile: bool = False,
 ) -> wire.Batch:
     """Records of a sample line; every batch carries its dictionary, as a station does before a receipt."""
     wanted = sorted({*numbers})
     records = [Record(n, lane == 0, (bodies or {}).get(n) or body_of(n)) for n in wanted]
-    return wire.Batch(station, line, lane, head if head is not None else max(wanted, default=0), tail, records)
+    last = head if head is not None else max(wanted, default=0)
+    return wire.Batch(station, line, lane, last, tail, records, volatile)
 
 
 def data(numbers: Iterable[int], **how: object) -> bytes:

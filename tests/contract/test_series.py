@@ -90,9 +90,9 @@ def test_a_topic_names_the_station_whose_rights_the_broker_checked() -> None:
     for lane in range(3):
         assert topic.station_of(topic.up("31005650", lane)) == "31005650"
     for name in (
-        "haihe/0/ab/31005650/down/receipt/x",
-        "haihe/0/ab/3100565/up/live",
-        "haihe/0/ab/31005650\n/up/live",
+        "haihe/1/ab/31005650/down/receipt/x",
+        "haihe/1/ab/3100565/up/live",
+        "haihe/1/ab/31005650\n/up/live",
         "x/0/ab/31005650/up/live",
         "",
     ):

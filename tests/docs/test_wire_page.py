@@ -1,16 +1,10 @@
-"""docs/reference/wire.md is enough for a second implementation: this decoder was written from that page alone.
+"""docs/reference/wire.md is enough for a second implementation: ``wire_by_the_page`` was written from it alone."""
 
-It shares no code with ``haihe_contract.wire``; MessagePack is read without any of our types.
-"""
-
+import ast
 import hashlib
 import json
 import re
-import struct
-import zlib
-from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -18,227 +12,101 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from haihe_contract import receipt, topic, wire
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.quality import Flag, Reason, mark
-from haihe_contract.record import Dictionary, Duty, Event, Gap, Opened, Readings, Record
+from haihe_contract.receipt import Credit, LineHeld, LineWanted, Receipt
+from haihe_contract.record import Dictionary, Readings, Record, Unread
+from haihe_contract.wire_columns import READINGS_MAX, SHAPE_MAX
+from haihe_contract.wire_preset import PRESET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "wire.md").read_text("utf-8")
-MISSING = 9
+from tests.contract.test_wire import batches
+from tests.docs import wire_by_the_page as page
+from tests.golden.wire.make import as_said
 
 
-class Bytes:
-    """Bytes that are read from the front."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def take(self, count: int) -> bytes:
-        taken, self.data = self.data[:count], self.data[count:]
-        assert len(taken) == count
-        return taken
-
-    def u8(self) -> int:
-        return self.take(1)[0]
-
-    def varint(self) -> int:
-        number, shift = 0, 0
-        while True:
-            byte = self.u8()
-            number |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                return number
-
-    def signed_column(self, count: int) -> list[int]:
-        column = Bytes(self.take(self.varint()))
-        numbers = [column.varint() for _ in range(count)]
-        assert not column.data
-        return [n // 2 if n % 2 == 0 else -(n + 1) // 2 for n in numbers]
-
-    def runs(self, count: int) -> list[int]:
-        numbers: list[int] = []
-        for _ in range(self.varint()):
-            value, times = self.varint(), self.varint()
-            numbers += [value] * times
-        assert len(numbers) == count
-        return numbers
+def test_the_second_implementation_takes_nothing_from_the_product() -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(Path(page.__file__).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").partition(".")[0])
+    assert imported == {"hashlib", "re", "struct", "zlib", "itertools", "pathlib", "typing", "msgspec"}
 
 
-def decode(data: bytes) -> dict[str, Any]:
-    """Station, line, lane, head, tail and records of a batch, as the page says."""
-    reader = Bytes(data)
-    assert reader.take(2) == b"HB"
-    assert reader.u8() == 0
-    codec = reader.u8()
-    station = reader.take(reader.varint()).decode("ascii")
-    line = int.from_bytes(reader.take(8), "big")
-    lane, head, tail = reader.u8(), reader.varint(), reader.varint()
-    numbers: list[int] = []
-    last = 0
-    for _ in range(reader.varint()):
-        first = last + reader.varint()
-        last = first + reader.varint()
-        numbers += range(first, last + 1)
-    raw_length = reader.varint()
-    envelope = data[: len(data) - len(reader.data)]
-    digest = reader.take(8)
-    raw = zlib.decompress(reader.data) if codec == 1 else reader.data
-    assert len(raw) == raw_length
-    assert hashlib.sha256(envelope + raw).digest()[:8] == digest
-    records = _records(Bytes(raw), numbers)
-    return {"station": station, "line": line, "lane": lane, "head": head, "tail": tail, "records": records}
-
-
-def _records(body: Bytes, numbers: list[int]) -> list[Any]:
-    forms = body.runs(len(numbers))
-    others = [msgspec.msgpack.decode(body.take(body.varint())) if form & 2 else None for form in forms]
-    groups = sum(1 for form in forms if not form & 2)
-    times = list(accumulate(accumulate(body.signed_column(groups))))
-    grades = body.runs(groups)
-    shapes = []
-    for _ in range(body.varint()):
-        count = body.varint()
-        shapes.append(list(accumulate(body.signed_column(count))))
-    used = [shapes[number] for number in body.runs(groups)]
-    columns: dict[int, list[tuple[float | None, int]]] = {}
-    for series in sorted({series for shape in used for series in shape}):
-        marks = body.runs(sum(series in shape for shape in used))
-        columns[series] = list(zip(_values(body, marks), marks, strict=True))
-    assert not body.data
-    found: list[Any] = []
-    at = iter(range(groups))
-    for number, form, other in zip(numbers, forms, others, strict=True):
-        if form & 2:
-            found.append([number, bool(form & 1), other])
-            continue
-        group = next(at)
-        pairs = [columns[series].pop(0) for series in used[group]]
-        reading = {
-            "time_ms": times[group],
-            "grade": grades[group],
-            "series": used[group],
-            "values": [value for value, _ in pairs],
-            "marks": [packed for _, packed in pairs],
-        }
-        found.append([number, bool(form & 1), reading])
-    return found
-
-
-def _values(body: Bytes, marks: list[int]) -> list[float | None]:
-    here = [packed % 16 != MISSING for packed in marks]
-    scale = body.u8()
-    values: list[float]
-    if scale == 255:
-        values = [struct.unpack("<d", body.take(8))[0] for _ in range(sum(here))]
-    else:
-        assert scale <= 9
-        values = [whole / 10**scale for whole in accumulate(body.signed_column(sum(here)))]
-    left = iter(values)
-    return [next(left) if is_here else None for is_here in here]
-
-
-def as_said(record: Record) -> list[Any]:
-    """A record of the product in the words of the page."""
-    body = record.body
-    if not isinstance(body, Readings):
-        return [record.number, record.urgent, msgspec.msgpack.decode(msgspec.msgpack.encode(body))]
-    marks = body.marks or [1] * len(body.series)
-    reading = {
-        "time_ms": body.time_ms,
-        "grade": body.grade,
-        "series": body.series,
-        "values": body.values,
-        "marks": marks,
-    }
-    return [record.number, record.urgent, reading]
-
-
-def example(name: str) -> str:
-    """The block of the page behind a comment with that name."""
-    found = re.search(rf"<!-- example {name} -->\n```\w*\n(.*?)```", PAGE, re.DOTALL)
-    assert found, f"the page has no example {name}"
-    return found[1]
-
-
-BATCH = bytes.fromhex(example("batch"))
-RECEIPT = bytes.fromhex(example("receipt"))
+BATCH = bytes.fromhex(page.block("example batch"))
+RECEIPT = bytes.fromhex(page.block("example receipt"))
 
 
 def test_the_example_batch_means_what_the_page_says() -> None:
-    decoded = decode(BATCH)
-    assert decoded.pop("records") == json.loads(example("meaning"))
-    assert decoded == {"station": "31005650", "line": 0x0123456789ABCDEF, "lane": 1, "head": 5, "tail": 1}
+    assert page.decode(BATCH) == json.loads(page.block("example meaning"))
 
 
-def test_the_product_reads_the_example_batch_as_the_page_does() -> None:
-    assert [as_said(record) for record in wire.decode(BATCH).records] == decode(BATCH)["records"]
+def test_the_example_batch_is_what_the_product_makes_of_its_meaning() -> None:
+    batch = wire.decode(BATCH)
+    assert as_said(batch, wire.PLAIN) == json.loads(page.block("example meaning"))
+    assert wire.encode(batch, compress=False) == BATCH
 
 
-values = st.one_of(st.none(), st.integers(-(10**7), 10**7).map(lambda n: n / 1000), st.floats(allow_nan=False))
-
-
-@st.composite
-def groups(draw: st.DrawFn) -> Readings:
-    series = draw(st.lists(st.integers(0, 300), min_size=1, max_size=6, unique=True))
-    drawn = [draw(values) for _ in series]
-    others = st.sampled_from([mark(Flag.PASS, Reason.NONE), mark(Flag.SUSPECT, Reason.BEYOND_LOCAL)])
-    marks = [mark(Flag.MISSING, Reason.TIMEOUT) if value is None else draw(others) for value in drawn]
-    return Readings(draw(st.integers(0, 2**45)), draw(st.integers(0, 6)), series, drawn, marks)
-
-
-small = st.integers(0, 2**40)
-bodies = st.one_of(
-    groups(),
-    st.builds(Dictionary, st.lists(st.text(max_size=9), max_size=4)),
-    st.builds(Duty, st.lists(small, max_size=4)),
-    st.builds(Event, small, st.integers(0, 6), st.text(max_size=9), st.integers(-1, 9), st.none(), st.just({"a": 1})),
-    st.builds(Gap, small, st.lists(st.tuples(small, small), max_size=3), st.text(max_size=9), small),
-    st.builds(Opened, small, st.text(max_size=8), small, st.integers(0, 6), small, small, small, small, st.booleans(),
-              st.text(max_size=5), st.text(max_size=5)),
-)  # fmt: skip
-
-
-@st.composite
-def batches(draw: st.DrawFn) -> wire.Batch:
-    numbers = sorted(draw(st.sets(st.integers(1, 2**40), max_size=12)))
-    records = [Record(number, draw(st.booleans()), draw(bodies)) for number in numbers]
-    line = draw(st.integers(0, 2**64 - 1))
-    return wire.Batch("31005650", line, draw(st.integers(0, 2)), draw(small), draw(small), records)
+def test_the_text_that_compression_may_refer_to_stands_in_the_page() -> None:
+    assert page.PRESET == PRESET
+    assert f"{len(PRESET)} bytes of ASCII" in page.PAGE
 
 
 @given(batches(), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_batch_of_the_product_can_be_read_by_the_page_alone(batch: wire.Batch, compress: bool) -> None:
-    decoded = decode(wire.encode(batch, compress=compress))
-    assert decoded.pop("records") == [as_said(record) for record in batch.records]
-    assert decoded == {
-        "station": batch.station,
-        "line": batch.line,
-        "lane": batch.lane,
-        "head": batch.head,
-        "tail": batch.tail,
-    }
+    data = wire.encode(batch, compress=compress)
+    assert page.decode(data) == as_said(batch, wire.read_envelope(data).codec)
+
+
+def test_a_long_compressed_batch_can_be_read_by_the_page_alone() -> None:
+    records: list[Record] = [Record(2, False, Dictionary(["water_level.main.instant.0.derived.dagu"] * 9))]
+    for number in range(40, 400):
+        missing = number % 7 == 0
+        marks = [1, mark(Flag.MISSING, Reason.TIMEOUT)] if missing else []
+        group = Readings(
+            1_790_000_000_000 + number * 997, 5, [4, number % 3], [number / 8, None if missing else -1.5], marks
+        )
+        records.append(Record(number, False, group))
+    batch = wire.Batch("Z0005650", 7, 2, 400, 1, records)
+    data = wire.encode(batch)
+    assert page.decode(data) == as_said(batch, wire.DEFLATE)
 
 
 def test_the_example_receipt_verifies_and_means_what_the_page_says() -> None:
-    key_text = re.search(r"public key of the example is `([0-9a-f]{64})`", PAGE)
+    key_text = re.search(r"public key of the example is `([0-9a-f]{64})`", page.PAGE)
     assert key_text
     key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key_text[1]))
     key.verify(RECEIPT[:64], RECEIPT[64:])
     said = msgspec.msgpack.decode(RECEIPT[64:])
-    assert said == [
-        0, "haihe", 1785542399000, "31005650", 1785542406000, [[0x0123456789ABCDEF, [[1, 5]], []]],
-    ]  # fmt: skip
+    line = 0x0123456789ABCDEF
+    lines, credit, wanted = [[line, [[1, 5]], []]], [4, 600], [[line, [[7, 9]]]]
+    assert said == [1, "haihe", 1785542399000, "31005650", 1785542406000, lines, credit, wanted, [0, 1]]
     taken = receipt.verify(RECEIPT, PublicKey(key.public_bytes_raw()), centre="haihe", station="31005650")
-    assert str(taken.settled()[0x0123456789ABCDEF]) == "1-5"
+    assert str(taken.settled()[line]) == "1-5"
+    assert taken.credit == Credit(4, 600)
+    assert str(taken.asked_for()[line]) == "7-9"
 
 
 def test_a_receipt_of_the_product_is_what_the_page_describes() -> None:
     key = Ed25519PrivateKey.generate()
-    held = receipt.LineHeld(7, [(1, 9)], [(11, 11)])
-    data = receipt.sign(receipt.Receipt(0, "haihe", 3, "31005650", 4, [held]), key)
+    held, wanted = LineHeld(7, [(1, 9)], [(11, 11)]), LineWanted(7, [(10, 10)])
+    data = receipt.sign(Receipt(1, "haihe", 3, "31005650", 4, [held], None, [wanted], [0, 1]), key)
     key.public_key().verify(data[:64], data[64:])
-    assert msgspec.msgpack.decode(data[64:]) == [0, "haihe", 3, "31005650", 4, [[7, [[1, 9]], [[11, 11]]]]]
+    assert msgspec.msgpack.decode(data[64:]) == [
+        1, "haihe", 3, "31005650", 4, [[7, [[1, 9]], [[11, 11]]]], None, [[7, [[10, 10]]]], [0, 1],
+    ]  # fmt: skip
+
+
+def test_a_receipt_without_its_last_elements_and_one_with_further_ones_are_read() -> None:
+    key = Ed25519PrivateKey.generate()
+    for said in ([1, "haihe", 3, "31005650", 4, [[7, [[1, 9]]]]],
+                 [1, "haihe", 3, "31005650", 4, [[7, [[1, 9]], [], "new"]], None, [], [], {"new": 1}]):  # fmt: skip
+        body = msgspec.msgpack.encode(said)
+        public = PublicKey(key.public_key().public_bytes_raw())
+        taken = receipt.verify(key.sign(body) + body, public, centre="haihe", station="31005650")
+        assert taken == Receipt(1, "haihe", 3, "31005650", 4, [LineHeld(7, [(1, 9)])])
 
 
 @pytest.mark.parametrize("made", [topic.up("31005650", lane) for lane in range(3)]
@@ -247,12 +115,26 @@ def test_every_topic_of_the_product_stands_in_the_page(made: str) -> None:
     shard = hashlib.sha256(b"31005650").hexdigest()[:2]
     said = [
         found.replace("<shard>", shard).replace("<station>", "31005650").replace("<centre>", "haihe")
-        for found in re.findall(r"^\| `(haihe/[^`]+)`", PAGE, re.MULTILINE)
+        for found in re.findall(r"^\| `(haihe/[^`]+)`", page.PAGE, re.MULTILINE)
     ]
     assert made in said
 
 
 def test_the_limits_of_the_page_are_those_of_the_product() -> None:
-    for limit in (wire.BATCH_BYTES_MAX, wire.RAW_BYTES_MAX, wire.RECORDS_MAX, wire.RANGES_MAX):
-        assert f"{limit:,}" in PAGE or str(limit) in PAGE
-    assert str(receipt.RECEIPT_BYTES_MAX) in PAGE
+    limits = (wire.BATCH_BYTES_MAX, wire.RAW_BYTES_MAX, wire.RECORDS_MAX, wire.RANGES_MAX, READINGS_MAX, SHAPE_MAX)
+    for limit in limits:
+        assert f"{limit:,}" in page.PAGE or str(limit) in page.PAGE
+    assert str(receipt.RECEIPT_BYTES_MAX) in page.PAGE
+
+
+def test_every_kind_of_record_stands_in_the_page_with_all_its_elements() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \| [a-z-]+ \| (.+) \|$", page.PAGE, re.MULTILINE))
+    kinds = {
+        each.__struct_config__.tag: len(each.__struct_fields__)
+        for each in Record.__annotations__["body"].__args__
+        if each not in (Readings, Unread)
+    }
+    assert {int(kind) for kind in rows} == kinds.keys() == set(page.KINDS)
+    for kind, fields in kinds.items():
+        said = re.sub(r"\[[^]]*\]|\([^)]*\)", "", rows[str(kind)])
+        assert len(said.split(",")) == fields, f"kind {kind}"

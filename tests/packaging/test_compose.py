@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.conftest import MOSQUITTO, free_port, wait_for
 from tests.influx import Influx, influx_or_skip
 from tests.packaging.processes import ROOT, STOP_S, product, running
+from tests.postgresql import NoPostgresql, Postgresql
 
 PARTS = ROOT / "packaging/compose"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
@@ -102,7 +103,7 @@ def test_no_secret_stands_in_the_file_or_in_what_it_mounts() -> None:
 def test_only_setup_sees_the_certificate_authority_and_only_readers_get_a_volume_of_keys() -> None:
     seen = {name: {what for what, _ in mounts(service)} for name, service in SERVICES.items()}
     assert [name for name, volumes in seen.items() if "authority" in volumes] == ["setup"]
-    for volume in ("broker", "centre", "station", "influxdb", "grafana"):
+    for volume in ("broker", "centre", "station", "influxdb", "postgresql", "grafana"):
         owner = {"centre": "cloud"}.get(volume, volume)
         assert {name for name, volumes in seen.items() if volume in volumes} == {"setup", owner}
         where = dict(mounts(SERVICES[owner]))[volume]
@@ -176,6 +177,7 @@ def test_setup_ended_anywhere_is_made_whole_by_the_next_run(tmp_path: Path) -> N
         assert made["broker/keys/broker.key"] == made["broker/keys/own.key"]
         assert public_half(made["centre/receipt.key"]) == public_half(made["station/receipt.pub"])
         assert made["centre/influx.token"] == made["influxdb/admin.token"]
+        assert made["centre/database.password"] == made["postgresql/haihe.password"]
 
 
 def test_setup_never_makes_a_second_authority_for_keys_that_are_in_use(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def test_setup_makes_different_secrets_everywhere_and_keeps_them_from_others(tmp
     setup(tmp_path / "two", 8883)
     one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
     hidden = [name for name in one if name.endswith((".key", ".token", ".password"))]
-    assert len(hidden) >= 9
+    assert len(hidden) >= 11
     for name in hidden:
         assert one[name] != two[name]
         assert (tmp_path / "one" / name).stat().st_mode & 0o077 == 0
@@ -199,9 +201,9 @@ def test_setup_makes_different_secrets_everywhere_and_keeps_them_from_others(tmp
 class Whole:
     """Our own services on this machine: the files of compose.yaml with this machine's places in them."""
 
-    def __init__(self, here: Path, influx: Influx) -> None:
+    def __init__(self, here: Path, influx: Influx, postgresql: Postgresql, broker: int) -> None:
         self.here, self.root = here, here / "haihe"
-        self.broker, self.http = free_port(), free_port()
+        self.broker, self.http = broker, free_port()
         self.places = {
             "/haihe/": f"{self.root}/",
             "/var/lib/haihe": str(here / "lib"),
@@ -213,6 +215,7 @@ class Whole:
             "port: 5020": f"port: {free_port()}",
             "http://influxdb:8086": influx.url,
             "bucket: haihe": f"bucket: {influx.bucket('haihe')}",
+            "host=postgresql": f"host={postgresql.directory}",
         }
         (here / "run").mkdir()
         for name in ("haihe-cloud.yaml", "stations.yaml", "site.yaml"):
@@ -241,17 +244,25 @@ class Whole:
 
 @pytest.mark.broker
 @pytest.mark.influx
+@pytest.mark.postgresql
 def test_the_commands_of_compose_bring_a_reading_from_the_instrument_to_the_page(tmp_path: Path) -> None:
     if MOSQUITTO is None or shutil.which("mosquitto_sub") is None:
         pytest.skip("mosquitto and its clients are not installed: the services are not run here")
-    influx = influx_or_skip(tmp_path / "influx")
-    whole, logs = Whole(tmp_path, influx), tmp_path / "logs"
+    root, logs, broker = tmp_path / "haihe", tmp_path / "logs", free_port()
     logs.mkdir()
-    setup(whole.root, whole.broker)
+    setup(root, broker)
+    influx = influx_or_skip(tmp_path / "influx")
+    try:
+        postgresql = Postgresql(password=(root / "postgresql/haihe.password").read_text())
+    except NoPostgresql as why:
+        pytest.skip(str(why))
+    postgresql.ask("CREATE DATABASE haihe")
+    whole = Whole(tmp_path, influx, postgresql, broker)
     own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     station = ["sh", PARTS / "station.sh", tmp_path / "site.yaml", tmp_path / "answers"]
     with ExitStack() as stack:
         stack.callback(influx.stop)
+        stack.callback(postgresql.remove)
         stack.enter_context(running([MOSQUITTO, "-c", str(whole.root / "broker/mosquitto.conf")], logs / "broker"))
         wait_for(whole.health_of_broker, "the broker's health check is content")
         centre = product("haihe_cloud", "run", "--config", tmp_path / "haihe-cloud.yaml")

@@ -12,8 +12,8 @@ _ACL = """\
 user {user}
 topic readwrite haihe/#
 
-pattern write haihe/0/+/%u/up/#
-pattern read haihe/0/+/%u/down/#
+pattern write haihe/1/+/%u/up/#
+pattern read haihe/1/+/%u/down/#
 """
 
 _CONF = """\

@@ -6,7 +6,7 @@ import msgspec
 from haihe_contract.errors import FieldError
 from haihe_contract.topic import is_station
 
-from haihe_cloud.database import Database
+from haihe_cloud.database import NO_LIMIT, Database
 from haihe_cloud.limits import UNKNOWN_STATIONS
 
 SILENT_AFTER_S = 600
@@ -145,14 +145,14 @@ class Registry:
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO unknown_station(code, topic, times, first_ms, last_ms) VALUES(?, ?, ?, ?, ?)"
-                " ON CONFLICT(code) DO UPDATE SET topic=excluded.topic, times=times+excluded.times,"
+                " ON CONFLICT(code) DO UPDATE SET topic=excluded.topic, times=unknown_station.times+excluded.times,"
                 " last_ms=excluded.last_ms",
                 (code, topic, times, now_ms, now_ms),
             )
             connection.execute(
                 "DELETE FROM unknown_station WHERE code IN"
-                " (SELECT code FROM unknown_station ORDER BY last_ms DESC, code LIMIT -1 OFFSET ?)",
-                (UNKNOWN_STATIONS,),
+                " (SELECT code FROM unknown_station ORDER BY last_ms DESC, code LIMIT ? OFFSET ?)",
+                (NO_LIMIT, UNKNOWN_STATIONS),
             )
 
     def unknown(self) -> list[UnknownStation]:

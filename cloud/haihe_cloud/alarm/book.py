@@ -1,13 +1,12 @@
 """The book of alarms: what was raised, how it went, and who answered (叫应)."""
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from haihe_contract.errors import FieldError
 
-from haihe_cloud.database import Database
+from haihe_cloud.database import Connection, Database
 
 ALARMS_SHOWN = 1000
 """Alarms that one question returns at most."""
@@ -15,6 +14,8 @@ ANSWERS_MAX = 200
 """Answers kept of one alarm."""
 WHO_CHARACTERS = 100
 NOTE_CHARACTERS = 2000
+BOOK = "alarm"
+"""The book in whose transactions alarms are written: the engine's name as a follower."""
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,17 +94,17 @@ class Answer(msgspec.Struct, frozen=True):
 _FIELDS = tuple(field for field in Alarm.__struct_fields__ if field != "id")
 _BOOLS = ("late", "unverified", "void")
 _COLUMNS = ", ".join(("id", *_FIELDS))
-_INSERT = f"INSERT INTO alarm({', '.join(_FIELDS)}) VALUES({', '.join('?' * len(_FIELDS))})"
+_INSERT = f"INSERT INTO alarm({', '.join(_FIELDS)}) VALUES({', '.join('?' * len(_FIELDS))}) RETURNING id"
 _UPDATE = f"UPDATE alarm SET {', '.join(f'{field}=?' for field in _FIELDS)} WHERE id=?"  # noqa: S608 - our own names
 
 
-def select(connection: sqlite3.Connection, rest: str, facts: Sequence[Any] = ()) -> list[Alarm]:
+def select(connection: Connection, rest: str, facts: Sequence[Any] = ()) -> list[Alarm]:
     """The alarms of ``SELECT … FROM alarm <rest>``."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM alarm {rest}", facts)  # noqa: S608 - our own words
     return [_alarm(row) for row in rows]
 
 
-def put(connection: sqlite3.Connection, alarm: Alarm) -> Alarm:
+def put(connection: Connection, alarm: Alarm) -> Alarm:
     """Write a new alarm (id 0) or a change; gives it the next sequence number."""
     sequence = int(connection.execute("SELECT coalesce(max(sequence), 0) + 1 FROM alarm").fetchone()[0])
     alarm = msgspec.structs.replace(alarm, sequence=sequence)
@@ -111,8 +112,8 @@ def put(connection: sqlite3.Connection, alarm: Alarm) -> Alarm:
     if alarm.id:
         connection.execute(_UPDATE, [*values, alarm.id])
         return alarm
-    made = connection.execute(_INSERT, values).lastrowid
-    return msgspec.structs.replace(alarm, id=made)
+    made = connection.execute(_INSERT, values).fetchone()
+    return msgspec.structs.replace(alarm, id=made[0])
 
 
 def _alarm(row: Sequence[Any]) -> Alarm:
@@ -173,7 +174,7 @@ class AlarmBook:
                 where=where,
                 do="write less",
             )
-        with self._database.transaction() as connection:
+        with self._database.transaction(BOOK) as connection:
             found = select(connection, "WHERE id=?", (alarm,)) if 0 < alarm < 2**63 else []
             if not found:
                 raise FieldError(f"there is no alarm {alarm}", where=where, do="look at the list of alarms")

@@ -15,7 +15,6 @@ Three kinds of reading, by what the clocks say when the batch arrives:
 """
 
 import heapq
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from haihe_contract.quality import Flag, Grade
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 
+from haihe_cloud.database import Connection
 from haihe_cloud.store.port import Store
 
 from . import tracks
@@ -61,7 +61,7 @@ class Occasion(NamedTuple):
         apart: records per line that have no part in the order of time.
     """
 
-    connection: sqlite3.Connection
+    connection: Connection
     store: Store
     station: str
     received_ms: int
@@ -179,7 +179,7 @@ def _look_ahead(state: State, samples: Iterator[Sample], threshold: Threshold) -
 
 
 def _wait(
-    connection: sqlite3.Connection, track: tracks.Track, waiting: Sequence[Reading], horizon_ms: int
+    connection: Connection, track: tracks.Track, waiting: Sequence[Reading], horizon_ms: int
 ) -> tuple[list[int], int | None]:
     """First and last time of the stretch that has waited and is due now, and the end of what waits on."""
     times = [reading.time_ms for reading in waiting]

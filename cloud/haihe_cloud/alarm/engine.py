@@ -1,6 +1,5 @@
 """The alarm engine: follows the arrival log, has readings judged in event time, and watches for silence."""
 
-import sqlite3
 from typing import Protocol
 
 from haihe_contract.clock import Clock
@@ -10,12 +9,12 @@ from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Station
-from haihe_cloud.database import Database
+from haihe_cloud.database import Connection, Database
 from haihe_cloud.ledger.arrival import ArrivalEntry, LineState, StationEvent
 from haihe_cloud.store.port import Store
 
 from . import silence, tracks
-from .book import Alarm
+from .book import BOOK, Alarm
 from .course import Occasion, judge_series, part
 from .plan import AlarmProblem, Judgement, judgements, problems
 from .rule import Rules
@@ -71,7 +70,7 @@ class AlarmEngine:
         clock: for the time at which an alarm is raised.
     """
 
-    name = "alarm"
+    name = BOOK
 
     def __init__(
         self,
@@ -93,7 +92,7 @@ class AlarmEngine:
         self.unreadable = 0
         """Batches whose readings could not be unfolded, and so were not judged."""
 
-    def handle(self, entry: ArrivalEntry, batch: Batch, connection: sqlite3.Connection) -> None:
+    def handle(self, entry: ArrivalEntry, batch: Batch, connection: Connection) -> None:
         """Judge one batch. Everything is written through the connection, with the cursor.
 
         Raises:
@@ -146,7 +145,7 @@ class AlarmEngine:
         stations = self._registry.stations()
         heard = self._ledger.last_heard()
         codes = frozenset(station.code for station in stations)
-        with self._database.transaction() as connection:
+        with self._database.transaction(BOOK) as connection:
             if codes != self._swept:
                 self._sweep(connection, codes, now_ms)
             silence.judge(
@@ -154,7 +153,7 @@ class AlarmEngine:
             )
         self._swept = codes
 
-    def _sweep(self, connection: sqlite3.Connection, codes: frozenset[str], now_ms: int) -> None:
+    def _sweep(self, connection: Connection, codes: frozenset[str], now_ms: int) -> None:
         names = {rule.name for rule in self._rules.rules}
         rows = connection.execute("SELECT id, rule, station FROM alarm_track").fetchall()
         for track, rule, station in rows:

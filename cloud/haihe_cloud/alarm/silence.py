@@ -1,11 +1,11 @@
 """Stations that are not heard: an alarm of its own, judged only over time in which the centre listened."""
 
-import sqlite3
 from collections.abc import Mapping
 
 import msgspec
 
 from haihe_cloud.admit.registry import Station
+from haihe_cloud.database import Connection
 
 from .book import Alarm, put, select
 from .rule import REGISTRY_LEVELS, SILENT_RULE, Rules, Severity
@@ -28,14 +28,14 @@ def severity(rules: Rules, flood: list[Alarm]) -> Severity:
     return max(colours, key=order.index)
 
 
-def know(connection: sqlite3.Connection, station: str, now_ms: int) -> int:
+def know(connection: Connection, station: str, now_ms: int) -> int:
     """Since when the station is registered, as far as the alarms know."""
-    connection.execute("INSERT OR IGNORE INTO alarm_known VALUES(?, ?)", (station, now_ms))
+    connection.execute("INSERT INTO alarm_known VALUES(?, ?) ON CONFLICT DO NOTHING", (station, now_ms))
     row = connection.execute("SELECT since_ms FROM alarm_known WHERE station=?", (station,)).fetchone()
     return int(row[0])
 
 
-def heard(connection: sqlite3.Connection, station: str, received_ms: int) -> None:
+def heard(connection: Connection, station: str, received_ms: int) -> None:
     """The station spoke: its silence is over. A word from before the silence says nothing."""
     for alarm in _on(connection, station):
         if received_ms > alarm.started_ms:
@@ -43,7 +43,7 @@ def heard(connection: sqlite3.Connection, station: str, received_ms: int) -> Non
 
 
 def judge(
-    connection: sqlite3.Connection,
+    connection: Connection,
     rules: Rules,
     stations: list[Station],
     last_heard: Mapping[str, int],
@@ -92,11 +92,11 @@ def judge(
             )
 
 
-def _on(connection: sqlite3.Connection, station: str) -> list[Alarm]:
+def _on(connection: Connection, station: str) -> list[Alarm]:
     return select(connection, "WHERE ended_ms IS NULL AND station=? AND rule=?", (station, SILENT_RULE))
 
 
-def forget(connection: sqlite3.Connection, codes: frozenset[str], now_ms: int) -> None:
+def forget(connection: Connection, codes: frozenset[str], now_ms: int) -> None:
     """End the silence of stations that are registered no more."""
     for alarm in select(connection, "WHERE ended_ms IS NULL AND rule=?", (SILENT_RULE,)):
         if alarm.station not in codes:

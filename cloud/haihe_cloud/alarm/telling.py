@@ -1,9 +1,10 @@
 """Writing what the readings say into the book: new alarms, their course, and what late data changed."""
 
-import sqlite3
 from typing import NamedTuple
 
 import msgspec
+
+from haihe_cloud.database import Connection
 
 from .book import Alarm, put, select
 from .evaluate import Episode
@@ -38,7 +39,7 @@ class Window(NamedTuple):
 
 
 def tell(
-    connection: sqlite3.Connection,
+    connection: Connection,
     judgement: Judgement,
     station: str,
     window: Window,
@@ -75,7 +76,7 @@ def tell(
         _write(connection, told[number], _void(told[number], "gone", window, None))
 
 
-def end_track(connection: sqlite3.Connection, track: int, now_ms: int, why: str) -> None:
+def end_track(connection: Connection, track: int, now_ms: int, why: str) -> None:
     """End the alarms of a track that is judged no more, saying why."""
     for alarm in select(connection, "WHERE track=? AND ended_ms IS NULL", (track,)):
         put(connection, msgspec.structs.replace(alarm, ended_ms=max(now_ms, alarm.started_ms + 1), amended=why))
@@ -135,5 +136,5 @@ def _void(alarm: Alarm, why: str, window: Window, into: int | None) -> Alarm:
     return msgspec.structs.replace(alarm, void=True, merged_into=into, amended=why, ended_ms=ended_ms)
 
 
-def _write(connection: sqlite3.Connection, before: Alarm, after: Alarm) -> Alarm:
+def _write(connection: Connection, before: Alarm, after: Alarm) -> Alarm:
     return put(connection, after) if not before.id or after != before else before

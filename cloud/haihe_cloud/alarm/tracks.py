@@ -1,11 +1,12 @@
 """What the engine remembers of each course of judgement: snapshots, waiting readings, those judged at arrival."""
 
-import sqlite3
 from typing import NamedTuple
 
 import msgspec
 from haihe_contract.quality import Flag
 from haihe_contract.ranges import EMPTY, RangeSet
+
+from haihe_cloud.database import NO_LIMIT, Connection
 
 from .evaluate import Sample, State
 from .plan import Judgement
@@ -41,7 +42,7 @@ def threshold_text(judgement: Judgement) -> str:
     return msgspec.json.encode((judgement.threshold, judgement.datum)).decode()
 
 
-def open_track(connection: sqlite3.Connection, judgement: Judgement, station: str) -> tuple[Track, int | None]:
+def open_track(connection: Connection, judgement: Judgement, station: str) -> tuple[Track, int | None]:
     """The track of this judgement, and the id of the one it replaces because its threshold was another."""
     key = (judgement.rule.name, station, judgement.series)
     row = connection.execute(
@@ -54,20 +55,19 @@ def open_track(connection: sqlite3.Connection, judgement: Judgement, station: st
     if row:
         drop_track(connection, row[0])
     made = connection.execute(
-        "INSERT INTO alarm_track(rule, station, series, threshold) VALUES(?, ?, ?, ?)", (*key, text)
-    ).lastrowid
-    assert made is not None  # noqa: S101 - an INSERT always has a row id
-    return Track(made, None, None), row[0] if row else None
+        "INSERT INTO alarm_track(rule, station, series, threshold) VALUES(?, ?, ?, ?) RETURNING id", (*key, text)
+    ).fetchone()
+    return Track(made[0], None, None), row[0] if row else None
 
 
-def drop_track(connection: sqlite3.Connection, track: int) -> None:
+def drop_track(connection: Connection, track: int) -> None:
     """Forget a track with its snapshots; its alarms stay in the book."""
     connection.execute("DELETE FROM alarm_snapshot WHERE track=?", (track,))
     connection.execute("DELETE FROM alarm_at_arrival WHERE track=?", (track,))
     connection.execute("DELETE FROM alarm_track WHERE id=?", (track,))
 
 
-def set_waiting(connection: sqlite3.Connection, track: Track, from_ms: int | None, to_ms: int | None) -> None:
+def set_waiting(connection: Connection, track: Track, from_ms: int | None, to_ms: int | None) -> None:
     """Remember which stretch of time still waits for the centre's clock."""
     if (from_ms, to_ms) != (track.waiting_from_ms, track.waiting_to_ms):
         connection.execute(
@@ -75,7 +75,7 @@ def set_waiting(connection: sqlite3.Connection, track: Track, from_ms: int | Non
         )
 
 
-def newest(connection: sqlite3.Connection, track: int) -> Snapshot | None:
+def newest(connection: Connection, track: int) -> Snapshot | None:
     """The state after everything that was judged."""
     row = connection.execute(
         "SELECT at_ms, state FROM alarm_snapshot WHERE track=? ORDER BY at_ms DESC LIMIT 1", (track,)
@@ -83,7 +83,7 @@ def newest(connection: sqlite3.Connection, track: int) -> Snapshot | None:
     return _snapshot(row) if row else None
 
 
-def before(connection: sqlite3.Connection, track: int, time_ms: int) -> Snapshot | None:
+def before(connection: Connection, track: int, time_ms: int) -> Snapshot | None:
     """The newest snapshot that no reading of this time or later has a part in."""
     row = connection.execute(
         "SELECT at_ms, state FROM alarm_snapshot WHERE track=? AND at_ms<? ORDER BY at_ms DESC LIMIT 1",
@@ -92,7 +92,7 @@ def before(connection: sqlite3.Connection, track: int, time_ms: int) -> Snapshot
     return _snapshot(row) if row else None
 
 
-def after(connection: sqlite3.Connection, track: int, time_ms: int) -> list[Snapshot]:
+def after(connection: Connection, track: int, time_ms: int) -> list[Snapshot]:
     """The snapshots later than this, ascending."""
     rows = connection.execute(
         "SELECT at_ms, state FROM alarm_snapshot WHERE track=? AND at_ms>? ORDER BY at_ms", (track, time_ms)
@@ -100,10 +100,10 @@ def after(connection: sqlite3.Connection, track: int, time_ms: int) -> list[Snap
     return [_snapshot(row) for row in rows]
 
 
-def keep(connection: sqlite3.Connection, track: int, snapshots: list[Snapshot]) -> None:
+def keep(connection: Connection, track: int, snapshots: list[Snapshot]) -> None:
     """Write new and corrected snapshots, and drop what is more than need be."""
     connection.executemany(
-        "INSERT INTO alarm_snapshot VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET state=excluded.state",
+        "INSERT INTO alarm_snapshot VALUES(?, ?, ?) ON CONFLICT(track, at_ms) DO UPDATE SET state=excluded.state",
         [(track, each.at_ms, msgspec.msgpack.encode(each.state)) for each in snapshots],
     )
     times = [
@@ -114,11 +114,12 @@ def keep(connection: sqlite3.Connection, track: int, snapshots: list[Snapshot]) 
     )
 
 
-def note_arrival(connection: sqlite3.Connection, track: int, time_ms: int, value: float, *, below: bool) -> None:
+def note_arrival(connection: Connection, track: int, time_ms: int, value: float, *, below: bool) -> None:
     """Remember the worst reading of a batch that is judged at its arrival."""
-    worse = "min" if below else "max"
+    worse = "<" if below else ">"
     connection.execute(
-        f"INSERT INTO alarm_at_arrival VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET value={worse}(value, excluded.value)",
+        "INSERT INTO alarm_at_arrival VALUES(?, ?, ?) ON CONFLICT(track, time_ms) DO UPDATE SET value=excluded.value"
+        f" WHERE excluded.value{worse}alarm_at_arrival.value",
         (track, time_ms, value),
     )
     connection.execute(
@@ -128,7 +129,7 @@ def note_arrival(connection: sqlite3.Connection, track: int, time_ms: int, value
     )
 
 
-def arrivals(connection: sqlite3.Connection, track: int, start_ms: int, end_ms: int) -> list[Sample]:
+def arrivals(connection: Connection, track: int, start_ms: int, end_ms: int) -> list[Sample]:
     """Readings judged at their arrival, with start <= time < end."""
     rows = connection.execute(
         "SELECT time_ms, value FROM alarm_at_arrival WHERE track=? AND time_ms>=? AND time_ms<? ORDER BY time_ms",
@@ -137,25 +138,25 @@ def arrivals(connection: sqlite3.Connection, track: int, start_ms: int, end_ms: 
     return [Sample(time_ms, value, Flag.SUSPECT) for time_ms, value in rows]
 
 
-def unordered(connection: sqlite3.Connection, station: str) -> dict[int, RangeSet]:
+def unordered(connection: Connection, station: str) -> dict[int, RangeSet]:
     """Records per line that were judged at their arrival and have no part in the order of time."""
     rows = connection.execute("SELECT line, ranges FROM alarm_unordered WHERE station=?", (station,))
     return {int(line, 16): RangeSet(_ranges.decode(ranges)) for line, ranges in rows}
 
 
-def add_unordered(connection: sqlite3.Connection, station: str, line: int, numbers: RangeSet, now_ms: int) -> None:
+def add_unordered(connection: Connection, station: str, line: int, numbers: RangeSet, now_ms: int) -> None:
     """Add to them."""
     grown = unordered(connection, station).get(line, EMPTY) | numbers
     packed = msgspec.msgpack.encode(list(grown.ranges[-UNORDERED_RANGES_MAX:]))
     connection.execute(
         "INSERT INTO alarm_unordered VALUES(?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET last_ms=excluded.last_ms, ranges=excluded.ranges",
+        " ON CONFLICT(station, line) DO UPDATE SET last_ms=excluded.last_ms, ranges=excluded.ranges",
         (station, f"{line:016x}", now_ms, packed),
     )
     connection.execute(
         "DELETE FROM alarm_unordered WHERE station=? AND line IN (SELECT line FROM alarm_unordered"
-        " WHERE station=? ORDER BY last_ms DESC, line LIMIT -1 OFFSET ?)",
-        (station, station, UNORDERED_LINES_MAX),
+        " WHERE station=? ORDER BY last_ms DESC, line LIMIT ? OFFSET ?)",
+        (station, station, NO_LIMIT, UNORDERED_LINES_MAX),
     )
 
 

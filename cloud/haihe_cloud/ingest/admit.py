@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 from haihe_contract.quality import Flag
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
-from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Record
+from haihe_contract.record import Dictionary, Event, Gap, Opened, Record, Unread
 from haihe_contract.series import parse_series
 from haihe_contract.topic import station_of
 from haihe_contract.unfold import UnknownSeries, unfold
-from haihe_contract.wire import Batch, Damaged, Envelope, WireError, open_batch, read_envelope
+from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
 
 from haihe_cloud.limits import (
     DICTIONARY_SERIES,
@@ -92,22 +93,25 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
     try:
         envelope = read_envelope(payload)
     except WireError as error:
-        return Quarantine(speaker, str(error))
+        return Quarantine(speaker, str(error))  # its numbers may be anybody's guess: none is settled
     if envelope.station != speaker:
         return Quarantine(speaker, f"names station {envelope.station[:8]!r}, but {speaker} has sent it")
     highest = max(envelope.head, envelope.tail, envelope.numbers.last if envelope.numbers else 0)
     if highest > NUMBER_MAX:
         return Quarantine(speaker, f"number {highest} is beyond any journal")
+    series = None if envelope.volatile else dictionary(speaker, envelope.line)
+    if envelope.needs_dictionary and series is None:
+        if envelope.volatile:  # it has no receipt to ask for it with, and does not come again
+            return Quarantine(speaker, "a volatile batch without the dictionary of its line")
+        return WaitingForDictionary(speaker, envelope.line)
     try:
         batch = open_batch(envelope)
         _check(batch)
-    except Damaged as error:
-        return Quarantine(speaker, str(error))  # its numbers may be anybody's guess: none is settled
     except (WireError, NotUnderstood) as error:
         return _refuse(envelope, str(error))
     if not batch.records:
         return Heartbeat(envelope)
-    return _unfold(envelope, batch, dictionary(speaker, envelope.line))
+    return _unfold(envelope, batch, series or ())
 
 
 class NotUnderstood(Exception):
@@ -119,22 +123,16 @@ def _refuse(envelope: Envelope, reason: str) -> Admitted:
     return Admitted(envelope, empty, [], envelope.numbers, reason)
 
 
-def _unfold(envelope: Envelope, batch: Batch, known: Sequence[str] | None) -> Verdict:
+def _unfold(envelope: Envelope, batch: Batch, known: Sequence[str]) -> Admitted:
     try:
         dictionary = _dictionary(batch, known)
-    except NotUnderstood as error:
-        return _refuse(envelope, str(error))
-    if dictionary is None:
-        if any(_needs_dictionary(record) for record in batch.records):
-            return WaitingForDictionary(envelope.station, envelope.line)
-        dictionary = ()
-    try:
         readings = unfold(batch, dictionary)
-    except (UnknownSeries, ValueError) as error:
+    except (NotUnderstood, UnknownSeries, ValueError) as error:
         return _refuse(envelope, str(error))
     good: list[Reading] = []
-    bad: set[int] = set()
-    reason = ""
+    unread = [(record.number, record.body.data) for record in batch.records if isinstance(record.body, Unread)]
+    bad = {number for number, _ in unread}
+    reason = _why_unread(*unread[0]) if unread else ""
     faulty_series = {key: fault for key in dictionary if (fault := _series_fault(key))}
     for reading in readings:
         fault = faulty_series.get(reading.series) or _fault(reading)
@@ -146,20 +144,25 @@ def _unfold(envelope: Envelope, batch: Batch, known: Sequence[str] | None) -> Ve
     return Admitted(envelope, batch, good, RangeSet.from_numbers(bad) if bad else EMPTY, reason, dictionary)
 
 
-def _dictionary(batch: Batch, known: Sequence[str] | None) -> Sequence[str] | None:
+def _dictionary(batch: Batch, known: Sequence[str]) -> Sequence[str]:
     """The dictionary that holds for the batch: the longer one, as long as they agree."""
     for record in batch.records:
         if isinstance(record.body, Dictionary):
             brought = record.body.series
-            shorter, longer = sorted((known if known is not None else [], brought), key=len)
+            shorter, longer = sorted((known, brought), key=len)
             if list(longer[: len(shorter)]) != list(shorter):
                 raise NotUnderstood(f"record {record.number}: dictionary contradicts the one of the same line")
             known = longer
     return known
 
 
-def _needs_dictionary(record: Record) -> bool:
-    return isinstance(record.body, Readings) or (isinstance(record.body, Event) and record.body.series >= 0)
+def _why_unread(number: int, data: bytes) -> str:
+    """What a person should know of a record that this version cannot read."""
+    with suppress(msgspec.DecodeError, ValueError, RecursionError):
+        said = msgspec.msgpack.decode(data)
+        if isinstance(said, list) and said and isinstance(said[0], int):
+            return f"record {number}: of kind {said[0]}, in a form that this version does not know"
+    return f"record {number}: cannot be read"
 
 
 def _check(batch: Batch) -> None:

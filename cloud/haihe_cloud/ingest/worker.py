@@ -2,7 +2,6 @@
 
 import logging
 import random
-import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -17,6 +16,7 @@ from haihe_contract.receipt import sign
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Registry
+from haihe_cloud.database import DatabaseAway, DatabaseError
 from haihe_cloud.ledger.arrival import Arrival, Refusal
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.limits import BACKOFF_CAP_S, ROUND_MESSAGES, ROUND_READINGS
@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 _IDLE_S = 0.5
 _PRUNE_EVERY_MS = 60_000
 _FIRST_PAUSE_S = 0.2
+_SLOW_MS = 15_000
+"""An engine that has not answered for so long holds up everything that stations say."""
 _T = TypeVar("_T")
 
 Publish = Callable[[str, bytes], bool]
@@ -112,7 +114,8 @@ class Worker:
         touched: Callable[[str], None] = lambda station: None,
     ) -> None:
         self.counts = Counts()
-        self.trouble = ""
+        self._trouble = ""
+        self._asked: tuple[str, int] | None = None
         self.working_since_ms = clock.now_ms()
         self._inbox = inbox
         self._store = store
@@ -127,6 +130,14 @@ class Worker:
         self._owed: set[str] = set()
         self._owe_all = threading.Event()
         self._pruned_ms = 0
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the worker from its work now, or nothing: an engine that is away, or one that does not answer."""
+        asked = self._asked
+        if asked is not None and self._clock.monotonic_ms() - asked[1] > _SLOW_MS:
+            return f"{asked[0]}: no answer for {(self._clock.monotonic_ms() - asked[1]) // 1000} s"
+        return self._trouble
 
     def owe_receipts(self) -> None:
         """State the receipts of all stations again: the broker may have forgotten the retained ones."""
@@ -180,7 +191,7 @@ class Worker:
         arrivals, refusals = self._arrivals(taken, refused_rows)
         deferred = self._until_it_works("database", lambda: self._ledger.take(arrivals, refusals))
         self._count(taken, arrivals, deferred)
-        self._owed |= {arrival.envelope.station for arrival in arrivals}
+        self._owed |= {arrival.envelope.station for arrival in arrivals if not arrival.envelope.volatile}
         self._until_it_works("database", self._state_receipts)
         for message in taken.messages:
             message.acknowledge()
@@ -225,7 +236,7 @@ class Worker:
         def judge() -> Verdict:
             try:
                 return admit(message.topic, message.payload, known, dictionary)
-            except sqlite3.OperationalError:
+            except DatabaseError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a message does to our code, the next ones matter
                 _log.exception("a message on %s cannot be judged", message.topic)
@@ -283,13 +294,16 @@ class Worker:
         """Send receipts that are owed, prune the log from time to time."""
         if self._owe_all.is_set():
             self._owe_all.clear()
-            self._owed |= {station.code for station in self._registry.stations()} & set(self._ledger.last_heard())
+            self._owed |= self._until_it_works("database", self._heard)
         if self._owed:
             self._until_it_works("database", self._state_receipts)
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
             self._pruned_ms = now_ms
             self._until_it_works("database", self._ledger.prune)
+
+    def _heard(self) -> set[str]:
+        return {station.code for station in self._registry.stations()} & set(self._ledger.last_heard())
 
     def _until_it_works(self, engine: str, act: Callable[[], _T]) -> _T:
         """Try until the engine answers; the pause grows to the cap and is drawn, so that many do not meet.
@@ -299,21 +313,23 @@ class Worker:
         """
         pause = _FIRST_PAUSE_S
         while True:
+            began_ms = self._clock.monotonic_ms()
+            self._asked = engine, began_ms
             try:
                 result = act()
-            except (StoreAway, sqlite3.OperationalError) as error:
-                if isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode == sqlite3.SQLITE_ERROR):
-                    raise  # our own SQL is wrong
-                self.trouble = f"{engine}: {error}"
-                _log.warning("%s, the round waits", self.trouble)
+            except (StoreAway, DatabaseAway) as error:
+                self._trouble = f"{engine}: {error}"
+                _log.warning("%s, the round waits", self._trouble)
                 if self._stop.wait(self._chance.uniform(0, pause)):
                     raise Stopped from None
                 pause = min(BACKOFF_CAP_S, pause * 2)
             else:
-                if self.trouble:
+                if self._trouble or self._clock.monotonic_ms() - began_ms > _SLOW_MS:
                     _log.warning("%s answers again", engine)
-                    self.trouble, self.working_since_ms = "", self._clock.now_ms()
+                    self._trouble, self.working_since_ms = "", self._clock.now_ms()
                 return result
+            finally:
+                self._asked = None
 
 
 class _Known:

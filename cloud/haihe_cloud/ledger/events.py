@@ -1,12 +1,12 @@
 """Events, openings and gaps of the stations' journals as rows for people."""
 
-import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from haihe_contract.record import Event, Gap, Opened
 
+from haihe_cloud.database import NO_LIMIT, Connection
 from haihe_cloud.limits import EVENT_DETAIL_CHARACTERS, EVENTS_PER_STATION
 
 from .arrival import Arrival, StationEvent
@@ -18,7 +18,7 @@ _RECENT_OF_STATION = (
 )
 
 
-def put(connection: sqlite3.Connection, arrival: Arrival, series: list[str]) -> bool:
+def put(connection: Connection, arrival: Arrival, series: list[str]) -> bool:
     """Keep what a batch tells people; whether there was anything. Repetition changes nothing."""
     batch = arrival.batch
     found = False
@@ -47,7 +47,7 @@ def put(connection: sqlite3.Connection, arrival: Arrival, series: list[str]) -> 
             continue
         found = True
         connection.execute(
-            "INSERT OR IGNORE INTO event VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO event VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (
                 batch.station,
                 line_text(batch.line),
@@ -64,17 +64,17 @@ def put(connection: sqlite3.Connection, arrival: Arrival, series: list[str]) -> 
     return found
 
 
-def trim(connection: sqlite3.Connection, stations: Iterable[str]) -> None:
+def trim(connection: Connection, stations: Iterable[str]) -> None:
     """Drop the oldest events of these stations beyond the limit."""
     for station in stations:
         connection.execute(
-            "DELETE FROM event WHERE station=?1 AND (line, number) IN (SELECT line, number FROM event"
-            " WHERE station=?1 ORDER BY received_ms DESC, time_ms DESC, line, number DESC LIMIT -1 OFFSET ?2)",
-            (station, EVENTS_PER_STATION),
+            "DELETE FROM event WHERE station=? AND (line, number) IN (SELECT line, number FROM event"
+            " WHERE station=? ORDER BY received_ms DESC, time_ms DESC, line, number DESC LIMIT ? OFFSET ?)",
+            (station, station, NO_LIMIT, EVENTS_PER_STATION),
         )
 
 
-def recent(connection: sqlite3.Connection, station: str | None, most: int) -> list[StationEvent]:
+def recent(connection: Connection, station: str | None, most: int) -> list[StationEvent]:
     """The latest received first, of one station or of all."""
     if station is None:
         rows = connection.execute(_RECENT, (most,))

@@ -1,14 +1,13 @@
 """Following the arrival log with a durable cursor: nobody is fed from memory alone."""
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Sequence
 from typing import Protocol
 
 from haihe_contract.wire import Batch, WireError, decode
 
-from haihe_cloud.database import Database
+from haihe_cloud.database import Connection, Database, DatabaseAway
 from haihe_cloud.limits import FOLLOW_ENTRIES, FOLLOW_TRIES
 
 from .arrival import ArrivalEntry, Refusal
@@ -22,8 +21,9 @@ class Follower(Protocol):
     """Somebody who works off every admitted batch, in the order of arrival."""
 
     name: str
+    """Of its cursor, and of the book (:meth:`haihe_cloud.database.Database.transaction`) that it writes."""
 
-    def handle(self, entry: ArrivalEntry, batch: Batch, connection: sqlite3.Connection) -> None:
+    def handle(self, entry: ArrivalEntry, batch: Batch, connection: Connection) -> None:
         """Take one batch in. What is written through the connection commits together with the cursor.
 
         The same batch may come again after a crash, and numbers may repeat within other batches.
@@ -46,45 +46,60 @@ def follow(
         database: where work and cursor are committed.
         follower: who works.
         stop: ends the loop after the current commit.
-        away: exceptions that mean "not now": the same entries are tried again for ever.
+        away: exceptions that mean "not now", besides the database's own: the same entries are tried again for ever.
     """
-    position = ledger.position(follower.name)
+    position: int | None = None
     failures = 0
+    fault: Exception | None = None
+    away = (DatabaseAway, *away)
     while not stop.is_set():
-        if not ledger.wait(position, _IDLE_S):
-            continue
-        entries = ledger.arrivals(position, 1 if failures else FOLLOW_ENTRIES)
-        if not entries:
-            stop.wait(_IDLE_S)  # the newest entry is known and not visible: another process prunes
-            continue
         try:
-            with database.transaction() as connection:
-                _work(ledger, follower, entries, connection)
-        except Exception as error:  # noqa: BLE001 - whatever the follower's code does, the next batches matter
-            if _not_now(error, away):
-                _log.warning("%s waits: %s", follower.name, error)
-                stop.wait(_IDLE_S)
+            if position is None:
+                position = ledger.position(follower.name)
+            if not ledger.wait(position, _IDLE_S):
                 continue
-            # A fault of the follower's own code must not keep it from all later batches for ever.
-            failures += 1
-            _log.exception("%s failed at position %d", follower.name, entries[0].position)
-            if failures > FOLLOW_TRIES:
-                _set_aside(ledger, database, follower, entries[0], error)
-                position, failures = entries[0].position, 0
+            entries = ledger.arrivals(position, 1 if fault else FOLLOW_ENTRIES)
+            if not entries:
+                stop.wait(_IDLE_S)  # the newest entry is known and not visible: another process prunes
+                continue
+            if fault and failures > FOLLOW_TRIES:
+                _set_aside(ledger, database, follower, entries[0], fault)
+                fault = None
             else:
-                stop.wait(0.1 * 2**failures)
+                fault = _attempt(ledger, database, follower, entries, away)
+        except away as error:
+            _log.warning("%s waits: %s", follower.name, error)
+            position = None  # whether a commit that failed stands is not known
+            stop.wait(_IDLE_S)
             continue
-        position, failures = entries[-1].position, 0
+        if fault is None:
+            position, failures = entries[-1].position, 0
+        else:
+            failures += 1
+            stop.wait(0.1 * 2**failures)
 
 
-def _not_now(error: Exception, away: tuple[type[Exception], ...]) -> bool:
-    """Whether the world, not the follower, is at fault: engine away, database busy, disk full."""
-    if isinstance(error, sqlite3.OperationalError):
-        return error.sqlite_errorcode != sqlite3.SQLITE_ERROR
-    return isinstance(error, away)
+def _attempt(
+    ledger: Ledger,
+    database: Database,
+    follower: Follower,
+    entries: Sequence[ArrivalEntry],
+    away: tuple[type[Exception], ...],
+) -> Exception | None:
+    """Let the follower work off the entries; the fault of its own code that undid it, if any."""
+    try:
+        with database.transaction(follower.name) as connection:
+            _work(ledger, follower, entries, connection)
+    except away:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the follower's code does, the next batches matter
+        # A fault of the follower's own code must not keep it from all later batches for ever.
+        _log.exception("%s failed at position %d", follower.name, entries[0].position)
+        return error
+    return None
 
 
-def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], connection: sqlite3.Connection) -> None:
+def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], connection: Connection) -> None:
     for entry in entries:
         try:
             batch = decode(entry.data)
@@ -98,5 +113,5 @@ def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], c
 def _set_aside(ledger: Ledger, database: Database, follower: Follower, entry: ArrivalEntry, error: Exception) -> None:
     reason = f"follower {follower.name} failed at position {entry.position}: {error!r}"
     ledger.quarantine([Refusal(f"follower/{follower.name}", entry.station, reason, entry.data, entry.received_ms)])
-    with database.transaction() as connection:
+    with database.transaction(follower.name) as connection:
         ledger.advance(connection, follower.name, entry.position)

@@ -5,7 +5,6 @@ fall together, so a receipt can never name what the followers will not see.
 """
 
 import hashlib
-import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,11 +12,11 @@ from typing import Any
 import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
-from haihe_contract.receipt import LineHeld, Receipt
+from haihe_contract.receipt import VERSION, LineHeld, Receipt
 from haihe_contract.record import Dictionary, Gap, Opened
 from haihe_contract.wire import Batch
 
-from haihe_cloud.database import Database
+from haihe_cloud.database import Connection, Database
 from haihe_cloud.limits import (
     ARRIVALS_KEPT_MS,
     LINE_RANGES,
@@ -56,13 +55,13 @@ class Ledger:
         self._clock = clock
         self._arrived = threading.Condition()
         with database.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO meta VALUES('epoch', ?)", (clock.now_ms(),))
+            connection.execute("INSERT INTO meta VALUES('epoch', ?) ON CONFLICT DO NOTHING", (clock.now_ms(),))
         self._newest = self._last_position()
 
     @property
     def epoch(self) -> int:
         """Minted when the ledger was made or restored from a backup; a higher one voids older receipts."""
-        return int(self._one("SELECT value FROM meta WHERE name='epoch'"))
+        return self._one("SELECT value FROM meta WHERE name='epoch'")
 
     def renew(self) -> int:
         """Mint a new epoch, after a restore from a backup: stations send again what they still have."""
@@ -81,22 +80,21 @@ class Ledger:
         Returns:
             How many batches were not booked for that reason.
         """
-        newest = 0
-        deferred = 0
+        newest = deferred = 0
         eventful: set[str] = set()
         with self._database.transaction() as connection:
             quarantine.put(connection, refusals)
+            last = self._last_position()
             for arrival in arrivals:
-                position = self._book(connection, arrival, eventful)
+                position = self._book(connection, arrival, eventful, max(last, newest) + 1)
                 if position is None:
                     deferred += 1
                 else:
                     newest = max(newest, position)
             events.trim(connection, eventful)
-        if newest:
-            with self._arrived:
-                self._newest = max(self._newest, newest)
-                self._arrived.notify_all()
+            if newest:
+                connection.execute("UPDATE meta SET value=? WHERE name='arrival'", (newest,))
+        self._know(newest)
         return deferred
 
     def lines(self, station: str, most: int = LINES_SHOWN) -> list[LineState]:
@@ -139,12 +137,12 @@ class Ledger:
         find = "SELECT position FROM follower WHERE name=?"
         row = connection.execute(find, (follower,)).fetchone()
         if row is None:
-            with self._database.transaction():
-                connection.execute("INSERT OR IGNORE INTO follower VALUES(?, 0)", (follower,))
+            with self._database.transaction() as connection:
+                connection.execute("INSERT INTO follower VALUES(?, 0) ON CONFLICT DO NOTHING", (follower,))
             row = connection.execute(find, (follower,)).fetchone()
         return int(row[0])
 
-    def advance(self, connection: sqlite3.Connection, follower: str, position: int) -> None:
+    def advance(self, connection: Connection, follower: str, position: int) -> None:
         """Move a follower's cursor, inside the follower's own transaction."""
         connection.execute(
             "INSERT INTO follower VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET position=excluded.position",
@@ -153,8 +151,9 @@ class Ledger:
 
     def behind(self) -> dict[str, int]:
         """How many positions each follower has still before it."""
+        newest = self._last_position()
         rows = self._database.connection().execute("SELECT name, position FROM follower ORDER BY name")
-        return {name: max(0, self._newest - position) for name, position in rows}
+        return {name: max(0, newest - position) for name, position in rows}
 
     def receipt(self, station: str) -> Receipt:
         """What the centre can state about a station now: a true subset where it would be too long."""
@@ -164,7 +163,7 @@ class Ledger:
             for line in known
             if (line.held or line.refused) and known[0].last_ms - line.last_ms <= RECEIPT_LINE_MS
         ]
-        return Receipt(0, self.centre, self.epoch, station, self._clock.now_ms(), lines)
+        return Receipt(VERSION, self.centre, self.epoch, station, self._clock.now_ms(), lines)
 
     def last_heard(self) -> dict[str, int]:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""
@@ -193,9 +192,16 @@ class Ledger:
         return quarantine.dropped(self._database.connection())
 
     def wait(self, after: int, seconds: float) -> bool:
-        """Wait until the log has an entry behind a position; whether it has."""
+        """Wait until the log has an entry behind a position; whether it has.
+
+        What this process books is known at once; what others book, when the time is up.
+        """
         with self._arrived:
-            return self._arrived.wait_for(lambda: self._newest > after, seconds)
+            if self._arrived.wait_for(lambda: self._newest > after, seconds):
+                return True
+        newest = self._last_position()
+        self._know(newest)
+        return newest > after
 
     def prune(self) -> int:
         """Remove a bounded number of arrivals that all followers have passed and that are old; how many."""
@@ -206,8 +212,8 @@ class Ledger:
                 (self._clock.now_ms() - ARRIVALS_KEPT_MS, PRUNE_ROWS),
             ).rowcount
 
-    def _book(self, connection: sqlite3.Connection, arrival: Arrival, eventful: set[str]) -> int | None:
-        """Book one arrival; its position in the log, 0 when it needs none, None when it must wait."""
+    def _book(self, connection: Connection, arrival: Arrival, eventful: set[str], position: int) -> int | None:
+        """Book one arrival; the position when it has taken it, 0 when it needs none, None when it must wait."""
         envelope, batch, now_ms = arrival.envelope, arrival.batch, arrival.received_ms
         station, line = envelope.station, envelope.line
         held = envelope.numbers - arrival.refused
@@ -216,17 +222,18 @@ class Ledger:
         too_many = pieces(after) > LINE_RANGES and pieces(after) > pieces(before)
         if too_many:
             after = add(before, Addition(station, line, now_ms, envelope.head, envelope.tail))
-        _save(connection, after)
+        if not envelope.volatile:  # nobody keeps a ledger of what was never durable at the station
+            _save(connection, after)
         connection.execute(
             "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
-            " received_ms=CASE WHEN received_ms-excluded.received_ms>? THEN excluded.received_ms"
-            " ELSE max(received_ms, excluded.received_ms) END",
+            " received_ms=excluded.received_ms WHERE excluded.received_ms>heard.received_ms"
+            " OR heard.received_ms-excluded.received_ms>?",
             (station, now_ms, CLOCK_WAS_WRONG_MS),
         )
         if too_many:
             return None
         series = self._learn(connection, arrival)
-        for more in _told(batch, now_ms):
+        for more in () if envelope.volatile else _told(batch, now_ms):
             told = add(_find(connection, station, more.line, now_ms), more)
             if pieces(told) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
                 _save(connection, told)
@@ -234,13 +241,13 @@ class Ledger:
             eventful.add(station)
         if not batch.records or before.held.covers(held):
             return 0
-        cursor = connection.execute(
-            "INSERT INTO arrival(station, line, lane, received_ms, data) VALUES(?, ?, ?, ?, ?)",
-            (station, line_text(line), envelope.lane, now_ms, arrival.data),
+        connection.execute(
+            "INSERT INTO arrival(position, station, line, lane, received_ms, data) VALUES(?, ?, ?, ?, ?, ?)",
+            (position, station, line_text(line), envelope.lane, now_ms, arrival.data),
         )
-        return int(cursor.lastrowid or 0)
+        return position
 
-    def _learn(self, connection: sqlite3.Connection, arrival: Arrival) -> list[str]:
+    def _learn(self, connection: Connection, arrival: Arrival) -> list[str]:
         """Keep the dictionary that the batch brings; the one that holds for its line now."""
         station, line = arrival.envelope.station, arrival.envelope.line
         known = self.dictionary(station, line) or []
@@ -249,15 +256,23 @@ class Ledger:
                 known = record.body.series
                 body = msgspec.msgpack.encode(known)
                 digest = hashlib.sha256(body).digest()
-                connection.execute("INSERT OR IGNORE INTO dictionary(digest, body) VALUES(?, ?)", (digest, body))
+                connection.execute(
+                    "INSERT INTO dictionary(digest, body) VALUES(?, ?) ON CONFLICT DO NOTHING", (digest, body)
+                )
                 connection.execute(
                     "UPDATE line SET dictionary=(SELECT id FROM dictionary WHERE digest=?) WHERE station=? AND line=?",
                     (digest, station, line_text(line)),
                 )
         return known
 
+    def _know(self, position: int) -> None:
+        with self._arrived:
+            if position > self._newest:
+                self._newest = position
+                self._arrived.notify_all()
+
     def _last_position(self) -> int:
-        return int(self._one("SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name='arrival'), 0)"))
+        return self._one("SELECT value FROM meta WHERE name='arrival'")
 
     def _one(self, sql: str) -> int:
         return int(self._database.connection().execute(sql).fetchone()[0])
@@ -273,12 +288,12 @@ def _told(batch: Batch, now_ms: int) -> Iterable[Addition]:
             yield Addition(batch.station, body.previous, now_ms, head=body.previous_last)
 
 
-def _find(connection: sqlite3.Connection, station: str, line: int, now_ms: int) -> LineState:
+def _find(connection: Connection, station: str, line: int, now_ms: int) -> LineState:
     row = connection.execute(_FIND, (station, line_text(line))).fetchone()
     return _state(row) if row else unheard(station, line, now_ms)
 
 
-def _save(connection: sqlite3.Connection, state: LineState) -> None:
+def _save(connection: Connection, state: LineState) -> None:
     connection.execute(
         f"INSERT INTO line({_LINE_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, line)"
         " DO UPDATE SET head=excluded.head, tail=excluded.tail, held=excluded.held, refused=excluded.refused,"

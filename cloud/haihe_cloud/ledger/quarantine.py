@@ -1,9 +1,9 @@
 """Messages that were not taken: kept as they came, with the reason, within bounds."""
 
 import hashlib
-import sqlite3
 from collections.abc import Sequence
 
+from haihe_cloud.database import Connection
 from haihe_cloud.limits import QUARANTINE_BYTES, QUARANTINE_ROWS
 
 from .arrival import Quarantined, Refusal
@@ -11,7 +11,7 @@ from .arrival import Quarantined, Refusal
 _DROPPED = "quarantine_dropped"
 
 
-def put(connection: sqlite3.Connection, refusals: Sequence[Refusal]) -> None:
+def put(connection: Connection, refusals: Sequence[Refusal]) -> None:
     """Keep them, inside the caller's transaction. The same bytes from the same place again are only counted."""
     if not refusals:
         return
@@ -20,7 +20,7 @@ def put(connection: sqlite3.Connection, refusals: Sequence[Refusal]) -> None:
         connection.execute(
             "INSERT INTO quarantine(digest, topic, station, reason, times, first_ms, last_ms, size, data)"
             " VALUES(?, ?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT(digest) DO UPDATE SET"
-            " times=times+1, last_ms=excluded.last_ms, reason=excluded.reason",
+            " times=quarantine.times+1, last_ms=excluded.last_ms, reason=excluded.reason",
             (
                 digest,
                 refusal.topic,
@@ -35,7 +35,7 @@ def put(connection: sqlite3.Connection, refusals: Sequence[Refusal]) -> None:
     _bound(connection)
 
 
-def recent(connection: sqlite3.Connection, most: int) -> list[Quarantined]:
+def recent(connection: Connection, most: int) -> list[Quarantined]:
     """The latest first."""
     rows = connection.execute(
         "SELECT id, topic, station, reason, times, first_ms, last_ms, size FROM quarantine"
@@ -45,15 +45,17 @@ def recent(connection: sqlite3.Connection, most: int) -> list[Quarantined]:
     return [Quarantined(*row) for row in rows]
 
 
-def dropped(connection: sqlite3.Connection) -> int:
+def dropped(connection: Connection) -> int:
     """How many were dropped because the quarantine was full."""
     row = connection.execute("SELECT value FROM meta WHERE name=?", (_DROPPED,)).fetchone()
     return int(row[0]) if row else 0
 
 
-def _bound(connection: sqlite3.Connection) -> None:
+def _bound(connection: Connection) -> None:
     """Drop the oldest of whoever fills the quarantine most, so that one station cannot push the others out."""
-    rows, size = connection.execute("SELECT count(*), COALESCE(sum(size), 0) FROM quarantine").fetchone()
+    rows, size = connection.execute(
+        "SELECT count(*), CAST(COALESCE(sum(size), 0) AS BIGINT) FROM quarantine"
+    ).fetchone()
     gone = 0
     while rows > QUARANTINE_ROWS or size > QUARANTINE_BYTES:
         (station,) = connection.execute(
@@ -68,6 +70,6 @@ def _bound(connection: sqlite3.Connection) -> None:
         rows, size, gone = rows - 1, size - bytes_, gone + 1
     if gone:
         connection.execute(
-            "INSERT INTO meta VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value=value+excluded.value",
+            "INSERT INTO meta VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value=meta.value+excluded.value",
             (_DROPPED, gone),
         )

@@ -13,6 +13,7 @@ from haihe_contract.topic import STATION_PATTERN
 
 import haihe_cloud
 from haihe_cloud.admit.registry import Station
+from haihe_cloud.database import DatabaseAway
 from haihe_cloud.store.port import READ_ROWS_MAX
 
 from .answers import (
@@ -290,6 +291,8 @@ class _Changes:
             if "alarms" in topics or sequence != self._sequence:
                 self._sequence = sequence
                 out += event("alarms", alarm_list(self._views, self._alarms).model_dump(mode="json"))
+        except DatabaseAway:
+            return b""  # the centre's health says so; a later sweep makes up for it
         except Exception:
             # One failed look must not end the stream: the page would show a dead centre that is alive.
             log.exception("could not tell a page what has changed")

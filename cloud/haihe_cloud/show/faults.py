@@ -11,6 +11,7 @@ from haihe_contract.errors import FieldError
 from haihe_contract.language import Words, choose
 from starlette.exceptions import HTTPException
 
+from haihe_cloud.database import DatabaseAway
 from haihe_cloud.store.port import StoreAway
 
 from .words import CHINESE
@@ -76,9 +77,10 @@ def install(app: FastAPI, clock: Clock) -> None:
 
     async def away(request: Request, error: Exception) -> JSONResponse:
         words = words_of(request)
+        store = isinstance(error, StoreAway)
         return answer_fault(
             503,
-            words("the series store cannot be reached now"),
+            words("the series store cannot be reached now" if store else "the database cannot be reached now"),
             request.url.path[:200],
             words("try again; what stations send is kept until it is back"),
         )
@@ -98,6 +100,7 @@ def install(app: FastAPI, clock: Clock) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(StoreAway, away)
+    app.add_exception_handler(DatabaseAway, away)
     app.add_exception_handler(Exception, anything)
 
 

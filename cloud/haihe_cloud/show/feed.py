@@ -4,7 +4,6 @@ Follows the arrival log as ``page``. Memory holds one newest and one usable read
 tail of levels for the trend; everything older is read from the store when somebody asks.
 """
 
-import sqlite3
 import threading
 from collections.abc import Iterable
 
@@ -16,6 +15,7 @@ from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Registry, Station
+from haihe_cloud.database import Connection
 from haihe_cloud.ledger.arrival import ArrivalEntry
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.store.choose import better
@@ -171,7 +171,7 @@ class LiveFeed:
             rows = further
         return rows
 
-    def handle(self, entry: ArrivalEntry, batch: Batch, connection: sqlite3.Connection) -> None:
+    def handle(self, entry: ArrivalEntry, batch: Batch, connection: Connection) -> None:
         """Take one batch of the arrival log. What cannot be shown is counted, never raised."""
         readings = self._unfold(entry, batch)
         with self._lock:

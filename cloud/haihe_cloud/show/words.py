@@ -32,6 +32,7 @@ CHINESE = {
     "there is nothing at this address": "此地址没有内容",
     "begin at / for the page or at /openapi.json for the API": "页面在 /，接口说明在 /openapi.json",
     "the series store cannot be reached now": "时序库暂时无法访问",
+    "the database cannot be reached now": "数据库暂时无法访问",
     "try again; what stations send is kept until it is back": "请稍后重试；恢复之前测站数据不会丢失",
     "the centre could not do this": "中心未能完成此操作",
     "look into the centre's log at {time}, then report it": "请查看中心日志（{time}）并报告",

@@ -8,7 +8,7 @@ from typing import Any
 
 from haihe_contract.errors import FieldError
 
-from haihe_cloud.connections import Connections
+from haihe_cloud.connections import Connections, open_file
 
 from .choose import TIME_MS_MAX
 from .port import StoreAway
@@ -52,11 +52,8 @@ class SqliteFile:
 
     def __init__(self, path: Path, *, patience_s: float) -> None:
         self.path = path
-        self._connections = Connections(
-            path,
-            patience_s=patience_s,
-            prepare=lambda connection: connection.execute(f"PRAGMA journal_size_limit={_WAL_BYTES_KEPT}"),
-        )
+        self._patience_s = patience_s
+        self._connections = Connections(self._open)
         self._prepare()
 
     @contextmanager
@@ -93,6 +90,11 @@ class SqliteFile:
     def close(self) -> None:
         """Close the connections of all threads."""
         self._connections.close()
+
+    def _open(self) -> sqlite3.Connection:
+        made = open_file(self.path, patience_s=self._patience_s)
+        made.execute(f"PRAGMA journal_size_limit={_WAL_BYTES_KEPT}")
+        return made
 
     def _prepare(self) -> None:
         try:

@@ -161,7 +161,15 @@ class Forwarder:
             self._got_receipt, self._unheard = True, False
             self.last_receipt_ms = self._clock.now_ms()
             self.trouble = ""
-            if self.held.take(receipt):
+            epoch = self.held.epoch
+            try:
+                voided = self.held.take(receipt)
+            except OSError as error:
+                self.trouble = f"the centre's new epoch cannot be kept: {error.strerror} ({error.filename})"
+                self.outbox.void()
+                self._receipted()
+                continue
+            if voided or self.held.epoch != epoch:
                 self.outbox.void()
             now = self._clock.monotonic_ms()
             for line, numbers in self.held.lines.items():

@@ -8,6 +8,15 @@ from haihe_contract.ranges import EMPTY, Range, RangeSet
 from haihe_contract.receipt import Receipt
 
 
+def sync_folder(folder: Path) -> None:
+    """Make a new name in it durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class _Saved(msgspec.Struct, array_like=True):
     epoch: int
     lines: dict[int, list[Range]]
@@ -28,6 +37,7 @@ class Held:
         self.lines: dict[int, RangeSet] = {}
         self._path = path
         self._saved = True
+        self._epoch_saved = True
         if path is not None and path.exists():
             try:
                 saved = _decoder.decode(path.read_bytes())
@@ -41,12 +51,20 @@ class Held:
         return self.lines.get(line, EMPTY)
 
     def take(self, receipt: Receipt) -> bool:
-        """Add a receipt. Returns whether anything that was held became void."""
+        """Add a receipt. Returns whether anything that was held became void.
+
+        Raises:
+            OSError: when it begins a new epoch and the disk refuses. What was held is void then, and the receipt is
+                not taken: after a power cut the old epoch would be back, and with it receipts for what is gone.
+        """
         if receipt.epoch < self.epoch:
             return False
         voided = receipt.epoch > self.epoch and bool(self.lines)
-        if receipt.epoch > self.epoch:
-            self.epoch, self.lines, self._saved = receipt.epoch, {}, False
+        if receipt.epoch > self.epoch or not self._epoch_saved:
+            if receipt.epoch > self.epoch:
+                self.epoch, self.lines, self._saved = receipt.epoch, {}, False
+            self._epoch_saved = self._path is None
+            self.save()
         for line, settled in receipt.settled().items():
             before = self.of(line)
             after = before | settled
@@ -62,7 +80,7 @@ class Held:
             self._saved = False
 
     def save(self) -> None:
-        """Write beside, sync, rename: losing this file only costs repetitions.
+        """Write beside, sync, rename: losing this file only costs repetitions, an older one of the same epoch too.
 
         Raises:
             OSError: when the disk refuses.
@@ -76,4 +94,5 @@ class Held:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self._path)
-        self._saved = True
+        sync_folder(self._path.parent)
+        self._saved = self._epoch_saved = True

@@ -14,6 +14,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -52,12 +53,13 @@ class MqttLink:
         self._ready: asyncio.Future[None] | None = None
         self._ended: asyncio.Future[str] | None = None
         self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._aliases = _Aliases(0)
 
     async def connect(self) -> None:
         """Connect and subscribe (see the port)."""
         loop = asyncio.get_running_loop()
         self._ready, self._ended = loop.create_future(), loop.create_future()
-        self._waiting = {}
+        self._waiting, self._aliases = {}, _Aliases(0)
         client = self._make(loop)
         self._client = client
         try:
@@ -121,12 +123,13 @@ class MqttLink:
         client.on_publish = over(self._published)
         return client
 
-    def _connected(self, client: paho.Client, _flags: Any, reason: ReasonCode, _properties: Properties) -> None:
+    def _connected(self, client: paho.Client, _flags: Any, reason: ReasonCode, properties: Properties) -> None:
         if client is not self._client:
             return
         if reason.is_failure:
             self._fail(LinkDown(f"the broker refused the connection: {reason}"))
         else:
+            self._aliases = _Aliases(getattr(properties, "TopicAliasMaximum", 0))
             client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._topics])
 
     def _subscribed(self, client: paho.Client, _mid: int, reasons: list[ReasonCode], _properties: Properties) -> None:
@@ -185,8 +188,9 @@ class MqttLink:
         if self._client is None or self._ended is None or self._ended.done():
             future.set_exception(LinkDown("not connected"))
             return future
+        name, properties = self._aliases.of(topic)
         try:
-            info = self._client.publish(topic, payload, qos=1)
+            info = self._client.publish(name, payload, qos=1, properties=properties)
         except ValueError as error:
             future.set_exception(PublishRefused(str(error)))
             return future
@@ -194,6 +198,8 @@ class MqttLink:
             future.set_exception(LinkDown(paho.error_string(info.rc)))
         else:
             self._waiting[info.mid] = future
+            aliases = self._aliases
+            future.add_done_callback(lambda done: None if _failed(done) else aliases.taken(topic))
         return future
 
     async def closed(self) -> str:
@@ -209,6 +215,42 @@ class MqttLink:
             client.disconnect()
             await asyncio.to_thread(client.loop_stop)
         self._end("closed")
+
+
+class _Aliases:
+    """Numbers for topics, so that a topic crosses the link once a connection (MQTT 5, 3.3.2.3.4).
+
+    They end with the connection, as everything that paho keeps for sending again does. A topic goes along with
+    its number until the broker has taken a message with both.
+
+    Args:
+        most: how many the broker keeps.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._numbers: dict[str, int] = {}
+        self._taken: set[str] = set()
+
+    def of(self, topic: str) -> tuple[str, Properties | None]:
+        """The topic as it is sent, and what goes with it."""
+        number = self._numbers.get(topic)
+        if number is None:
+            if len(self._numbers) >= self._most:
+                return topic, None
+            number = self._numbers[topic] = len(self._numbers) + 1
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.TopicAlias = number
+        return "" if topic in self._taken else topic, properties
+
+    def taken(self, topic: str) -> None:
+        """The broker has taken a message with topic and number."""
+        if topic in self._numbers:
+            self._taken.add(topic)
+
+
+def _failed(done: "asyncio.Future[None]") -> bool:
+    return done.cancelled() or done.exception() is not None
 
 
 def _no_delay(_client: paho.Client, _userdata: Any, connection: Any) -> None:

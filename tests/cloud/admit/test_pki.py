@@ -94,5 +94,5 @@ def test_the_broker_is_told_not_to_drop_and_to_tie_names_to_certificates(pki: Pk
         assert line in conf.splitlines()
     acl = (tmp_path / "acl").read_text().splitlines()
     assert "user centre-haihe" in acl
-    assert "pattern write haihe/0/+/%u/up/#" in acl
-    assert "pattern read haihe/0/+/%u/down/#" in acl
+    assert "pattern write haihe/1/+/%u/up/#" in acl
+    assert "pattern read haihe/1/+/%u/down/#" in acl

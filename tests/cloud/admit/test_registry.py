@@ -1,6 +1,5 @@
 """Who may speak is decided by people, and strangers are shown."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,14 @@ from haihe_cloud.limits import UNKNOWN_STATIONS
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 
+from tests.cloud.conftest import OpenDatabase
+
 LEVEL = "water_level.main.instant.0.derived.dagu"
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    database = Database(tmp_path / "haihe.db")
-    yield Registry(database)
-    database.close()
+def registry(database: Database) -> Registry:
+    return Registry(database)
 
 
 def test_a_station_comes_back_as_it_was_registered(registry: Registry) -> None:
@@ -31,10 +30,9 @@ def test_a_station_comes_back_as_it_was_registered(registry: Registry) -> None:
     assert registry.get("31005651") is None
 
 
-def test_another_process_sees_a_station_at_once(registry: Registry, tmp_path: Path) -> None:
-    elsewhere = Database(tmp_path / "haihe.db")
+def test_another_process_sees_a_station_at_once(registry: Registry, open_database: OpenDatabase) -> None:
+    elsewhere = open_database()
     Registry(elsewhere).add(Station("31005650"))
-    elsewhere.close()
     assert registry.get("31005650") is not None
 
 

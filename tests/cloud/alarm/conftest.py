@@ -48,9 +48,9 @@ silent: {after: 10min, severity: blue}
 class Centre:
     """Takes readings in and lets the alarm engine follow."""
 
-    def __init__(self, folder: Path, rules: Rules) -> None:
+    def __init__(self, database: Database, folder: Path, rules: Rules) -> None:
         self.clock = HandClock(T0)
-        self.database = Database(folder / "centre.db")
+        self.database = database
         self.store = SqliteStore(folder / "store.db")
         self.ledger = Ledger(self.database, centre="city", clock=self.clock)
         self.registry = Registry(self.database)
@@ -65,13 +65,21 @@ class Centre:
         """Start the engine anew, as after a restart."""
         self.engine = AlarmEngine(self.database, self.ledger, self.store, self.registry, rules, self.clock)
 
-    def take(self, bodies: Sequence[Body], *, received_ms: int, line: int = 1, first: int | None = None) -> None:
+    def take(
+        self,
+        bodies: Sequence[Body],
+        *,
+        received_ms: int,
+        line: int = 1,
+        first: int | None = None,
+        volatile: bool = False,
+    ) -> None:
         """Store and book one batch; the dictionary travels with it."""
         number = first or self._numbers.get(line, 2)
         self._numbers[line] = number + len(bodies)
         records = [Record(1, False, Dictionary(KEYS))]
         records += [Record(number + at, False, body) for at, body in enumerate(bodies)]
-        data = encode(Batch(CODE, line, 1, number + len(bodies) - 1, 1, records))
+        data = encode(Batch(CODE, line, 1, number + len(bodies) - 1, 1, records, volatile))
         batch = decode(data)
         self.clock.ms = received_ms
         self.store.write({CODE: unfold(batch, KEYS)})
@@ -147,7 +155,7 @@ def rules() -> Rules:
 
 
 @pytest.fixture
-def centre(tmp_path: Path, rules: Rules) -> Iterator[Centre]:
-    made = Centre(tmp_path, rules)
+def centre(tmp_path: Path, database: Database, rules: Rules) -> Iterator[Centre]:
+    made = Centre(database, tmp_path, rules)
     yield made
     made.close()

@@ -11,9 +11,11 @@ from haihe_cloud.alarm.rule import read_rules
 from haihe_cloud.ledger.follow import follow
 from haihe_cloud.store.port import StoreAway
 from haihe_contract.quality import Flag, Grade
-from haihe_contract.record import Event
+from haihe_contract.record import Dictionary, Event, Readings
+from haihe_contract.wire import decode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from .conftest import CODE, KEYS, LEVEL, MINUTE, RULES, T0, Centre, PowerCut
 
@@ -27,6 +29,14 @@ def test_a_level_above_warning_raises_one_alarm_with_its_facts(centre):
     assert (alarm.peak, alarm.peak_ms) == (5.4, T0 + 2 * MINUTE)
     assert not alarm.late
     assert not alarm.unverified
+
+
+def test_values_sent_from_memory_while_the_disk_refuses_raise_an_alarm(centre):
+    above = Readings(T0 + MINUTE, int(Grade.NTP), [0], [5.2])
+    centre.take([above], received_ms=T0 + MINUTE, line=77, volatile=True)
+    centre.work()
+    assert [alarm.started_ms for alarm in centre.told()] == [T0 + MINUTE]
+    assert centre.ledger.lines(CODE) == []
 
 
 def test_an_alarm_grows_with_its_peak_and_ends_below_the_clear_level(centre):
@@ -118,9 +128,9 @@ def test_backlog_that_moves_the_start_of_an_alarm_keeps_its_id_and_answer(centre
     assert current.amended == "started"
 
 
-def test_an_alarm_that_late_data_dissolve_is_ended_with_a_note_and_kept(tmp_path):
+def test_an_alarm_that_late_data_dissolve_is_ended_with_a_note_and_kept(tmp_path, database):
     rules = read_rules(RULES.replace("hold_clear: 0s", "hold_raise: 10min\n    hold_clear: 0s"))
-    centre = Centre(tmp_path, rules)
+    centre = Centre(database, tmp_path, rules)
     centre.send((0, 5.5), (10, 5.5))
     (alarm,) = centre.active()
     centre.send((5, 4.0), received=11, line=2)
@@ -249,8 +259,10 @@ def test_the_stations_own_events_are_evidence_and_judge_nothing(centre):
 def test_a_batch_that_cannot_be_unfolded_is_counted_and_holds_nothing_up(centre):
     centre.send((0, 5.5), work=False)
     (entry,) = centre.ledger.arrivals(0)
+    batch = decode(entry.data)
+    without_words = replace(batch, records=[each for each in batch.records if not isinstance(each.body, Dictionary)])
     with centre.database.transaction() as connection:
-        centre.handle(entry._replace(line=99), connection)
+        centre.engine.handle(entry._replace(line=99), without_words, connection)
     assert (centre.engine.unreadable, centre.active()) == (1, [])
 
 
@@ -277,9 +289,11 @@ flags = st.sampled_from([Flag.PASS, Flag.PASS, Flag.PASS, Flag.SUSPECT, Flag.FAI
     st.sampled_from([0, 3]),
     st.data(),
 )
-def test_any_order_of_arrival_ends_in_the_episodes_of_the_sorted_readings(tmp_path_factory, readings, hold, data):
+def test_any_order_of_arrival_ends_in_the_episodes_of_the_sorted_readings(
+    tmp_path_factory, fresh_database, readings, hold, data
+):
     rules = read_rules(RULES.replace("hold_clear: 0s", f"hold_raise: {hold}min\n    hold_clear: {hold}min"))
-    centre = Centre(tmp_path_factory.mktemp("centre"), rules)
+    centre = Centre(fresh_database(), tmp_path_factory.mktemp("centre"), rules)
     left = list(readings)
     while left:
         size = data.draw(st.integers(1, len(left)))
@@ -299,9 +313,9 @@ def test_any_order_of_arrival_ends_in_the_episodes_of_the_sorted_readings(tmp_pa
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_days_of_backlog_in_any_order_beside_live_data_end_in_the_same_alarms(tmp_path, seed):
+def test_days_of_backlog_in_any_order_beside_live_data_end_in_the_same_alarms(tmp_path, database, seed):
     chance = random.Random(seed)
-    centre = Centre(tmp_path, read_rules(RULES.replace("hold_clear: 0s", "hold_clear: 7min")))
+    centre = Centre(database, tmp_path, read_rules(RULES.replace("hold_clear: 0s", "hold_clear: 7min")))
     level, readings = 4.6, []
     for minute in range(3000):
         level += (4.9 - level) * 0.02 + chance.uniform(-0.12, 0.12)
@@ -324,9 +338,11 @@ def test_days_of_backlog_in_any_order_beside_live_data_end_in_the_same_alarms(tm
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_nothing_told_is_ever_withdrawn_whatever_comes_later(tmp_path, seed):
+def test_nothing_told_is_ever_withdrawn_whatever_comes_later(tmp_path, database, seed):
     chance = random.Random(seed)
-    centre = Centre(tmp_path, read_rules(RULES.replace("hold_clear: 0s", "hold_raise: 2min\n    hold_clear: 2min")))
+    centre = Centre(
+        database, tmp_path, read_rules(RULES.replace("hold_clear: 0s", "hold_raise: 2min\n    hold_clear: 2min"))
+    )
     readings = [(minute, chance.choice([4.0, 4.9, 5.1, 5.5])) for minute in range(80)]
     chance.shuffle(readings)
     seen = {}

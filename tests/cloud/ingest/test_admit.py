@@ -1,7 +1,9 @@
 """What becomes of a message is decided without looking at anything but the message and what is known."""
 
+import hashlib
 import math
 
+import msgspec
 import pytest
 from haihe_cloud.ingest.admit import (
     Admitted,
@@ -15,7 +17,7 @@ from haihe_cloud.ingest.admit import (
 from haihe_contract import topic, wire
 from haihe_contract.quality import Flag, Reason, mark
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings
+from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, Unread
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -60,7 +62,7 @@ def test_a_batch_that_names_another_station_than_its_topic_is_quarantined() -> N
     assert "names station '31005651', but 31005650 has sent it" in verdict.reason
 
 
-@pytest.mark.parametrize("name", ["", "haihe/0/00/31005650/latest", "haihe/0/00/lower123/up/live", "other"])
+@pytest.mark.parametrize("name", ["", "haihe/1/00/31005650/latest", "haihe/1/00/lower123/up/live", "other"])
 def test_a_topic_that_is_not_for_batches_is_quarantined(name: str) -> None:
     assert isinstance(judge(data([1]), to=name), Quarantine)
 
@@ -162,7 +164,46 @@ def test_damage_anywhere_is_named_or_changes_no_reading(at: int, change: int) ->
 @settings(max_examples=200, deadline=None)
 def test_any_topic_and_any_bytes_get_a_verdict(name: str, payload: bytes) -> None:
     assert isinstance(judge(payload, to=name), Quarantine | UnknownStation)
-    assert isinstance(judge(b"HB\x00" + payload), Quarantine | Admitted | Heartbeat | WaitingForDictionary)
+    assert isinstance(judge(b"H\x01" + payload), Quarantine | Admitted | Heartbeat | WaitingForDictionary)
+
+
+def future(kind: int = 77) -> Unread:
+    return Unread(msgspec.msgpack.encode([kind, "what will come"]))
+
+
+def test_a_record_of_a_kind_from_the_future_is_refused_and_the_rest_of_its_batch_is_taken() -> None:
+    verdict = judge(data([1, 2, 4, 5, 6], bodies={5: future()}))
+    assert isinstance(verdict, Admitted)
+    assert verdict.refused == RangeSet.of((5, 5))
+    assert {reading.number for reading in verdict.readings} == {4, 6}
+    assert verdict.reason == "record 5: of kind 77, in a form that this version does not know"
+
+
+def test_a_batch_of_only_unknown_records_is_refused_with_all_its_numbers() -> None:
+    verdict = judge(data([7, 8], bodies={7: future(), 8: Unread(b"\xc1")}))
+    assert isinstance(verdict, Admitted)
+    assert verdict.refused == RangeSet.of((7, 8))
+
+
+def test_a_codec_of_the_future_is_refused_with_its_numbers_because_its_digest_fits() -> None:
+    payload = bytearray(data([1, 2, 4]))
+    envelope = wire.read_envelope(bytes(payload))
+    payload[2] = payload[2] & ~3 | 2
+    header = bytes(payload[: len(envelope.header)])
+    payload[len(header) : len(header) + 8] = hashlib.sha256(header + envelope.body).digest()[:8]
+    assert envelope.codec == wire.DEFLATE, "the sample has a raw length, as every codec but plain has"
+    verdict = judge(bytes(payload))
+    assert isinstance(verdict, Admitted)
+    assert verdict.refused == RangeSet.of((1, 2), (4, 4))
+    assert "codec 2" in verdict.reason
+
+
+def test_a_volatile_batch_is_unfolded_with_its_own_dictionary_and_no_other() -> None:
+    verdict = judge(data([1, 2, 4], volatile=True), dictionary=["turbidity.main.instant.0.instrument.-"])
+    assert isinstance(verdict, Admitted)
+    assert [reading.series for reading in verdict.readings] == SERIES
+    lost = judge(data([4, 5], volatile=True), dictionary=SERIES)
+    assert lost == Quarantine(STATION, "a volatile batch without the dictionary of its line")
 
 
 def test_a_wire_error_names_the_reason_for_people() -> None:

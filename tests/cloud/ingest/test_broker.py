@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from haihe_cloud.admit.pki import load_receipt_key
 from haihe_cloud.admit.registry import Registry, Station
-from haihe_cloud.database import Database
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.subscriber import Subscriber
 from haihe_cloud.ingest.worker import Worker
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.settings import BrokerSettings
+from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import receipt as receipts
 from haihe_contract import topic
@@ -41,7 +41,7 @@ class Centre:
     def __init__(self, directory: Path, broker: Broker, pki: Pki) -> None:
         clock, chance = SystemClock(), random.Random(1)
         self.stop = threading.Event()
-        self.database = Database(directory / "haihe.db")
+        self.database = SqliteDatabase(directory / "haihe.db")
         self.registry = Registry(self.database)
         self.registry.add(Station(STATION))
         self.ledger = Ledger(self.database, centre=CENTRE, clock=clock)

@@ -1,7 +1,6 @@
 """Store, ledger, receipt, acknowledgement, in that order: a crash between any two only repeats."""
 
 import random
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,12 +8,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.admit.registry import Registry, Station
-from haihe_cloud.database import Database
+from haihe_cloud.database import DatabaseAway
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.worker import Stopped, Worker
 from haihe_cloud.ledger.arrival import Arrival, Refusal
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.limits import ROUND_READINGS
+from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.port import Refused, StoreAway
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import receipt as receipts
@@ -23,9 +23,10 @@ from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.receipt import verify
-from haihe_contract.record import Event, Readings
+from haihe_contract.record import Dictionary, Event, Readings, Unread
 
-from tests.cloud.samples import LEVEL, LINE, STATION, T0, StillClock, data
+from tests.cloud.conftest import OpenDatabase
+from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, StillClock, data, gap
 
 OTHER = "31005651"
 
@@ -72,9 +73,7 @@ class FaultyLedger(Ledger):
         self.before()
         if self.busy:
             self.busy -= 1
-            error = sqlite3.OperationalError("database is locked")
-            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-            raise error
+            raise DatabaseAway("database is locked")
         if self.crash == "before the ledger":
             raise Crash
         deferred = super().take(arrivals, refusals)
@@ -86,8 +85,8 @@ class FaultyLedger(Ledger):
 class Centre:
     """The parts of a centre around a worker; ``restart`` makes new ones over the same files."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, open_database: OpenDatabase) -> None:
+        self._directory, self._open_database = directory, open_database
         self.key = Ed25519PrivateKey.generate()
         self.published: list[tuple[str, bytes]] = []
         self.acknowledged: list[str] = []
@@ -100,7 +99,7 @@ class Centre:
     def start(self) -> None:
         clock = StillClock()
         self.stop = threading.Event()
-        self.database = Database(self._directory / "haihe.db")
+        self.database = self._open_database()
         self.store = FaultyStore(self._directory / "series.db")
         self.ledger = FaultyLedger(self.database, centre="haihe", clock=clock)
         self.registry = Registry(self.database)
@@ -150,8 +149,8 @@ class Centre:
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
-    made = Centre(tmp_path)
+def centre(tmp_path: Path, open_database: OpenDatabase) -> Iterator[Centre]:
+    made = Centre(tmp_path, open_database)
     yield made
     made.close()
 
@@ -227,7 +226,8 @@ def test_a_busy_database_is_waited_for(centre: Centre) -> None:
     assert centre.acknowledged == ["m"]
 
 
-def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_before(centre: Centre) -> None:
+def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_before(tmp_path: Path) -> None:
+    centre = Centre(tmp_path, lambda: SqliteDatabase(tmp_path / "haihe.db"))
     connection = centre.database.connection()
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count={pages}")
@@ -247,6 +247,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_before(centre: Ce
     assert len(tries) >= 3
     assert centre.acknowledged == ["m"]
     assert centre.ledger.lines(STATION)[0].held == RangeSet.of((2, 2), (10, 89))
+    centre.close()
 
 
 def test_rows_that_the_store_never_takes_go_to_quarantine_and_their_numbers_are_refused(centre: Centre) -> None:
@@ -328,6 +329,41 @@ def test_a_heartbeat_is_answered_with_the_receipt(centre: Centre) -> None:
     centre.worker.round([centre.message(data([], head=9))])
     assert centre.settled() == RangeSet.of((1, 2), (4, 4))
     assert centre.ledger.lines(STATION)[0].head == 9
+
+
+def test_a_volatile_batch_is_stored_and_logged_and_no_ledger_or_receipt_names_its_line(centre: Centre) -> None:
+    centre.worker.round([centre.message(data([1, 2, 4]))])
+    centre.published.clear()
+    memory = {1: Dictionary(SERIES), 2: Readings(T0 + 9000, 5, [0, 1], [9.25, 12.0])}
+    payload = data([1, 2], line=77, tail=3, volatile=True, bodies=memory)
+    centre.worker.round([centre.message(payload, label="from memory")])
+    assert centre.acknowledged == ["m", "from memory"]
+    assert centre.published == []
+    assert [r.value for r in centre.store.read(STATION, LEVEL, 0, T0 * 2)] == [3.004, 9.25]
+    assert [entry.line for entry in centre.ledger.arrivals(0)] == [LINE, 77]
+    assert [line.line for line in centre.ledger.lines(STATION)] == [LINE]
+    centre.worker.owe_receipts()
+    centre.worker.housekeep()
+    assert centre.settled(77) == RangeSet()
+
+
+def test_a_gap_that_a_volatile_batch_claims_explains_no_number_of_the_journal(centre: Centre) -> None:
+    centre.worker.round([centre.message(data([1, 2, 4], head=5))])
+    lie = data([3], line=77, volatile=True, bodies={3: gap(LINE, (3, 5))})
+    centre.worker.round([centre.message(lie)])
+    assert centre.ledger.lines(STATION)[0].missing == RangeSet.of((3, 3), (5, 5))
+
+
+def test_a_record_of_a_future_kind_is_refused_and_kept_and_the_rest_is_held(centre: Centre) -> None:
+    payload = data([1, 2, 4, 5], bodies={4: Unread(b"\x92\x4d\x01")})
+    centre.worker.round([centre.message(payload)])
+    line = centre.ledger.lines(STATION)[0]
+    assert (line.held, line.refused) == (RangeSet.of((1, 2), (5, 5)), RangeSet.of((4, 4)))
+    assert centre.settled() == RangeSet.of((1, 2), (4, 5))
+    kept = centre.ledger.quarantined()[0]
+    assert "of kind 77" in kept.reason
+    assert centre.ledger.quarantined_bytes(kept.id) == payload
+    assert centre.numbers() == [5]
 
 
 def test_receipts_that_cannot_leave_are_owed_until_the_broker_is_back(centre: Centre) -> None:

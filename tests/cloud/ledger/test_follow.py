@@ -1,12 +1,9 @@
 """A follower sees every entry in order, at least once, and its work commits with its cursor."""
 
-import sqlite3
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from haihe_cloud.database import Database
+from haihe_cloud.database import Connection, Database
 from haihe_cloud.ledger.arrival import ArrivalEntry
 from haihe_cloud.ledger.follow import follow
 from haihe_cloud.ledger.ledger import Ledger
@@ -31,9 +28,9 @@ class Book:
         self.stop = threading.Event()
         self.attempts = 0
         with database.transaction() as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS seen(position INTEGER, number INTEGER)")
+            connection.execute("CREATE TABLE IF NOT EXISTS seen(position INTEGER PRIMARY KEY, number INTEGER)")
 
-    def handle(self, entry: ArrivalEntry, batch: Batch, connection: sqlite3.Connection) -> None:
+    def handle(self, entry: ArrivalEntry, batch: Batch, connection: Connection) -> None:
         self.attempts += 1
         connection.execute("INSERT INTO seen VALUES(?, ?)", (entry.position, batch.records[0].number))
         if entry.position == self.poison:
@@ -45,19 +42,12 @@ class Book:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "haihe.db")
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def ledger(database: Database) -> Ledger:
     return Ledger(database, centre="haihe", clock=StillClock())
 
 
 def seen(database: Database) -> list[tuple[int, int]]:
-    return database.connection().execute("SELECT position, number FROM seen ORDER BY rowid").fetchall()
+    return database.connection().execute("SELECT position, number FROM seen ORDER BY position").fetchall()
 
 
 def test_every_entry_is_seen_once_and_in_order_across_restarts(ledger: Ledger, database: Database) -> None:

@@ -1,5 +1,6 @@
 """The centre as a process: started, cut off, killed, stopped; what it says, and that it never shows a trace."""
 
+import hashlib
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from haihe_cloud.admit.pki import load_receipt_key
@@ -24,6 +25,9 @@ from tests.cloud.samples import LEVEL, LINE, STATION, data
 from tests.conftest import CENTRE, PATIENCE_S, Broker, Pki, Voice, free_port, wait_for
 from tests.influx import ORG, influx_or_skip
 
+if TYPE_CHECKING:
+    from tests.postgresql import Postgresql
+
 Speak = Callable[[str], Voice]
 _COMMAND = [sys.executable, "-m", "haihe_cloud"]
 
@@ -31,14 +35,22 @@ _COMMAND = [sys.executable, "-m", "haihe_cloud"]
 class Centre:
     """``haihe-cloud run`` as a process of its own."""
 
-    def __init__(self, directory: Path, broker_port: int, pki: Pki, *, store: str = "{kind: sqlite}") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        broker_port: int,
+        pki: Pki,
+        *,
+        store: str = "{kind: sqlite}",
+        database: str = "{kind: sqlite}",
+    ) -> None:
         self.directory = directory
         self.config = directory / "haihe-cloud.yaml"
         self.config.write_text(
             f"centre: {CENTRE}\ndata: data\n"
             f"broker: {{host: localhost, port: {broker_port}, ca: {pki.ca},"
             f" certificate: {pki.directory}/centre.pem, key: {pki.directory}/centre.key}}\n"
-            f"receipt_key: {pki.receipt_key}\nstore: {store}\nhttp: {{port: 0}}\nlanguage: en\n",
+            f"receipt_key: {pki.receipt_key}\nstore: {store}\ndatabase: {database}\nhttp: {{port: 0}}\nlanguage: en\n",
             "utf-8",
         )
         self.address = ""
@@ -142,11 +154,12 @@ def test_a_batch_gets_its_receipt_its_place_in_the_ledger_and_its_latest_values(
 def test_bad_messages_of_one_station_leave_the_others_alone(centre: Centre, voice: Speak, pki: Pki) -> None:
     bad, good = voice("31005651"), voice(STATION)
     centre.command("station", "add", "31005651")
-    bomb = bytearray(b"HB\x00\x01\x0831005651" + bytes(8) + b"\x02\x01\x01\x01\x01\x00")
-    bomb += b"\xff\xff\xff\xff\xff\xff\xff\x7f" + bytes(8) + bytes(1000)
+    bomb = b"H\x01\x21" + int("31005651", 36).to_bytes(6, "big") + bytes(8) + b"\x02\x01\x01"
+    bomb += b"\xff\xff\xff\xff\xff\xff\xff\x7f"
+    bomb += hashlib.sha256(bomb + bytes(1000)).digest()[:8] + bytes(1000)
     damaged = bytearray(data([1, 2, 4], station="31005651"))
     damaged[-1] ^= 1
-    for payload in (b"{}", bytes(bomb), bytes(1_500_000), data([1, 2, 4]), bytes(damaged)):
+    for payload in (b"{}", bomb, bytes(1_500_000), data([1, 2, 4]), bytes(damaged)):
         assert not bad.say(payload).is_failure
     good.say(data([1, 2, 4]))
     assert settled(good, pki) == RangeSet.of((1, 2), (4, 4))
@@ -271,3 +284,42 @@ def test_an_influxdb_that_comes_back_gets_what_waited_and_the_map_of_stations(
     finally:
         centre.end()
         influx.stop()
+
+
+@pytest.mark.broker
+@pytest.mark.postgresql
+def test_a_postgresql_that_is_restarted_is_said_waited_for_and_nothing_is_receipted_meanwhile(
+    tmp_path: Path, broker: Broker, pki: Pki, voice: Speak, postgresql: "Postgresql"
+) -> None:
+    postgresql.ask("CREATE SCHEMA service")
+    (tmp_path / "password").write_text(postgresql.password)
+    chosen = f'{{kind: postgresql, conninfo: "{postgresql.conninfo("service")}", password_file: password}}'
+    centre = Centre(tmp_path, broker.port, pki, database=chosen)
+    try:
+        assert centre.command("station", "add", STATION).returncode == 0
+        assert STATION in centre.command("station", "list").stdout
+        centre.start()
+        wait_for(centre.healthy, "the centre is well")
+        station = voice(STATION)
+        station.say(data([1, 2, 4]))
+        assert settled(station, pki) == RangeSet.of((1, 2), (4, 4))
+        postgresql.stop()
+        station.say(data([5]))
+        wait_for(lambda: any(fault.startswith("database") for fault in centre.status()["faults"]), "the fault is named")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            centre.ask("/api/v1/stations")
+        assert caught.value.code == 503
+        assert json.load(caught.value)["what"] == "数据库暂时无法访问"
+        ended = centre.command("station", "list")
+        assert ended.returncode == 1
+        assert "the database cannot be reached" in ended.stderr
+        assert station.received.empty()
+        postgresql.start()
+        # One that was owed since the broker's second connection may come first.
+        wait_for(lambda: settled(station, pki) == RangeSet.of((1, 2), (4, 5)), "the receipt")
+        wait_for(centre.healthy, "the fault is over")
+        assert centre.end() == 0
+    finally:
+        centre.end()
+        if not postgresql.running:
+            postgresql.start()

@@ -21,12 +21,12 @@ from haihe_cloud.admit.registry import Registry, Station, StationLevels
 from haihe_cloud.alarm.book import AlarmBook
 from haihe_cloud.alarm.engine import AlarmEngine
 from haihe_cloud.alarm.rule import read_rules
-from haihe_cloud.database import Database
 from haihe_cloud.ledger.arrival import Arrival
 from haihe_cloud.ledger.follow import follow
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.show.app import create_app
 from haihe_cloud.show.feed import LiveFeed
+from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import wire
 from haihe_contract.quality import Flag, Grade, Reason, mark
@@ -117,7 +117,7 @@ class Centre:
 
     def __init__(self, folder: Path, clock: SetClock | None = None) -> None:
         self.clock = clock or SetClock()
-        self.database = Database(folder / "centre.db")
+        self.database = SqliteDatabase(folder / "centre.db")
         self.store = SqliteStore(folder / "series.db")
         self.ledger = Ledger(self.database, centre="tianjin", clock=self.clock)
         self.registry = Registry(self.database)
@@ -133,9 +133,20 @@ class Centre:
     def status(self) -> dict[str, object]:
         return {"ingest": {"batches": self.batches, "broker": "connected"}, "faults": self.faults}
 
-    def take(self, station: str, line: int, records: list[Record], *, lane: int, head: int, tail: int, at: int) -> None:
+    def take(
+        self,
+        station: str,
+        line: int,
+        records: list[Record],
+        *,
+        lane: int,
+        head: int,
+        tail: int,
+        at: int,
+        volatile: bool = False,
+    ) -> None:
         """As ingest does it: store, then ledger and arrival log."""
-        batch = wire.Batch(station, line, lane, head, tail, records)
+        batch = wire.Batch(station, line, lane, head, tail, records, volatile)
         data = wire.encode(batch)
         for record in records:
             if isinstance(record.body, Dictionary):
@@ -208,7 +219,7 @@ def register(centre: Centre) -> None:
             Station(part.code, part.zh, part.en, part.latitude, part.longitude, part.river, part.district, 600, levels)
         )
     centre.registry.add(Station("30950909", "宁车沽", "Ningchegu", 39.17, 117.66, "永定新河", "滨海新区"))
-    centre.registry.saw_unknown("31009999", centre.clock.now_ms(), "haihe/0/00/31009999/up/live", times=12)
+    centre.registry.saw_unknown("31009999", centre.clock.now_ms(), "haihe/1/00/31009999/up/live", times=12)
 
 
 class Journal:

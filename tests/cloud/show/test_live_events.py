@@ -60,11 +60,12 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
     made.close()
 
 
-def say(centre: Centre, journal: Journal, level: float) -> None:
+def say(centre: Centre, journal: Journal, level: float, *, volatile: bool = False) -> None:
     now = centre.clock.now_ms()
     records = journal.opening() if not journal.number else []
     records.append(journal.next(Readings(now, int(Grade.GNSS), [0], [level])))
-    centre.take(journal.part.code, journal.line, records, lane=LANE_LIVE, head=journal.number, tail=1, at=now)
+    head, code = journal.number, journal.part.code
+    centre.take(code, journal.line, records, lane=LANE_LIVE, head=head, tail=1, at=now, volatile=volatile)
 
 
 def state_now(centre: Centre) -> str:
@@ -97,6 +98,11 @@ def test_a_batch_and_its_alarm_reach_every_listening_page(centre: Centre) -> Non
                 pass
             assert book["unanswered"] >= 1
             page.close()
+
+
+def test_values_sent_from_memory_while_the_disk_refuses_are_shown(centre: Centre) -> None:
+    say(centre, Journal(CAST[0], centre.clock.now_ms()), 7.77, volatile=True)
+    assert state_now(centre) == "above_guarantee"
 
 
 def test_a_heartbeat_comes_while_nothing_happens(centre: Centre) -> None:

@@ -63,7 +63,7 @@ class Centre:
 
     def say(self, key: Ed25519PrivateKey = KEY) -> None:
         lines = [LineHeld(line, list(numbers.ranges)) for line, numbers in self.held.items()]
-        receipt = Receipt(0, CENTRE, self.epoch, STATION, 0, lines)
+        receipt = Receipt(1, CENTRE, self.epoch, STATION, 0, lines)
         self.incoming.put_nowait((topic.receipt(STATION, CENTRE), receipts.sign(receipt, key)))
 
     async def closed(self) -> str:

@@ -149,7 +149,7 @@ def test_everything_arrives_whatever_the_link_loses(seed: int, count: int) -> No
 
 
 def receipt(epoch: int, *ranges: tuple[int, int]) -> Receipt:
-    return Receipt(0, "centre", epoch, "31005650", 0, [LineHeld(LINE, list(ranges))])
+    return Receipt(1, "centre", epoch, "31005650", 0, [LineHeld(LINE, list(ranges))])
 
 
 def test_receipts_add_up_within_an_epoch_and_survive_a_restart(tmp_path: Path) -> None:

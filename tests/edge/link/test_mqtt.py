@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from haihe_contract import topic
 from haihe_contract.clock import SystemClock
 from haihe_edge.forward.port import LinkDown, PublishRefused
 from haihe_edge.link.mqtt import MqttLink
+
+from tests.conftest import Voice
 
 STATION, OTHER = "31005650", "31005651"
 pytestmark = pytest.mark.broker
@@ -40,6 +42,27 @@ async def connected(link: MqttLink) -> AsyncIterator[MqttLink]:
         await link.close()
 
 
+@asynccontextmanager
+async def counting(port: int) -> AsyncIterator[tuple[int, Callable[[], int]]]:
+    """A relay before the broker that counts the bytes the station sends."""
+    up = 0
+
+    async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter, *, counts: bool) -> None:
+        nonlocal up
+        while data := await source.read(65536):
+            up += len(data) if counts else 0
+            target.write(data)
+        target.close()
+
+    async def relay(source: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        answers, target = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(carry(source, target, counts=True), carry(answers, back, counts=False))
+
+    server = await asyncio.start_server(relay, "127.0.0.1")
+    async with server:
+        yield server.sockets[0].getsockname()[1], lambda: up
+
+
 async def test_a_batch_is_handed_over_and_the_brokers_answer_is_heard(pki: Pki, broker: Any) -> None:
     async with connected(link_to(pki, broker.port)) as link:
         await asyncio.wait_for(link.publish(topic.up(STATION, 1), b"x"), 10)
@@ -49,6 +72,38 @@ async def test_a_refusal_by_the_broker_surfaces_with_its_reason(pki: Pki, broker
     async with connected(link_to(pki, broker.port)) as link:
         with pytest.raises(PublishRefused, match="Not authorized"):
             await asyncio.wait_for(link.publish(topic.up(OTHER, 1), b"x"), 10)
+
+
+async def test_a_topic_crosses_the_link_once_a_connection_and_every_message_comes_under_it(
+    pki: Pki, broker: Any
+) -> None:
+    ear = Voice(broker, pki, "ear", listens_to=topic.UP_FILTER, keys="centre")
+    sizes: list[int] = []
+    said = ((1, b"1"), (1, b"2"), (2, b"3"), (1, b"4"), (2, b"5"))
+    async with counting(broker.port) as (port, count):
+        link = link_to(pki, port)
+        for _ in range(2):  # the second connection knows nothing of the first one's numbers
+            async with connected(link):
+                for lane, payload in said:
+                    before = count()
+                    await asyncio.wait_for(link.publish(topic.up(STATION, lane), payload), 10)
+                    sizes.append(count() - before)
+    heard = [await asyncio.to_thread(ear.hear) for _ in range(10)]
+    ear.close()
+    assert heard == [(topic.up(STATION, lane), payload) for lane, payload in said] * 2
+    saved = len(topic.up(STATION, 1))
+    assert sizes[1] == sizes[3] == sizes[0] - saved
+    assert sizes[6] == sizes[5] - saved
+
+
+async def test_more_topics_than_the_broker_numbers_are_sent_in_full(pki: Pki, broker: Any) -> None:
+    lanes = [f"{topic.up(STATION, 1)}/{n}" for n in range(30)]
+    ear = Voice(broker, pki, "ear", listens_to=topic.UP_FILTER, keys="centre")
+    async with connected(link_to(pki, broker.port)) as link:
+        for name in lanes * 2:
+            await asyncio.wait_for(link.publish(name, b"x"), 10)
+    assert [(await asyncio.to_thread(ear.hear))[0] for _ in range(60)] == lanes * 2
+    ear.close()
 
 
 async def test_the_end_of_the_connection_is_told_to_everyone_who_waits(pki: Pki, broker: Any) -> None:

@@ -1,0 +1,1 @@
+"""The engines behind :mod:`haihe_cloud.database`, and every difference between them."""

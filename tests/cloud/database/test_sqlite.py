@@ -1,0 +1,66 @@
+"""The centre's SQL in one file: what was written before stays readable, and nothing else need be installed."""
+
+import sqlite3
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from haihe_cloud.database import DatabaseAway
+from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.sql import sqlite
+from haihe_cloud.sql.sqlite import SqliteDatabase
+
+from tests.cloud.samples import StillClock, arrival
+
+
+@pytest.mark.parametrize(
+    ("rows", "cursors", "last"), [([3, 4], [2, 4], 4), ([], [9, 9], 9), ([], [], 0), ([1, 2], [], 2)]
+)
+def test_a_log_from_before_positions_were_counted_goes_on_behind_its_last(
+    tmp_path: Path, rows: list[int], cursors: list[int], last: int
+) -> None:
+    path = tmp_path / "haihe.db"
+    with sqlite3.connect(path) as old:
+        for name in ("0001_ledger.sql", "0002_alarm.sql"):
+            old.executescript((resources.files("haihe_cloud.schema") / name).read_text("utf-8"))
+        old.executemany("INSERT INTO arrival VALUES(?, 's', 'l', 1, 0, x'')", [(each,) for each in rows])
+        old.executemany("INSERT INTO follower VALUES(?, ?)", [(f"f{at}", each) for at, each in enumerate(cursors)])
+        old.execute("PRAGMA user_version=2")
+    old.close()
+    database = SqliteDatabase(path)
+    ledger = Ledger(database, centre="haihe", clock=StillClock())
+    ledger.take([arrival([1])])
+    assert [entry.position for entry in ledger.arrivals(last)] == [last + 1]
+    database.close()
+
+
+def test_a_file_that_another_holds_too_long_is_not_there_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_S", 0.1)
+    first, second = SqliteDatabase(tmp_path / "haihe.db"), SqliteDatabase(tmp_path / "haihe.db")
+
+    def meet() -> None:
+        with second.transaction():
+            pass
+
+    with first.transaction(), pytest.raises(DatabaseAway, match="locked"):
+        meet()
+    meet()
+    first.close()
+    second.close()
+
+
+def test_a_damaged_file_is_no_reason_to_wait(tmp_path: Path) -> None:
+    (tmp_path / "haihe.db").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(sqlite.DatabaseError) as caught:
+        SqliteDatabase(tmp_path / "haihe.db")
+    assert not isinstance(caught.value, DatabaseAway)
+
+
+def test_a_centre_on_sqlite_never_loads_the_driver_of_postgresql() -> None:
+    code = (
+        "import sys, haihe_cloud.cli, haihe_cloud.service, haihe_cloud.opening;"
+        "sys.exit(any(name.startswith('psycopg') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
