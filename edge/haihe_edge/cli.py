@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -193,9 +194,11 @@ def _period(talk: Talk, period_ms: int) -> str:
 
 def run(talk: Talk, arguments: argparse.Namespace) -> int:
     """In the foreground; the service manager keeps it running."""
-    from . import station
+    from . import heap, station
 
+    heap.keep_small()
     site = _load(arguments)
+    gc.collect()  # what the files were read into; the agent grows into its place
     for warning in site.warnings:
         print(talk.problem(warning), file=sys.stderr)
 

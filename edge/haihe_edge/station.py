@@ -11,13 +11,12 @@ import random
 import re
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from haihe_contract import topic
+from haihe_contract import VERSION, topic
 from haihe_contract.clock import Clock, SystemClock
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
 from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
 from haihe_contract.service_manager import notify, watchdog_s
@@ -40,8 +39,7 @@ from .site import Centre, Site
 WATCHERS_QUEUE_MAX = 1000
 _PEM = re.compile("-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----")
 _ED25519 = bytes.fromhex("302a300506032b6570032100")
-"""How the DER of an Ed25519 public key begins (RFC 8410, section 4); its 32 bytes follow. A general reader of keys
-would take the station another 2 MB of memory."""
+"""How the DER of an Ed25519 public key begins (RFC 8410, section 4); its 32 bytes follow."""
 
 
 class StationAgent:
@@ -218,7 +216,7 @@ def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
             previous_time_ms=last_ms,
             window_ms=site.journal.window_ms,
             closed=closed,
-            version=version("haihe"),
+            version=VERSION,
             site=site.fingerprint,
         )
 
@@ -240,7 +238,7 @@ def note_forgotten(counted: CountedRain, record: Callable[[Event], object], cloc
         record(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail={"why": counted.trouble}))
 
 
-def read_receipt_key(path: Path) -> Ed25519PublicKey:
+def read_receipt_key(path: Path) -> PublicKey:
     """The centre's public receipt key.
 
     Raises:
@@ -251,7 +249,7 @@ def read_receipt_key(path: Path) -> Ed25519PublicKey:
         der = base64.b64decode(body[1]) if body else b""
         if not der.startswith(_ED25519):
             raise ValueError  # noqa: TRY301 - all that is wrong with the file is said in one place
-        return Ed25519PublicKey.from_public_bytes(der.removeprefix(_ED25519))
+        return PublicKey(der.removeprefix(_ED25519))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not an Ed25519 public key in PEM"
         raise FieldError(

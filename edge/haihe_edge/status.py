@@ -1,10 +1,10 @@
 """What the agent says of itself: one JSON object, described in docs/reference/status.md."""
 
 import os
-from importlib.metadata import version
 from typing import Any, Protocol
 
 import msgspec
+from haihe_contract import VERSION
 from haihe_contract.clock import Clock
 from haihe_contract.quality import PASS_MARK, unmark
 
@@ -63,7 +63,7 @@ def of(agent: Agent) -> dict[str, Any]:
     return {
         "station": site.station.code,
         "name": {"zh": site.station.name.zh, "en": site.station.name.en},
-        "version": version("haihe"),
+        "version": VERSION,
         "running": True,
         "pid": os.getpid(),
         "started_ms": agent.started_ms,
