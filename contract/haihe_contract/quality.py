@@ -32,6 +32,7 @@ class Reason(IntFlag):
     MISMATCH = 1 << 12  # who answers is not (or not alone) the instrument that the site file names
     INCOMPLETE = 1 << 13  # the interval could not be observed from its beginning to its end
     DOUBTFUL = 1 << 14  # the instrument itself says that this value is not sure
+    FROM_MEMORY = 1 << 15  # read back later from the instrument's own memory, stamped by its own clock
 
 
 class Grade(IntEnum):
@@ -82,6 +83,7 @@ REASON_NAMES = {
     Reason.MISMATCH: ("仪器与配置不符", "not the instrument that was expected"),
     Reason.INCOMPLETE: ("时段观测不完整", "interval not fully observed"),
     Reason.DOUBTFUL: ("仪器自报可疑", "doubted by the instrument"),
+    Reason.FROM_MEMORY: ("仪器内存补读", "from the instrument's memory"),
 }
 """Chinese and English names of the reasons."""
 

@@ -7,6 +7,7 @@ There is no decision about readings in this file; it only connects the parts tha
 
 import asyncio
 import base64
+import contextlib
 import random
 import re
 import signal
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from haihe_contract import topic
 from haihe_contract.clock import Clock, SystemClock
 from haihe_contract.errors import FieldError
+from haihe_contract.quality import PASS_MARK, Reason, mark, unmark
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
 from haihe_contract.service_manager import notify, watchdog_s
@@ -36,6 +38,7 @@ from .forward.held import Held
 from .journal import Journal
 from .link.mqtt import MqttLink
 from .qualify import Judge, Judged, LevelWatch
+from .recalled import Recalled
 from .site import Centre, Site
 
 RECEIPTS_SAVE_S = 10.0
@@ -61,10 +64,11 @@ class StationAgent:
         self.journal = open_journal(site, self.clock, trust)
         self.journal.append(Duty(site.duty()))
         self.counted = CountedRain(site)
-        if self.counted.trouble:
-            stamp = self.clock.stamp()
-            detail = {"why": self.counted.trouble}
-            self.journal.append(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail=detail))
+        self.recalled = Recalled(site, self.journal)
+        for kind, why in (("counters_forgotten", self.counted.trouble), ("memories_forgotten", self.recalled.trouble)):
+            if why:
+                stamp = self.clock.stamp()
+                self.journal.append(Event(stamp.time_ms, stamp.grade, kind, detail={"why": why}))
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
@@ -75,7 +79,16 @@ class StationAgent:
         self._commit_ms: int | None = None
         self._disk = ThreadPoolExecutor(1, "journal")  # its own: a link that hangs in name resolution must not delay it
         self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
-        self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
+        self.acquirer = Acquirer(
+            site,
+            self.clock,
+            self.clock.grade,
+            self.take,
+            self.clock.saw_gnss,
+            self.happened,
+            missed=self.recalled.missed,
+            recalled=self.recall,
+        )
         self.forwarders = [self._forwarder(centre, chance) for centre in site.centres]
         self.receipted()
 
@@ -129,12 +142,24 @@ class StationAgent:
             event = Event(group.time_ms, group.grade, each.kind, each.number, each.value, detail)
             self.journal.append(event, urgent=each.urgent)
         self._appended(urgent=urgent)
+        self._show(group, judged)
+        return judged
+
+    def _show(self, group: Group, judged: Judged) -> None:
         if self._watchers:
             row = status.row_of(self.site, group, judged)
             for watcher in self._watchers:
                 if not watcher.full():
                     watcher.put_nowait(row)
-        return judged
+
+    def recall(self, group: Group) -> None:
+        """What an instrument's memory brought: of the past, so it moves no level, counter or latest value."""
+        judged = self.judge(group.samples)
+        marks = [mark(flag, reasons | Reason.FROM_MEMORY) for flag, reasons in map(unmark, judged.marks)]
+        marks = marks or [mark(unmark(PASS_MARK)[0], Reason.FROM_MEMORY)] * len(judged.series)
+        self.journal.append(Readings(group.time_ms, group.grade, judged.series, judged.values, marks))
+        self._appended(urgent=False)
+        self._show(group, judged._replace(marks=marks))
 
     def happened(self, happening: Happening) -> None:
         """A bus noticed something that is no reading."""
@@ -199,10 +224,11 @@ class StationAgent:
         """Keep what the centres hold over a restart."""
         while True:
             await self.system.sleep(RECEIPTS_SAVE_S)
+            self.recalled.note()
             await asyncio.to_thread(self._save_receipts)
 
     def _save_receipts(self) -> None:
-        for save in (self.counted.save, *(forwarder.held.save for forwarder in self.forwarders)):
+        for save in (self.counted.save, self.recalled.save, *(forwarder.held.save for forwarder in self.forwarders)):
             try:
                 save()
             except OSError as error:
@@ -244,6 +270,8 @@ class StationAgent:
             self.journal.append(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.journal.close()
             self._save_receipts()
+            with contextlib.suppress(OSError):  # then the journal's end is looked through at the next start
+                self.recalled.close()
 
     async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""

@@ -14,6 +14,7 @@ from .follow import follow
 from .group import InstrumentState, Sample
 from .identity import Identity
 from .line import BusDown
+from .log import LogReader
 from .modbus import ExchangeError, Refused, Request, Write
 from .outage import Told
 from .patience import Patience
@@ -76,7 +77,9 @@ class Unit:
         self._reads = [
             (read.request, read.fields, [numbers.get(field.name, []) for field in read.fields]) for read in reads
         ]
-        self._telling = telling_read(profile, reads)
+        # Read back in spare time, so its late answers must be told apart too.
+        self.logs = {each.name: LogReader(profile, self._unit, each) for each in profile.memory}
+        self._telling = telling_read(profile, [*reads, *(read for log in self.logs.values() for read in log.reads())])
         self._clearing = {read.request for read in reads if read.clears}
         self._variant_is_open = any(each.when for each in profile.variants)
 
@@ -201,10 +204,30 @@ class Unit:
         wake, asked_ms = self._recipe.wake, self._asked_ms
         return wake is not None and (asked_ms is None or self._clock.monotonic_ms() - asked_ms >= wake.after_ms)
 
-    async def _ask(self, request: Request | Write) -> bytes | ExchangeError:
+    @property
+    def is_sure(self) -> bool:
+        """Whether it answers, is who it should be, and no late answer of it can be under way."""
+        well = self._answered_ms is not None and self.breaker.failures == 0
+        return well and self._doubt_ms is None and self.identity.error is None
+
+    def takes_ms(self, request: Request | Write) -> float:
+        """How long an exchange takes if no answer comes."""
+        pause = max(self._profile.pause_ms, self._profile.pause_after_write_ms)
+        return self._patience.ms + self._bus.wire_ms(request) + pause + limits.PROBE_COST_MS
+
+    async def remember(self, request: Request | Write) -> bytes | ExchangeError:
+        """One exchange about its memory, and never more than one; what goes wrong does not count against it.
+
+        Raises:
+            BusDown: when the bus cannot be used.
+        """
+        self._probe = None
+        return await self._ask(request, once=True)
+
+    async def _ask(self, request: Request | Write, *, once: bool = False) -> bytes | ExchangeError:
         try:
             await self._settle_doubt()
-            return await self._exchange_when_ready(request)
+            return await (self._exchange(request) if once else self._exchange_when_ready(request))
         except BusDown:
             raise
         except Refused as refusal:

@@ -179,6 +179,11 @@ class Journal:
         return self._open.last if self._open else max((s.last for s in self._closed if s.line == self.line), default=0)
 
     @property
+    def appended(self) -> int:
+        """Highest number given so far, durable or not."""
+        return self._next - 1
+
+    @property
     def waiting(self) -> int:
         """Records that are not durable yet."""
         return len(self._pending) + len(self._writing)

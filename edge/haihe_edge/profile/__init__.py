@@ -6,8 +6,10 @@ One module per way to speak (``transport``); :mod:`.model` joins them into :data
 from .expand import holds_for, variant_of, varied, with_parameters, written_out
 from .header import Answer, Counter, Grade, Header, Parity, PointBase, Power, Sentinel, Serial
 from .loading import known_profiles, load_profile, problems_of, profile_directories
-from .modbus import WORDS_OF, Block, Kind, ModbusProfile, Order, Point, Repeat, Table, Variant
+from .memory import EntryTime, Log, LogPoint, Select, Since
+from .modbus import ModbusProfile, Variant
 from .model import Profile
+from .point import WORDS_OF, Block, Kind, Order, Point, Repeat, Table
 from .rules import Condition, FromParameters, InUnit, Parameter, Quality, ScaleFrom, UnitFrom
 from .sdi12 import Sdi12Point, Sdi12Profile
 from .steps import Command, Retry, Send, Step, WaitFor, Wake, Writable
@@ -21,10 +23,13 @@ __all__ = [
     "Condition",
     "Counter",
     "FromParameters",
+    "EntryTime",
     "Grade",
     "Header",
     "InUnit",
     "Kind",
+    "Log",
+    "LogPoint",
     "ModbusProfile",
     "Order",
     "Parameter",
@@ -40,8 +45,10 @@ __all__ = [
     "Send",
     "Sdi12Point",
     "Sdi12Profile",
+    "Select",
     "Sentinel",
     "Serial",
+    "Since",
     "Step",
     "Table",
     "TextPoint",

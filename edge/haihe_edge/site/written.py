@@ -169,6 +169,8 @@ class WrittenInstrument(msgspec.Struct, frozen=True):
         variant: which of the profile's variants it is, where it cannot tell by itself.
         parameters: numbers that the profile asks the station for.
         writable: points that may be written here with ``haihe-edge write``; the profile must allow it too.
+        memory: whether what was missed is read back from its own memory: true for every log of the profile, or the
+            names of some.
     """
 
     name: Name
@@ -180,6 +182,7 @@ class WrittenInstrument(msgspec.Struct, frozen=True):
     variant: Name | None = None
     parameters: dict[Name, float] = msgspec.field(default_factory=dict)
     writable: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
+    memory: bool | Annotated[tuple[str, ...], msgspec.Meta(max_length=8)] = False
 
 
 class WrittenLevel(msgspec.Struct, frozen=True):
