@@ -8,6 +8,7 @@ from typing import NamedTuple
 from haihe_contract.clock import Clock, SystemClock
 
 from .answer_log import AnswerLog
+from .log_sheet import InstrumentLog
 from .profile_sheet import TABLES, Sheet, SheetPoint, registers_of
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, ACKNOWLEDGE = 1, 2, 3, 5
@@ -43,7 +44,8 @@ class Instrument:
         log: where its answers are written down.
         chance: for the time it takes to answer.
         silent: undeclared registers are met with silence instead of what the profile says.
-        clock: for what it does by itself: sleeping, measuring.
+        clock: for what it does by itself: sleeping, measuring, writing its logs.
+        records: it writes its logs by itself; else whoever owns it does, through ``logs``.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Instrument:
         *,
         silent: bool | None = None,
         clock: Clock | None = None,
+        records: bool = False,
     ) -> None:
         self.name = name
         self.unit = unit
@@ -74,9 +77,21 @@ class Instrument:
         self._busy: dict[tuple[str, int, int], float] = {}
         self._cleared: dict[str, float] = {}
         self._set: dict[tuple[str, int], int] = {}
+        self.logs = {log.name: log for log in map(InstrumentLog, sheet.logs)}
+        self._records = records
+
+    def tick(self) -> None:
+        """Write down what has become due in its logs."""
+        for log in self.logs.values() if self._records else ():
+            log.record_until(self._clock.now_ms(), self._logged)
+
+    def _logged(self, of: str, point: SheetPoint) -> float | None:
+        value = self._source(self._points.get(of, point))
+        return float(value) if isinstance(value, int | float) else None
 
     def answer(self, pdu: bytes) -> Answer | None:
         """The reply to a request, or None for silence. Nothing is logged before :meth:`given`."""
+        self.tick()
         if not pdu or self._sleeps():
             return None
         function = pdu[0]
@@ -105,6 +120,8 @@ class Instrument:
             registers = number.to_bytes((count + 7) // 8, "little")
         else:
             registers = struct.pack(f">{count}H", *image)
+        for log in self.logs.values():
+            log.was_read(table, start, count)
         return Answer(bytes((function, len(registers))) + registers, function, start, count, registers)
 
     def given(self, answer: Answer, took_ms: float) -> None:
@@ -157,6 +174,8 @@ class Instrument:
     def _write(self, pdu: bytes) -> Answer | None:
         function = pdu[0]
         conduct = self.sheet.conduct
+        if self._selects(pdu):
+            return self._obey(function, int.from_bytes(pdu[1:3], "big"), pdu[:5])
         if not any(known == function for known, _ in (*conduct.orders, *conduct.writable)):
             return self._refuse(function, ILLEGAL_FUNCTION)
         if len(pdu) < 5:
@@ -171,6 +190,15 @@ class Instrument:
         elif (function, start) not in conduct.orders:
             return self._refuse(function, ILLEGAL_ADDRESS)
         return self._obey(function, start, pdu[:5])
+
+    def _selects(self, pdu: bytes) -> bool:
+        """Whether this write says what of a log is to be shown."""
+        if len(pdu) < 5:
+            return False
+        data = pdu[6:] if pdu[0] == 16 else pdu[3:5]
+        registers = struct.unpack(f">{len(data) // 2}H", data[: len(data) // 2 * 2])
+        start = int.from_bytes(pdu[1:3], "big")
+        return bool(registers) and any(log.obeys(pdu[0], start, registers) for log in self.logs.values())
 
     def _obey(self, function: int, start: int, pdu: bytes) -> Answer:
         if (function, start) == self.sheet.conduct.started_by:
@@ -190,6 +218,10 @@ class Instrument:
                 place = point.at + shift - start
                 if 0 <= place < count:
                     image[place] = image[place] | register if point.bits else register
+        for log in self.logs.values():
+            for at, register in log.registers(table):
+                if start <= at < start + count:
+                    image[at - start] = register
         for shift in range(count):
             image[shift] = self._set.get((table, start + shift), image[shift])
         return image
@@ -197,6 +229,9 @@ class Instrument:
     def _value(self, point: SheetPoint) -> float | str | None:
         if point.name in self.sheet.conduct.measures and not self._has_measured():
             return None
+        for log in self.logs.values():
+            if (said := log.says(point.name)) is not None:
+                return said
         value = self._source(point)
         if point.clears and isinstance(value, int | float):
             before = self._cleared.get(point.name, value)

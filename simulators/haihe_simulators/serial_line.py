@@ -97,6 +97,8 @@ class SerialLine:
 
     def _stir(self) -> None:
         self.port.stir()
+        for instrument in self.units.values():
+            instrument.tick()
         self._stirrer = asyncio.get_running_loop().call_later(_STIR_S, self._stir)
 
     def _read(self) -> None:

@@ -11,6 +11,7 @@ from .decode import Value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CENTURY = 2000
+_LEAST = {"month": 1, "day": 1}
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
 """No logger is older; a year outside is damage, or a clock that was never set."""
 _EARLIEST_MS = 946_684_800_000
@@ -38,7 +39,7 @@ def moment(time: EntryTime, said: Mapping[str, Value], age: int = 0) -> int | No
             local = datetime.fromisoformat(time.since).replace(tzinfo=UTC) + timedelta(seconds=numbers["seconds"])
         else:
             year = numbers["year"] + (_CENTURY if numbers["year"] < 100 else 0)
-            month, day, hour, minute, second = (numbers.get(key, key in ("month", "day")) for key in PARTS[1:])
+            month, day, hour, minute, second = (numbers.get(key, _LEAST.get(key, 0)) for key in PARTS[1:])
             local = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         found = local + timedelta(seconds=time.plus_s - time.zone_s - age * (time.every_s or 0))
     except (ValueError, OverflowError):
