@@ -110,6 +110,17 @@ CHINESE = {
     "this is no {profile}: it knows none of its registers; no known profile fits it": (
         "不是 {profile}：该型号的寄存器它都不认识；没有已知型号与之相符"
     ),
+    # acquire: an instrument's own memory
+    "its clock is ahead: {n} entries lie in the future and were refused": (
+        "仪器时钟超前：{n} 条记录的时间在未来，已拒收"
+    ),
+    "its pointer {point} says {said}": "其指针 {point} 的值为 {said}，无法使用",
+    "its memory moves on faster than it can be read": "仪器内存更新太快，来不及读取",
+    "its memory lies in no block that may be read": "仪器内存不在可读的寄存器范围内",
+    "memory of {instrument}, {log}: {n} entries read back, {damaged} damaged, {future} in the future": (
+        "{instrument} 的内存 {log}：已补读 {n} 条，损坏 {damaged} 条，时间在未来 {future} 条"
+    ),
+    "being read": "正在读取",
     # write
     "set a point of an instrument, where profile and site file allow it": "设置仪器参数（须型号文件与配置文件均允许）",
     "name of the point in the profile": "型号文件中的参数名称",
@@ -187,6 +198,8 @@ CHINESE = {
     "what is not sure, and notes": "存疑与说明",
     "why, and other byte orders": "原因与其他字节序",
     "sources": "资料来源",
+    "memory": "仪器内存",
+    "{n} entries at most": "最多 {n} 条",
     "must be set first": "须先设置",
     "notes": "说明",
     "{n} faults in {files} profiles": "{files} 个型号文件中共 {n} 处错误",

@@ -23,6 +23,7 @@ from .recipe import Wait, command
 _T = TypeVar("_T")
 _IDLE_READS_MAX = 3
 """Reads after a time was written that may bring nothing new before the walk ends."""
+_VALUE_REFUSED = 3
 _MOVES_MAX = 8
 """Times that a memory may move on under our hands before it is left alone for a while."""
 
@@ -94,6 +95,17 @@ class LogReader:
             yield from self._since(after_ms)
         else:
             yield from self._numbered(after_ms)
+
+    def one(self, age: int, after_ms: int | None) -> Walk[Entry | None]:
+        """One entry, for whoever looks for a fault: that many before the newest, or the first since a time."""
+        if self.log.since is None:
+            beside = yield from self._beside_now()
+            return (yield from self._entry(Head(beside, None), age))
+        walk = self._since(after_ms)
+        step = next(walk)
+        while not isinstance(step, Taken):
+            step = walk.send((yield step))
+        return next(iter(step.entries), None)
 
     # ---- entries that have numbers
 
@@ -189,19 +201,16 @@ class LogReader:
         return found
 
     def _entry(self, head: Head, age: int) -> Walk[Entry | None]:
-        return (yield from self.entry(self._number(head, age), head.beside, age))
-
-    def entry(self, number: int, beside: Mapping[str, Value], age: int = 0) -> Walk[Entry | None]:
         """One entry, None where nothing was ever written."""
-        select = self.log.select
+        select, number = self.log.select, self._number(head, age)
         try:
             if select is not None:
                 yield from _ask(Write(self._unit, select.function, select.at, (number,)))
                 if select.wait_ms:
                     yield Wait(select.wait_ms)
-            return (yield from self._at([self.log.address(number)], beside, age))[0]
+            return (yield from self._at([self.log.address(number)], head.beside, age))[0]
         except Refused as refusal:
-            if refusal.alive and select is not None:
+            if refusal.code == _VALUE_REFUSED and select is not None:
                 return None  # there is no entry of that number
             raise
 

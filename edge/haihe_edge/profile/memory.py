@@ -179,14 +179,16 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """What of an entry becomes readings."""
         return tuple(point for point in self.entry if point.of is not None or point.element is not None)
 
+    @property
+    def needed(self) -> tuple[LogPoint, ...]:
+        """What of an entry has to be read: what becomes readings, what that depends on, and its time."""
+        names = {point.name for point in self.keeps}.union(*(point.needs for point in self.keeps), self.time.points)
+        return tuple(point for point in self.entry if point.name in names)
+
     def address(self, number: int) -> int:
         """First register of the entry of that number."""
         return self.at if self.stride is None else self.at + (number - self.first) * self.stride
 
-    def place(self, number: int) -> tuple[LogPoint, ...]:
-        """The points of the entry of that number, at their registers."""
-        return self.placed(self.address(number))
-
     def placed(self, start: int) -> tuple[LogPoint, ...]:
-        """The points of an entry that begins at that register."""
-        return tuple(msgspec.structs.replace(point, at=start + point.at, table=self.table) for point in self.entry)
+        """What has to be read of an entry that begins at that register."""
+        return tuple(msgspec.structs.replace(point, at=start + point.at, table=self.table) for point in self.needed)

@@ -72,7 +72,8 @@ WAYS = {
     ),
     "selected": "  - {name: log, at: 100, entries: 300, first: 1, select: {at: 0x2000, wait_ms: 10},",
     "selected-from-oldest": (
-        "  - {name: log, at: 100, entries: 300, select: {at: 0x2000, function: 16}, numbered: from_oldest, count: count,"
+        "  - {name: log, at: 100, entries: 300, select: {at: 0x2000, function: 16},"
+        " numbered: from_oldest, count: count,"
     ),
     "since": (
         "  - {name: log, at: 100, since: {at: 0x3000, parts: [seconds], as: u32, order: CDAB, wait_ms: 10,"
@@ -99,7 +100,7 @@ def split(text: str) -> list[str]:
     """Parts of a flow mapping, at the commas of its own level."""
     parts, depth = [""], 0
     for letter in text:
-        depth += letter in "{[" and 1 or (letter in "}]" and -1 or 0)
+        depth += (letter in "{[" and 1) or ((letter in "}]" and -1) or 0)
         if letter == "," and depth == 0:
             parts.append("")
         else:
@@ -190,11 +191,13 @@ class Bench:
 
     async def read_through(self, seconds: float = 10) -> None:
         """Wait until its memory has been read to the end."""
-        await self.until(lambda: bool(self.live) and not self.missed.wants(watched_series(self.site), now_ms()), seconds)
+        await self.until(
+            lambda: bool(self.live) and not self.missed.wants(watched_series(self.site), now_ms()), seconds
+        )
 
     async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
         async with asyncio.timeout(seconds):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - what is waited for lies in other tasks' hands
                 await asyncio.sleep(0.01)
 
 

