@@ -241,6 +241,12 @@ SITE_FAULTS = {
     "point: {profile} has no {word}": "point：{profile} 没有 {word}",
     "point: {point} names no element; add 'as: …'": "point：{point} 没有指明要素；请加 as:",
     "as: {word} is not in the element register": "as：要素表中没有 {word}",
+    "memory: {profile} describes none that can be read back": "memory：{profile} 没有可补读的内存",
+    "memory: {profile} has no log {word}": "memory：{profile} 没有内存 {word}",
+    "memory: {log} tells of {points}, and no series here is made of that": (
+        "memory：{log} 记录的是 {points}，这里没有相应的测项"
+    ),
+    "memory {log} of {profile} is not sure: {why}": "{profile} 的内存 {log} 未经证实：{why}",
     "times: 0 would make every value the same": "times：0 会使所有值相同",
     "high: must be more than low": "high：必须大于 low",
     "a water level without datum can be compared with no level; add 'datum: …'": (

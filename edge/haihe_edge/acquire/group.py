@@ -68,7 +68,8 @@ class MemoryState(msgspec.Struct):
         reading: whether something is wanted from it now.
         entries: entries that became readings since the start.
         damaged: entries without a time that can be, passed over.
-        future: entries ahead of the station's clock, refused.
+        future: entries ahead of the station's clock, refused when it was last read.
+        given_up: silences that were let go of because too many waited.
         newest_ms: time of the newest entry that became a reading, None for none yet.
         error: why it could not be read, None when it could.
     """
@@ -78,6 +79,7 @@ class MemoryState(msgspec.Struct):
     entries: int = 0
     damaged: int = 0
     future: int = 0
+    given_up: int = 0
     newest_ms: int | None = None
     error: Said | None = None
 

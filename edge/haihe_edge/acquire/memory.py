@@ -102,6 +102,7 @@ class Memory:
             log = self.unit.logs.get(recall.log)
             wanted = self._missed.wants(recall.numbers, now_ms)
             self._states[recall.log].reading = wanted
+            self._states[recall.log].given_up = self._missed.given_up(recall.numbers)
             if log is None or not wanted or monotonic < self._again_ms[recall.log]:
                 continue
             walk = log.walk(self._missed.after(recall.numbers))

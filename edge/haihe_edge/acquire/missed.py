@@ -47,7 +47,7 @@ class Missed:
         self._series = dict(series)
         self._known = {number: each for number, each in (known or {}).items() if number in self._series}
         self._looked: dict[int, int] = {}
-        self.given_up = 0
+        self._given_up: dict[int, int] = {}
 
     def see(self, number: int, time_ms: int) -> None:
         """A poll brought a value of that time."""
@@ -59,7 +59,7 @@ class Missed:
             known.gaps.append((known.newest_ms, time_ms))
             if len(known.gaps) > limits.MEMORY_GAPS_MAX:
                 del known.gaps[0]
-                self.given_up += 1
+                self._given_up[number] = self._given_up.get(number, 0) + 1
         known.newest_ms = max(known.newest_ms, time_ms)
 
     def wants(self, numbers: Iterable[int], now_ms: int) -> bool:
@@ -109,6 +109,10 @@ class Missed:
             self._looked[number] = began_ms
             if (known := self._known.get(number)) is not None:
                 known.gaps = [gap for gap in known.gaps if gap[1] > began_ms]
+
+    def given_up(self, numbers: Iterable[int]) -> int:
+        """Silences that were let go of because too many waited."""
+        return max((self._given_up.get(number, 0) for number in numbers), default=0)
 
     def known(self) -> dict[int, Known]:
         """To be kept over a restart."""

@@ -1,18 +1,17 @@
 """The loop of one bus: who is due, is the port open, ask, hand on."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Protocol
 
 from haihe_contract.clock import Clock
-from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason
 
 from haihe_edge import limits
 from haihe_edge.site import AsciiBus, Sdi12Bus, SerialBus, TcpBus
 
 from .askable import Askable, Listened
+from .asked import Asked
 from .group import BusState, Group, Happened, Said, Sample
 from .jobs import Jobs
 from .line import BusDown, Line
@@ -80,47 +79,6 @@ class _Opener:
         return max(0, self._again_ms - self._clock.monotonic_ms())
 
 
-class _Asked:
-    """Instruments that somebody wants to be read now, and who waits for the result."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Future[Group]] = {}
-        self._event = asyncio.Event()
-
-    async def ask(self, name: str) -> Group:
-        future = self._waiting.get(name)
-        if future is None:
-            future = self._waiting[name] = asyncio.get_running_loop().create_future()
-        self._event.set()
-        return await asyncio.shield(future)
-
-    def take(self) -> str | None:
-        return next(iter(self._waiting), None)
-
-    def answer(self, name: str, group: Group) -> None:
-        future = self._waiting.pop(name, None)
-        if future is not None and not future.done():
-            future.set_result(group)
-
-    def stop(self) -> None:
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(FieldError("the agent stopped before the instrument was read"))
-        self._waiting.clear()
-
-    def wake(self) -> None:
-        """End the wait that is going on."""
-        self._event.set()
-
-    async def wait(self, milliseconds: int) -> None:
-        """Return when somebody asks, or after so long."""
-        if not self._waiting:
-            self._event.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(milliseconds / 1000):
-                    await self._event.wait()
-
-
 class ModbusRunner:
     """One bus with its instruments.
 
@@ -148,7 +106,7 @@ class ModbusRunner:
         self._emit = emit
         self._happened = happened
         self._opener = _Opener(line, clock, happened)
-        self._asked = _Asked()
+        self._asked = Asked()
         self.jobs = Jobs(self._asked.wake)
         self._agenda = Agenda()
         self._allowance = Allowance(clock.monotonic_ms())
@@ -355,7 +313,7 @@ class GnssRunner:
         self._clock = clock
         self._emit = emit
         self._opener = _Opener(receiver.line, clock, happened)
-        self._asked = _Asked()
+        self._asked = Asked()
 
     async def run(self) -> None:
         """Hear until cancelled."""

@@ -91,9 +91,7 @@ def _check_entry(log: Log, place: Place, points: Mapping[str, Point], document: 
             if point.element is not None:
                 document.complain((*where, "element"), "element: is that of the point named by 'of'; leave one out")
         elif (point.statistic is not Statistic.INSTANT) != (point.interval_s > 0):
-            document.complain(
-                (*where, "statistic"), "statistic: anything but instant needs interval_s, and that needs it"
-            )
+            document.complain((*where, "statistic"), "statistic: a mean, min, max or total has an interval_s")
         if point.kind == "text" and (point.of or point.element):
             document.complain((*where, "as"), "as: text is no measurement")
     if not log.keeps:
