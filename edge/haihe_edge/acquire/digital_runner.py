@@ -12,11 +12,11 @@ from haihe_edge import limits
 from haihe_edge.kept import Kept
 from haihe_edge.site import Wiring
 
+from .asked import Asked
 from .chip import DigitalChip, Wanted
 from .gauge import Count, Door, Gauge
 from .group import BusState, Group, Happened, InstrumentState, Said, Sample
 from .line import BusDown
-from .runner import _Asked
 from .schedule import growing
 from .switches import Switches
 
@@ -80,7 +80,7 @@ class DigitalRunner:
         self._switches = Switches(wiring.outputs)
         self._actives = {each.line.name: each.line.active == "high" for each in wiring.outputs}
         self._driven: dict[str, bool] = {}
-        self._asked = _Asked()
+        self._asked = Asked()
         self._wake = asyncio.Event()
         self._error: Said | None = None
         self._failures = 0

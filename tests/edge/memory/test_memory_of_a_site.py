@@ -67,8 +67,8 @@ def test_the_day_queue_of_a_flow_meter_makes_a_series_of_its_own_and_its_doubts_
             "5:79: memory: qdy30a-level describes none that can be read back",
         ),
         (
-            "  - {name: g, profile: ring, bus: line, unit: 1, every: 5s, memory: true, series: [{point: count, as: ph}]}\n",
-            "5:69: memory: log tells of level, temperature, and no series here is made of that",
+            "- {name: g, profile: ring, bus: line, unit: 1, every: 5s, memory: true, series: [{point: count, as: ph}]}",
+            "5:67: memory: log tells of level, temperature, and no series here is made of that",
         ),
     ],
 )
