@@ -115,6 +115,9 @@ CHINESE = {
         "仪器时钟超前：{n} 条记录的时间在未来，已拒收"
     ),
     "its pointer {point} says {said}": "其指针 {point} 的值为 {said}，无法使用",
+    "its pointer {point} does not name its newest entry, or its clock was set back": (
+        "其指针 {point} 所指并非最新记录，或者其时钟被往回调过"
+    ),
     "its memory moves on faster than it can be read": "仪器内存更新太快，来不及读取",
     "its memory lies in no block that may be read": "仪器内存不在可读的寄存器范围内",
     "memory of {instrument}, {log}: {n} entries read back, {damaged} damaged, {future} in the future": (

@@ -112,6 +112,7 @@ class LogReader:
     def _numbered(self, after_ms: int | None) -> Walk[None]:
         together, moves = limits.MEMORY_TOGETHER, 0
         head = yield from self._head()
+        yield from self._doubt(head)
         while True:
             moved = False
             age = (yield from self._newer(head, after_ms)) - 1
@@ -131,6 +132,19 @@ class LogReader:
             head, together, moves = now, max(1, together // 2) if moved else together, moves + moved
             if moves > _MOVES_MAX:
                 raise Unreadable("its memory moves on faster than it can be read")
+
+    def _doubt(self, head: Head) -> Walk[None]:
+        """Whether the pointer of a ring means what the profile says: what it names must be the newest."""
+        if self.log.numbered != "ring" or self.log.entries < 2 or self.log.time.every_s is not None:
+            return
+        before, newest = (yield from self._entry(head, 1)), head.newest
+        if before is None or before.time_ms is None or (newest is not None and newest.time_ms is None):
+            return
+        if newest is None or (newest.time_ms or 0) < before.time_ms:
+            raise Unreadable(
+                "its pointer {point} does not name its newest entry, or its clock was set back",
+                point=self.log.pointer or "",
+            )
 
     def _newer(self, head: Head, after_ms: int | None) -> Walk[int]:
         """How many entries are newer than that moment, found in few reads: near the newest first.

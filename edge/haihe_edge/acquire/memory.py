@@ -147,8 +147,10 @@ class Memory:
         if entry.time_ms is None:
             state.damaged += 1
             return
-        if entry.time_ms > self._now()[0] + limits.MEMORY_FUTURE_MS:
-            state.future += 1
+        ahead_ms = entry.time_ms - self._now()[0]
+        if ahead_ms > limits.MEMORY_FUTURE_MS:
+            # The interval that is going on now is stamped at its end, and is told when it has ended.
+            state.future += ahead_ms > self.unit.logs[recall.log].log.interval_s * 1000
             return
         samples: list[Sample] = [
             (number, *entry.values[name])

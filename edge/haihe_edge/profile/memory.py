@@ -185,6 +185,11 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         names = {point.name for point in self.keeps}.union(*(point.needs for point in self.keeps), self.time.points)
         return tuple(point for point in self.entry if point.name in names)
 
+    @property
+    def interval_s(self) -> int:
+        """Of the longest interval that an entry tells of; 0 for instants."""
+        return max((point.interval_s for point in self.keeps), default=0)
+
     def address(self, number: int) -> int:
         """First register of the entry of that number."""
         return self.at if self.stride is None else self.at + (number - self.first) * self.stride

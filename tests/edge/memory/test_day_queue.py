@@ -67,6 +67,7 @@ async def test_the_days_of_a_meter_become_mean_flows_stamped_at_their_end_and_no
     ends = [midnight_ms() - back * DAY_MS for back in range(69, -1, -1)]  # six more than the queue holds
     for at, end_ms in enumerate(ends):
         made.logs["days"].record(end_ms, {"day_flow": at / 1000})
+    made.logs["days"].record(ends[-1] + DAY_MS, {"day_flow": 9.0})  # today is not over
     missed, recalled, live = Missed(watched_series(site)), list[Group](), list[Group]()
     acquirer = Acquirer(site, SystemClock(), lambda: Grade.NTP, live.append, missed=missed, recalled=recalled.append)
     running = asyncio.ensure_future(acquirer.run())
@@ -77,12 +78,14 @@ async def test_the_days_of_a_meter_become_mean_flows_stamped_at_their_end_and_no
             polls = len(live)
             while len(live) < polls + 2:  # noqa: ASYNC110 - it is not read again with every poll
                 await asyncio.sleep(0.05)
+        (log,) = acquirer.state()[0].instruments[0].memory
+        assert (log.entries, log.future, log.error) == (63, 0, None)
     finally:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
         await server.close()
-    assert [group.time_ms for group in recalled] == ends[-64:]
+    assert [group.time_ms for group in recalled] == ends[-63:]
     assert [group.samples for group in recalled] == [
-        [(number, pytest.approx(at / 1000, rel=1e-6), Reason.NONE)] for at in range(6, 70)
+        [(number, pytest.approx(at / 1000, rel=1e-6), Reason.NONE)] for at in range(7, 70)
     ]

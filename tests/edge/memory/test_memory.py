@@ -87,6 +87,23 @@ async def test_a_clock_that_runs_hours_ahead_fills_nothing_and_is_said(bench: Ma
     assert "ahead" in said.error[0]
 
 
+@pytest.mark.parametrize("written", [20, 64, 90])
+async def test_a_pointer_that_means_something_else_than_the_profile_says_is_found_out(
+    bench: Make, written: int
+) -> None:
+    made = bench("ring")
+    made.record(*spaced("ring", written))
+    made.log.sheet = made.log.sheet._replace(document={**made.log.sheet.document, "pointer_names": "next"})
+    made.silent_since(minutes_ago(200)[0])
+    async with made.measuring():
+        await made.until(lambda: made.state.memory[0].error is not None)
+    assert made.state.memory[0].error == (
+        "its pointer {point} does not name its newest entry, or its clock was set back",
+        {"point": "pointer"},
+    )
+    assert made.recalled == []
+
+
 async def test_a_clock_that_nobody_trusts_reads_no_memory(bench: Make) -> None:
     made = bench("ring")
     times = spaced("ring", 5)
