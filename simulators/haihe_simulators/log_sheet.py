@@ -75,9 +75,9 @@ class InstrumentLog:
         """What a point of the profile itself says about this log; None for what it does not speak of."""
         document = self.sheet.document
         newest = self.written - 1
-        if name == document.get("pointer"):
+        if name == document.get("pointer") and self.written:
             after = document.get("pointer_names") == "next"
-            return float(self._first + (max(0, newest + after) % self.capacity))
+            return float(self._first + ((newest + after) % self.capacity))
         if name == document.get("count"):
             return float(len(self.held))
         if name == self._since.get("count"):
