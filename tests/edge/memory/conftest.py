@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Grade, Reason
+from haihe_edge import limits
 from haihe_edge.acquire import Acquirer, Group, InstrumentState, Known, Missed
 from haihe_edge.recalled import watched_series
 from haihe_edge.site import Site, load_site
@@ -222,6 +223,12 @@ def wanted(times_ms: list[int]) -> list[tuple[int, float]]:
 
 def is_plain(group: Group) -> bool:
     return all(value is not None and reason is Reason.NONE for _, value, reason in group.samples)
+
+
+@pytest.fixture(autouse=True)
+def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that a busy machine lost costs a moment, not ten seconds."""
+    monkeypatch.setattr(limits, "MEMORY_PAUSE_MS_MIN", 300)
 
 
 @pytest.fixture
