@@ -257,6 +257,9 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
             receipt=talk.ago(centre["last_receipt_ms"], now),
         )
         print(line)
+    for bus in said["buses"]:
+        for each in bus["instruments"]:
+            _show_memory(talk, each)
     journal = said["journal"]
     print(
         talk.say(
@@ -272,6 +275,21 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
         words = talk.say(trouble["words"]["sentence"], **trouble["words"]["facts"])
         print(talk.paint(f"! {trouble['where']}: {talk.say(trouble['kind'] + ' trouble')} {words}", good=False))
     return talk.verdict(talk.say("all is well" if said["ok"] else "something is wrong, see above"), good=said["ok"])
+
+
+def _show_memory(talk: Talk, instrument: dict[str, Any]) -> None:
+    for log in instrument["memory"]:
+        line = talk.say(
+            "memory of {instrument}, {log}: {n} entries read back, {damaged} damaged, {future} in the future",
+            instrument=instrument["name"],
+            log=log["log"],
+            n=log["entries"],
+            damaged=log["damaged"],
+            future=log["future"],
+        )
+        notes = [talk.say(log["error"][0], **log["error"][1])] if log["error"] else []
+        notes += [talk.say("being read")] if log["reading"] else []
+        print("; ".join([line, *notes]))
 
 
 def read(talk: Talk, arguments: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from haihe_contract import VERSION, topic
 from haihe_contract.clock import Clock, SystemClock
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
+from haihe_contract.quality import PASS_MARK, Reason, mark, unmark
 from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
 from haihe_contract.service_manager import notify, watchdog_s
 
@@ -33,6 +34,7 @@ from .forward.held import Held
 from .journal import Folder, Journal
 from .link.mqtt import MqttLink
 from .qualify import Judge, Judged, LevelWatch
+from .recalled import Recalled
 from .recorder import Recorder
 from .site import Centre, Site
 
@@ -54,12 +56,23 @@ class StationAgent:
         self.recorder = Recorder(open_journal(site, self.clock, trust), clock, site.journal.window_ms)
         self.recorder.record(Duty(site.duty()))
         self.counted = CountedRain(site)
-        note_forgotten(self.counted, self.recorder.record, self.clock)
+        self.recalled = Recalled(site, self.recorder.journal)
+        for kind, why in (("counters_forgotten", self.counted.trouble), ("memories_forgotten", self.recalled.trouble)):
+            note_forgotten(kind, why, self.recorder.record, self.clock)
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
         self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
-        self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
+        self.acquirer = Acquirer(
+            site,
+            self.clock,
+            self.clock.grade,
+            self.take,
+            self.clock.saw_gnss,
+            self.happened,
+            missed=self.recalled.missed,
+            recalled=self.recall,
+        )
         for centre in site.centres:
             self.recorder.add(self._forwarder(centre, chance), required=centre.required)
         self.recorder.receipted()
@@ -114,12 +127,23 @@ class StationAgent:
             }
             event = Event(group.time_ms, group.grade, each.kind, each.number, each.value, detail)
             self.recorder.record(event, urgent=each.urgent)
+        self._show(group, judged)
+        return judged
+
+    def _show(self, group: Group, judged: Judged) -> None:
         if self._watchers:
             row = status.row_of(self.site, group, judged)
             for watcher in self._watchers:
                 if not watcher.full():
                     watcher.put_nowait(row)
-        return judged
+
+    def recall(self, group: Group) -> None:
+        """What an instrument's memory brought: of the past, so it moves no level, counter or latest value."""
+        judged = self.judge(group.samples)
+        marks = [mark(flag, reasons | Reason.FROM_MEMORY) for flag, reasons in map(unmark, judged.marks)]
+        marks = marks or [mark(unmark(PASS_MARK)[0], Reason.FROM_MEMORY)] * len(judged.series)
+        self.recorder.record(Readings(group.time_ms, group.grade, judged.series, judged.values, marks))
+        self._show(group, judged._replace(marks=marks))
 
     def happened(self, happening: Happening) -> None:
         """A bus noticed something that is no reading."""
@@ -152,12 +176,13 @@ class StationAgent:
             },
             {"watch": self.answer_watch},
         )
+        states = [self.counted.save, self.recalled.save]
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(control.run(), name="control")
                 tasks.create_task(self.acquirer.run(), name="acquire")
                 tasks.create_task(self.recorder.commit(), name="commit")
-                tasks.create_task(self.recorder.save([self.counted.save]), name="receipts")
+                tasks.create_task(self.recorder.save(states, note=self.recalled.note), name="receipts")
                 tasks.create_task(self.beat(), name="watchdog")
                 for forwarder in self.recorder.forwarders:
                     tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
@@ -167,7 +192,7 @@ class StationAgent:
             stamp = self.clock.stamp()
             self.recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.recorder.journal.close()
-            self.recorder.save_now([self.counted.save])
+            self.recorder.save_now([self.counted.save, self.recalled.close])
 
     async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""
@@ -231,11 +256,11 @@ def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
     )
 
 
-def note_forgotten(counted: CountedRain, record: Callable[[Event], object], clock: StationClock) -> None:
-    """Record it if what the rain counters stood at could not be read."""
-    if counted.trouble:
+def note_forgotten(kind: str, why: str, record: Callable[[Event], object], clock: StationClock) -> None:
+    """Record it if something that was kept beside the journal could not be read; ``why`` is empty if it could."""
+    if why:
         stamp = clock.stamp()
-        record(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail={"why": counted.trouble}))
+        record(Event(stamp.time_ms, stamp.grade, kind, detail={"why": why}))
 
 
 def read_receipt_key(path: Path) -> PublicKey:

@@ -143,6 +143,12 @@ def _troubles(buses: list[dict[str, Any]], centres: list[dict[str, Any]], journa
             for each in bus["instruments"]
             if bus["is_open"] and each["error"] and not bus["error"]
         ]
+        found += [
+            {"kind": "memory", "where": each["name"], "words": _said(log["error"])}
+            for each in bus["instruments"]
+            for log in each["memory"]
+            if bus["is_open"] and log["error"] and not bus["error"]
+        ]
     return found
 
 
