@@ -4,8 +4,8 @@
 
 64 kbit/s, 600 ms round trip, 1 % of the segments lost, a modem that buffers 256 KiB: a station's journal, group
 commit and forwarding over a simulated link to a real broker with TLS and a real centre with its embedded store. 20
-series are recorded every second and, once connected, an alarm every 5 s; the backlog never ends. What the centre holds is taken from
-its receipts, on the broker's side of the link.
+series are recorded every second and, once connected, an alarm every 5 s; the backlog never ends. What the centre
+holds is taken from its receipts, on the broker's side of the link.
 """
 
 import asyncio

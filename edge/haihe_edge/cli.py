@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -193,9 +194,11 @@ def _period(talk: Talk, period_ms: int) -> str:
 
 def run(talk: Talk, arguments: argparse.Namespace) -> int:
     """In the foreground; the service manager keeps it running."""
-    from . import station
+    from . import heap, station
 
+    heap.keep_small()
     site = _load(arguments)
+    gc.collect()  # what the files were read into; the agent grows into its place
     for warning in site.warnings:
         print(talk.problem(warning), file=sys.stderr)
 
@@ -256,6 +259,9 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
         print(line)
         if centre["budget_bytes"] is not None:
             print(_budget_line(talk, centre))
+    for bus in said["buses"]:
+        for each in bus["instruments"]:
+            _show_memory(talk, each)
     journal = said["journal"]
     print(
         talk.say(
@@ -286,6 +292,21 @@ def _budget_line(talk: Talk, centre: dict[str, Any]) -> str:
         end=beijing(centre["budget_ends_ms"], seconds=False),
         words=words,
     )
+
+
+def _show_memory(talk: Talk, instrument: dict[str, Any]) -> None:
+    for log in instrument["memory"]:
+        line = talk.say(
+            "memory of {instrument}, {log}: {n} entries read back, {damaged} damaged, {future} in the future",
+            instrument=instrument["name"],
+            log=log["log"],
+            n=log["entries"],
+            damaged=log["damaged"],
+            future=log["future"],
+        )
+        notes = [talk.say(log["error"][0], **log["error"][1])] if log["error"] else []
+        notes += [talk.say("being read")] if log["reading"] else []
+        print("; ".join([line, *notes]))
 
 
 def read(talk: Talk, arguments: argparse.Namespace) -> int:

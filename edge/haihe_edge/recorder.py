@@ -125,14 +125,22 @@ class Recorder:
         if self._required:
             self.journal.settle(held_by_all(self._required))
 
-    async def save(self, states: Sequence[Callable[[], object]] = ()) -> None:
-        """Keep for ever, over restarts, what the centres hold, and the states whose saving is given."""
+    async def save(
+        self, states: Sequence[Callable[[], object]] = (), note: Callable[[], object] = lambda: None
+    ) -> None:
+        """Keep for ever, over restarts, what the centres hold, and the states whose saving is given.
+
+        Args:
+            states: called in a thread of their own; each saves one.
+            note: called before them on the event loop, where nothing changes meanwhile.
+        """
         receipts_ms = self._clock.monotonic_ms()
         while True:
             await self._clock.sleep(STATES_SAVE_S)
             due = self._clock.monotonic_ms() - receipts_ms >= RECEIPTS_SAVE_S * 1000
             if due:
                 receipts_ms = self._clock.monotonic_ms()
+            note()
             await asyncio.to_thread(self.save_now, states, receipts=due)
 
     def save_now(self, states: Sequence[Callable[[], object]] = (), *, receipts: bool = True) -> None:

@@ -11,14 +11,14 @@ import random
 import re
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from haihe_contract import topic
+from haihe_contract import VERSION, topic
 from haihe_contract.clock import Clock, SystemClock
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
+from haihe_contract.quality import PASS_MARK, Reason, mark, unmark
 from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
 from haihe_contract.service_manager import notify, watchdog_s
 
@@ -36,14 +36,14 @@ from .journal import Folder, Journal
 from .link.mqtt import KEEPALIVE_S, MqttLink
 from .metered import KeptBudget
 from .qualify import Judge, Judged, LevelWatch
+from .recalled import Recalled
 from .recorder import Recorder
 from .site import Centre, Site
 
 WATCHERS_QUEUE_MAX = 1000
 _PEM = re.compile("-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----")
 _ED25519 = bytes.fromhex("302a300506032b6570032100")
-"""How the DER of an Ed25519 public key begins (RFC 8410, section 4); its 32 bytes follow. A general reader of keys
-would take the station another 2 MB of memory."""
+"""How the DER of an Ed25519 public key begins (RFC 8410, section 4); its 32 bytes follow."""
 
 
 class StationAgent:
@@ -58,12 +58,23 @@ class StationAgent:
         self.recorder = Recorder(open_journal(site, self.clock, trust), clock, site.journal.window_ms)
         self.recorder.record(Duty(site.duty()))
         self.counted = CountedRain(site)
-        note_forgotten(self.counted, self.recorder.record, self.clock)
+        self.recalled = Recalled(site, self.recorder.journal)
+        for kind, why in (("counters_forgotten", self.counted.trouble), ("memories_forgotten", self.recalled.trouble)):
+            note_forgotten(kind, why, self.recorder.record, self.clock)
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
         self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
-        self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
+        self.acquirer = Acquirer(
+            site,
+            self.clock,
+            self.clock.grade,
+            self.take,
+            self.clock.saw_gnss,
+            self.happened,
+            missed=self.recalled.missed,
+            recalled=self.recall,
+        )
         self.budgets: list[KeptBudget] = []
         for centre in site.centres:
             self.recorder.add(self._forwarder(centre, chance), required=centre.required)
@@ -133,12 +144,23 @@ class StationAgent:
             }
             event = Event(group.time_ms, group.grade, each.kind, each.number, each.value, detail)
             self.recorder.record(event, urgent=each.urgent)
+        self._show(group, judged)
+        return judged
+
+    def _show(self, group: Group, judged: Judged) -> None:
         if self._watchers:
             row = status.row_of(self.site, group, judged)
             for watcher in self._watchers:
                 if not watcher.full():
                     watcher.put_nowait(row)
-        return judged
+
+    def recall(self, group: Group) -> None:
+        """What an instrument's memory brought: of the past, so it moves no level, counter or latest value."""
+        judged = self.judge(group.samples)
+        marks = [mark(flag, reasons | Reason.FROM_MEMORY) for flag, reasons in map(unmark, judged.marks)]
+        marks = marks or [mark(unmark(PASS_MARK)[0], Reason.FROM_MEMORY)] * len(judged.series)
+        self.recorder.record(Readings(group.time_ms, group.grade, judged.series, judged.values, marks))
+        self._show(group, judged._replace(marks=marks))
 
     def happened(self, happening: Happening) -> None:
         """A bus noticed something that is no reading."""
@@ -171,13 +193,13 @@ class StationAgent:
             },
             {"watch": self.answer_watch},
         )
-        states = [self.counted.save, *(kept.save for kept in self.budgets)]
+        states = [self.counted.save, self.recalled.save, *(kept.save for kept in self.budgets)]
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(control.run(), name="control")
                 tasks.create_task(self.acquirer.run(), name="acquire")
                 tasks.create_task(self.recorder.commit(), name="commit")
-                tasks.create_task(self.recorder.save(states), name="receipts")
+                tasks.create_task(self.recorder.save(states, note=self.recalled.note), name="receipts")
                 tasks.create_task(self.beat(), name="watchdog")
                 for forwarder in self.recorder.forwarders:
                     tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
@@ -187,7 +209,7 @@ class StationAgent:
             stamp = self.clock.stamp()
             self.recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.recorder.journal.close()
-            self.recorder.save_now([self.counted.save, *(kept.keep for kept in self.budgets)])
+            self.recorder.save_now([self.counted.save, self.recalled.close, *(kept.keep for kept in self.budgets)])
 
     async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""
@@ -236,7 +258,7 @@ def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
             previous_time_ms=last_ms,
             window_ms=site.journal.window_ms,
             closed=closed,
-            version=version("haihe"),
+            version=VERSION,
             site=site.fingerprint,
         )
 
@@ -251,14 +273,14 @@ def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
     )
 
 
-def note_forgotten(counted: CountedRain, record: Callable[[Event], object], clock: StationClock) -> None:
-    """Record it if what the rain counters stood at could not be read."""
-    if counted.trouble:
+def note_forgotten(kind: str, why: str, record: Callable[[Event], object], clock: StationClock) -> None:
+    """Record it if something that was kept beside the journal could not be read; ``why`` is empty if it could."""
+    if why:
         stamp = clock.stamp()
-        record(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail={"why": counted.trouble}))
+        record(Event(stamp.time_ms, stamp.grade, kind, detail={"why": why}))
 
 
-def read_receipt_key(path: Path) -> Ed25519PublicKey:
+def read_receipt_key(path: Path) -> PublicKey:
     """The centre's public receipt key.
 
     Raises:
@@ -269,7 +291,7 @@ def read_receipt_key(path: Path) -> Ed25519PublicKey:
         der = base64.b64decode(body[1]) if body else b""
         if not der.startswith(_ED25519):
             raise ValueError  # noqa: TRY301 - all that is wrong with the file is said in one place
-        return Ed25519PublicKey.from_public_bytes(der.removeprefix(_ED25519))
+        return PublicKey(der.removeprefix(_ED25519))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not an Ed25519 public key in PEM"
         raise FieldError(

@@ -1,10 +1,10 @@
 """What the agent says of itself: one JSON object, described in docs/reference/status.md."""
 
 import os
-from importlib.metadata import version
 from typing import Any, Protocol
 
 import msgspec
+from haihe_contract import VERSION
 from haihe_contract.clock import Clock
 from haihe_contract.quality import PASS_MARK, unmark
 
@@ -50,7 +50,7 @@ def of(agent: Agent) -> dict[str, Any]:
     return {
         "station": site.station.code,
         "name": {"zh": site.station.name.zh, "en": site.station.name.en},
-        "version": version("haihe"),
+        "version": VERSION,
         "running": True,
         "pid": os.getpid(),
         "started_ms": agent.started_ms,
@@ -155,6 +155,12 @@ def _troubles(buses: list[dict[str, Any]], centres: list[dict[str, Any]], journa
             {"kind": "instrument", "where": each["name"], "words": _said(each["error"])}
             for each in bus["instruments"]
             if bus["is_open"] and each["error"] and not bus["error"]
+        ]
+        found += [
+            {"kind": "memory", "where": each["name"], "words": _said(log["error"])}
+            for each in bus["instruments"]
+            for log in each["memory"]
+            if bus["is_open"] and log["error"] and not bus["error"]
         ]
     return found
 

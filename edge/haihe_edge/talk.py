@@ -14,6 +14,7 @@ from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 from haihe_contract.series import parse_series
 
 from .doing_words import DOING_FAULTS
+from .memory_words import MEMORY_FAULTS
 from .words import CHINESE, SITE_FAULTS
 
 OK, WRONG, ASKED_WRONGLY = 0, 1, 2
@@ -66,7 +67,7 @@ class Talk:
         """A fault of a file with its place."""
         if self.language != "zh":
             return str(problem)
-        what = Retelling(SITE_FAULTS, DOCUMENT_FAULTS)(problem.what)
+        what = Retelling(SITE_FAULTS, MEMORY_FAULTS, DOCUMENT_FAULTS)(problem.what)
         return f"{problem.file}:{problem.line}:{problem.column}: {what}"
 
     def name(self, key: str) -> str:

@@ -6,11 +6,11 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
 from haihe_contract.backoff import Backoff
 from haihe_contract.clock import Clock
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import LANE_LIVE, LANE_NAMES, Dictionary, Record
 
@@ -58,7 +58,7 @@ class Forwarder:
         *,
         station: str,
         centre: str,
-        key: Ed25519PublicKey,
+        key: PublicKey,
         journal: Source,
         link: Link,
         held: Held,

@@ -90,7 +90,7 @@ class Archive:
             if not segment.whole_header:
                 faults.append(Fault(name, "its header does not verify; line by its name", "journal_salvaged"))
             segment.forget_frames()
-            self.segments.append(segment)
+            self.add(segment)
         self._shed_damaged()
         return faults, serial
 
@@ -109,6 +109,12 @@ class Archive:
                     self._disk.unlink(name)
         except OSError:
             return  # read-only
+
+    def add(self, segment: Segment) -> None:
+        """The newest closed file. Files mostly repeat one dictionary: it is kept in memory once."""
+        alike = (each.dictionary for each in reversed(self.segments) if each.dictionary == segment.dictionary)
+        segment.dictionary = next(alike, segment.dictionary)
+        self.segments.append(segment)
 
     def bytes_used(self) -> int:
         """Bytes of all closed files."""
@@ -201,6 +207,7 @@ class Archive:
         if change.kept:
             new = replace_thinned(self._disk, segment, change.kept)
             must(new.numbers.covers(RangeSet.from_numbers(each.number for each in change.kept)), "a whole copy")
+            new.dictionary = segment.dictionary
             self.segments[at] = new
         else:
             self._disk.unlink(segment.name)

@@ -171,6 +171,18 @@ class Journal:
         return self._archive.files_freed + self._archive.files_thinned
 
     @property
+    def appended(self) -> int:
+        """Highest number given so far, durable or not."""
+        return self._next - 1
+
+    @property
+    def durable(self) -> int:
+        """Number up to which none waits for the disk any more; what gives room is written ahead of others."""
+        with self._numbering:
+            waiting = [each[0].number for each in (self._pending, self._writing, self._room.ahead) if each]
+            return min(waiting, default=self._next) - 1
+
+    @property
     def waiting(self) -> int:
         """Records that are not durable yet."""
         return len(self._pending) + len(self._writing) + len(self._room.ahead)

@@ -73,7 +73,7 @@ class Tail:
 
     def _close(self, file: OpenSegment, *, final: bool) -> None:
         try:
-            self._archive.segments.append(file.seal(final=final))
+            self._archive.add(file.seal(final=final))
         except OSError:
             self.abandon()
             raise
@@ -87,7 +87,7 @@ class Tail:
         with suppress(SegmentDamaged, OSError):
             left = Segment(self._disk, self.open.name)
             if left.numbers:
-                self._archive.segments.append(left)
+                self._archive.add(left)
             else:
                 self._disk.unlink(left.name)
         self.open = None

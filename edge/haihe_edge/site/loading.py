@@ -13,12 +13,13 @@ from haihe_contract.series import Series, Source
 from haihe_contract.topic import STATION_PATTERN
 
 from haihe_edge import limits
-from haihe_edge.profile import PointBase, Profile, known_profiles, load_profile, profile_directories
+from haihe_edge.profile import LogPoint, PointBase, Profile, known_profiles, load_profile, profile_directories
 
 from .derived import Derive
 from .digital import GpioBus, Wiring
 from .fitted import fitted
 from .levelled import Levels
+from .memory import recalls
 from .plan import Allowance, Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
 from .spoken import AsciiBus, Sdi12Bus
 from .suiting import alone, complain_about_bus, unit_number
@@ -190,7 +191,8 @@ class _Reader:
             numbers = self._series_of(each, profile, period, path)
             allowed = writable(each.writable, profile, path, self.wrong)
             orders = commands(each.commands, profile, path, self.wrong)
-            found.append(Instrument(each.name, profile, each.bus, unit, period, numbers, allowed, orders))
+            memory = recalls(each, profile, [self.series[number] for number in numbers], path, self)
+            found.append(Instrument(each.name, profile, each.bus, unit, period, numbers, allowed, orders, memory))
         for one, neighbour in alone(found):
             index = next(at for at, each in _usable(self.written.instruments) if each.name == one.name)
             self.wrong(
@@ -302,6 +304,13 @@ class _Reader:
             )
         )
         return [number]
+
+    def add(self, series: Series, period: int, each: WrittenInstrument, point: LogPoint, path: _Path) -> list[int]:
+        """A series that only an instrument's memory tells."""
+        entry = WrittenSeries(point.name, at=series.point)
+        return self._append(
+            series, period, each.name, each.bus, entry, _range(point.low, point.high), _EVERYTHING, path
+        )
 
     def _gnss(self, bus: GnssBus, index: int) -> None:
         path: _Path = ("buses", index)

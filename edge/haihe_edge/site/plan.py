@@ -47,10 +47,38 @@ class SiteSeries(NamedTuple):
     local: tuple[float, float]
 
 
-class Instrument(NamedTuple):
-    """One instrument: ``series`` are numbers of :attr:`Site.series`.
+class Recall(NamedTuple):
+    """A log of an instrument's memory that the site uses.
 
-    ``writable`` names points that may be set, ``commands`` those commands of the profile that may be sent.
+    Args:
+        log: of the profile.
+        series: numbers of :attr:`Site.series` by the entry's point that tells them.
+        own: those that only the memory tells.
+    """
+
+    log: str
+    series: Mapping[str, tuple[int, ...]]
+    own: frozenset[int] = frozenset()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All series that it tells."""
+        return tuple(number for numbers in self.series.values() for number in numbers)
+
+
+class Instrument(NamedTuple):
+    """One instrument.
+
+    Args:
+        name: ours.
+        profile: of it, variant chosen and parameters put in.
+        bus: name of the bus.
+        unit: its address.
+        period_ms: how often it is asked.
+        series: numbers of :attr:`Site.series` that a poll tells.
+        writable: names of points that may be set.
+        commands: names of commands of the profile that may be sent.
+        recalls: what its memory tells.
     """
 
     name: str
@@ -61,6 +89,7 @@ class Instrument(NamedTuple):
     series: tuple[int, ...]
     writable: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    recalls: tuple[Recall, ...] = ()
 
 
 class CounterRain(NamedTuple):

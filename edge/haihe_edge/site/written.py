@@ -170,6 +170,8 @@ class WrittenInstrument(msgspec.Struct, frozen=True):
         parameters: numbers that the profile asks the station for.
         writable: points that may be written here with ``haihe-edge write``; the profile must allow it too.
         commands: commands of the profile that may be sent here with ``haihe-edge command``.
+        memory: whether what was missed is read back from its own memory: true for every log of the profile, or the
+            names of some.
     """
 
     name: Name
@@ -182,6 +184,7 @@ class WrittenInstrument(msgspec.Struct, frozen=True):
     parameters: dict[Name, float] = msgspec.field(default_factory=dict)
     writable: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
     commands: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
+    memory: bool | Annotated[tuple[str, ...], msgspec.Meta(max_length=8)] = False
 
 
 class WrittenLevel(msgspec.Struct, frozen=True):
