@@ -15,6 +15,7 @@ from haihe_contract.topic import STATION_PATTERN
 from haihe_edge import limits
 from haihe_edge.profile import LogPoint, PointBase, Profile, known_profiles, load_profile, profile_directories
 
+from .allowance import allowance
 from .derived import Derive
 from .digital import GpioBus, Wiring
 from .fitted import fitted
@@ -36,9 +37,6 @@ from .written import (
 
 _EVERYTHING = (-math.inf, math.inf)
 _GNSS_POINTS = ("latitude", "longitude", "satellites")
-_BUDGET = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(kB|MB|GB)\s*/\s*(day|month)")
-_BUDGET_UNITS = {"kB": 1000, "MB": 1000**2, "GB": 1000**3}  # as those count who sell data
-_BUDGET_BYTES_MIN = 100_000
 _SIZE_BYTES_MIN = 1024 * 1024
 _WINDOW_MS_MAX = 60_000
 _Path = tuple[str | int, ...]
@@ -365,14 +363,11 @@ class _Reader:
         return tuple(found)
 
     def _allowance(self, path: _Path, text: str | None) -> Allowance | None:
-        if text is None:
+        try:
+            return None if text is None else allowance(text)
+        except ValueError as error:
+            self.wrong(path, f"budget: {error}")
             return None
-        said = _BUDGET.fullmatch(text)
-        size = round(float(said[1]) * _BUDGET_UNITS[said[2]]) if said else 0
-        if said is None or size < _BUDGET_BYTES_MIN:
-            self.wrong(path, f"budget: {text!r} is no budget of 100kB or more; write for example 200MB/month, 5MB/day")
-            return None
-        return Allowance(size, monthly=said[3] == "month")
 
     def _fingerprint(self, profiles: dict[str, Profile]) -> str:
         digest = hashlib.sha256(self.path.read_bytes())

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
 from haihe_contract.clock import Clock
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
 from haihe_contract.record import Dictionary, Event, Opened, Readings
@@ -179,7 +180,7 @@ class Station:
         self.forwarder = Forwarder(
             station=STATION,
             centre=CENTRE,
-            key=KEY.public_key(),
+            key=PublicKey(KEY.public_key().public_bytes_raw()),
             journal=self.recorder.journal,
             link=centre,
             held=held or Held(),
