@@ -257,6 +257,8 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
             receipt=talk.ago(centre["last_receipt_ms"], now),
         )
         print(line)
+        if centre["budget_bytes"] is not None:
+            print(_budget_line(talk, centre))
     for bus in said["buses"]:
         for each in bus["instruments"]:
             _show_memory(talk, each)
@@ -275,6 +277,21 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
         words = talk.say(trouble["words"]["sentence"], **trouble["words"]["facts"])
         print(talk.paint(f"! {trouble['where']}: {talk.say(trouble['kind'] + ' trouble')} {words}", good=False))
     return talk.verdict(talk.say("all is well" if said["ok"] else "something is wrong, see above"), good=said["ok"])
+
+
+def _budget_line(talk: Talk, centre: dict[str, Any]) -> str:
+    """What a metered link has carried, and what waits for that reason."""
+    if centre["live_every_ms"]:
+        words = talk.say("backlog waits, live goes every {n} s", n=centre["live_every_ms"] // 1000)
+    else:
+        words = talk.say("backlog waits" if centre["backlog_waits"] else "everything goes")
+    return talk.say(
+        "  budget: {used} of {limit} MB until {end}: {words}",
+        used=f"{centre['budget_used_bytes'] / 1e6:.1f}",
+        limit=f"{centre['budget_bytes'] / 1e6:g}",
+        end=beijing(centre["budget_ends_ms"], seconds=False),
+        words=words,
+    )
 
 
 def _show_memory(talk: Talk, instrument: dict[str, Any]) -> None:

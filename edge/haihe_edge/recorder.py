@@ -21,6 +21,8 @@ WINDOW_SHARE = 0.75
 """Of the commit window, how much a routine reading waits; the rest is for the disk to sync."""
 COMMIT_STUCK_MS = 120_000
 DISK_RETRY_S = 1.0
+UNKEPT_WINDOWS = 3
+"""Records that have waited for the disk for so many windows are shown from memory."""
 
 
 class Recorder:
@@ -43,6 +45,8 @@ class Recorder:
         self._urgent = asyncio.Event()
         self._oldest_ms = 0
         self._commit_ms: int | None = None
+        self._refused_ms: int | None = None
+        self._unkept_after_ms = UNKEPT_WINDOWS * window_ms
         self._disk = ThreadPoolExecutor(1, "journal")  # its own: a link that hangs in name resolution must not delay it
 
     def add(self, forwarder: Forwarder, *, required: bool) -> None:
@@ -90,16 +94,31 @@ class Recorder:
 
     async def _commit_now(self) -> None:
         freed = self.journal.files_freed
-        self._commit_ms = self._clock.monotonic_ms()
-        records = await asyncio.get_running_loop().run_in_executor(self._disk, self.journal.commit)
+        began = self._commit_ms = self._clock.monotonic_ms()
+        committing = asyncio.get_running_loop().run_in_executor(self._disk, self.journal.commit)
+        while not committing.done():
+            await asyncio.wait({committing}, timeout=max(DISK_RETRY_S, self._unkept_after_ms / 1000))
+            if not committing.done():
+                self._show_unkept(began)  # the disk hangs
+        records = committing.result()
         self._commit_ms = None
         if records:
             self.commits += 1
+        self._refused_ms = (began if self._refused_ms is None else self._refused_ms) if self.journal.trouble else None
+        if self._refused_ms is not None:
+            self._show_unkept(self._refused_ms)
         for forwarder in self.forwarders:
             if records:
                 forwarder.committed(records)
             if self.journal.files_freed != freed:
                 forwarder.refresh()
+
+    def _show_unkept(self, since_ms: int) -> None:
+        """What the disk has not taken for long goes to the centres from memory, on a line that counts for nothing."""
+        if self._clock.monotonic_ms() - since_ms >= self._unkept_after_ms:
+            unkept = self.journal.unkept()
+            for forwarder in self.forwarders:
+                forwarder.unkept(unkept)
 
     def receipted(self) -> None:
         """What all required centres hold may go when its space is needed."""

@@ -29,10 +29,12 @@ from .clock.stamping import StationClock
 from .clock.trust import ClockTrust
 from .control import Control
 from .counted import CountedRain
+from .forward.budget import Budget
 from .forward.forwarder import Forwarder
 from .forward.held import Held
 from .journal import Folder, Journal
-from .link.mqtt import MqttLink
+from .link.mqtt import KEEPALIVE_S, MqttLink
+from .metered import KeptBudget
 from .qualify import Judge, Judged, LevelWatch
 from .recalled import Recalled
 from .recorder import Recorder
@@ -73,6 +75,7 @@ class StationAgent:
             missed=self.recalled.missed,
             recalled=self.recall,
         )
+        self.budgets: list[KeptBudget] = []
         for centre in site.centres:
             self.recorder.add(self._forwarder(centre, chance), required=centre.required)
         self.recorder.receipted()
@@ -92,13 +95,27 @@ class StationAgent:
                 certificate=centre.certificate,
                 key=centre.key,
                 topics=[topic.receipt(station, centre.name)],
+                keepalive_s=max(KEEPALIVE_S, centre.heartbeat_ms // 1000),
             ),
             held=Held(self.site.journal.directory / f"receipts-{centre.name}"),
             clock=self.system,
             chance=chance,
             retry_most_ms=centre.retry_most_ms,
             receipted=self.recorder.receipted,
+            heartbeat_ms=centre.heartbeat_ms,
+            budget=self._budget(centre),
         )
+
+    def _budget(self, centre: Centre) -> Budget | None:
+        if centre.allowance is None:
+            return None
+        kept = KeptBudget(self.site.journal.directory / f"budget-{centre.name}.json", centre.allowance)
+        if kept.trouble:
+            stamp = self.clock.stamp()
+            detail = {"why": kept.trouble, "centre": centre.name}
+            self.recorder.record(Event(stamp.time_ms, stamp.grade, "budget_forgotten", detail=detail))
+        self.budgets.append(kept)
+        return kept.budget
 
     def take(self, group: Group) -> None:
         """A poll's group, and the rain that its counters make known."""
@@ -176,7 +193,7 @@ class StationAgent:
             },
             {"watch": self.answer_watch},
         )
-        states = [self.counted.save, self.recalled.save]
+        states = [self.counted.save, self.recalled.save, *(kept.save for kept in self.budgets)]
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(control.run(), name="control")
@@ -192,7 +209,7 @@ class StationAgent:
             stamp = self.clock.stamp()
             self.recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.recorder.journal.close()
-            self.recorder.save_now([self.counted.save, self.recalled.close])
+            self.recorder.save_now([self.counted.save, self.recalled.close, *(kept.keep for kept in self.budgets)])
 
     async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""

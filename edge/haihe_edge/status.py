@@ -10,6 +10,7 @@ from haihe_contract.quality import PASS_MARK, unmark
 
 from .acquire import Acquirer, Group
 from .clock.stamping import StationClock
+from .forward.forwarder import Forwarder
 from .qualify import Judged, LevelWatch
 from .recorder import Recorder
 from .site import Site
@@ -34,21 +35,7 @@ def of(agent: Agent) -> dict[str, Any]:
     stamp = agent.clock.stamp()
     site, journal = agent.site, agent.recorder.journal
     buses = [_bus(state) for state in agent.acquirer.state()]
-    centres = [
-        {
-            "name": forwarder.centre,
-            "connected": forwarder.connected,
-            "since_ms": forwarder.since_ms,
-            "waiting_records": forwarder.outbox.unsettled(),
-            "in_flight": sum(forwarder.outbox.flying(lane) for lane in range(3)),
-            "last_receipt_ms": forwarder.last_receipt_ms or None,
-            "next_try_ms": None if forwarder.connected else forwarder.next_try_ms,
-            "bytes_sent": forwarder.bytes_sent,
-            "refused": forwarder.refused,
-            "trouble": forwarder.trouble or None,
-        }
-        for forwarder in agent.recorder.forwarders
-    ]
+    centres = [_centre(forwarder, now) for forwarder in agent.recorder.forwarders]
     latest = _latest(agent)
     series = [
         {
@@ -87,6 +74,32 @@ def of(agent: Agent) -> dict[str, Any]:
         "levels_reached": [{"series": site.series[n].key, "level": level} for n, level in agent.levels.reached()],
         "ok": not troubles,
         "troubles": troubles,
+    }
+
+
+def _centre(forwarder: Forwarder, now_ms: int) -> dict[str, Any]:
+    outbox, budget = forwarder.outbox, forwarder.budget
+    return {
+        "name": forwarder.centre,
+        "connected": forwarder.connected,
+        "since_ms": forwarder.since_ms,
+        "waiting_records": outbox.unsettled(),
+        "in_flight": sum(outbox.flying(lane) for lane in range(3)),
+        "in_flight_bytes": outbox.flying_bytes(),
+        "round_trip_ms": outbox.flow.round_trip_ms or None,
+        "bytes_per_s": round(outbox.flow.bytes_per_s) or None,
+        "last_receipt_ms": forwarder.last_receipt_ms or None,
+        "next_try_ms": None if forwarder.connected else forwarder.next_try_ms,
+        "bytes_sent": forwarder.bytes_sent,
+        "refused": forwarder.refused,
+        "passed_over": outbox.passed_over,
+        "volatile_sent": forwarder.volatile_sent,
+        "budget_bytes": budget.allowance.bytes if budget is not None else None,
+        "budget_used_bytes": budget.used_bytes(now_ms) if budget is not None else None,
+        "budget_ends_ms": budget.ends_ms(now_ms) if budget is not None else None,
+        "backlog_waits": budget is not None and not budget.pace(now_ms).backlog,
+        "live_every_ms": budget.pace(now_ms).live_every_ms if budget is not None else 0,
+        "trouble": forwarder.trouble or None,
     }
 
 

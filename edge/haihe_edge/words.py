@@ -94,6 +94,11 @@ CHINESE = {
     "centre {name}: {words} {since}, {waiting} records wait for a receipt, last receipt {receipt}": (
         "中心 {name}：{words}（{since}），{waiting} 条记录等待回执，最近回执 {receipt}"
     ),
+    "  budget: {used} of {limit} MB until {end}: {words}": "  流量：已用 {used} / {limit} MB，至 {end}：{words}",
+    "everything goes": "全部正常发送",
+    "backlog waits": "补传暂停",
+    "backlog waits, live goes every {n} s": "补传暂停，实时数据每 {n} 秒发送一次",
+    "receipts are overdue": "回执超时未到",
     "journal: {used} of {limit} MiB, line {line}, number {head}; clock: {clock}": (
         "日志：已用 {used} / {limit} MiB，编号段 {line}，编号 {head}；时钟：{clock}"
     ),

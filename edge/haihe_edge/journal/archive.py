@@ -19,7 +19,7 @@ from .writing import THIN_SUFFIX, replace_thinned
 DAMAGED = ".damaged"
 DAMAGED_SHARE = 16
 """Damaged files that were set aside may take one part in so many of the journal's size."""
-_INDEXES_KEPT = 4
+_INDEXES_KEPT = 2
 
 
 class Fault(NamedTuple):

@@ -333,8 +333,15 @@ class Journal:
 
     def dictionary(self, line: int) -> Dictionary | None:
         """The dictionary of a line that is still here."""
+        if line == self.line:
+            return self._tail.dictionary  # without the lock: it is needed while the disk hangs, too
         with self._lock:
-            return self._tail.dictionary if line == self.line else self._archive.dictionary(line)
+            return self._archive.dictionary(line)
+
+    def unkept(self) -> list[Record]:
+        """What waits in memory for a disk that refuses or hangs, in order of number."""
+        with self._numbering:
+            return [*self._room.ahead, *self._writing, *self._pending]
 
     def read(self, line: int, wanted: RangeSet, most_bytes: int = 1 << 20) -> list[Record]:
         """The wanted records that are here, in order, about so many bytes at most.

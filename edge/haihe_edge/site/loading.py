@@ -15,12 +15,13 @@ from haihe_contract.topic import STATION_PATTERN
 from haihe_edge import limits
 from haihe_edge.profile import LogPoint, PointBase, Profile, known_profiles, load_profile, profile_directories
 
+from .allowance import allowance
 from .derived import Derive
 from .digital import GpioBus, Wiring
 from .fitted import fitted
 from .levelled import Levels
 from .memory import recalls
-from .plan import Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
+from .plan import Allowance, Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
 from .spoken import AsciiBus, Sdi12Bus
 from .suiting import alone, complain_about_bus, unit_number
 from .wired import Wire
@@ -351,8 +352,22 @@ class _Reader:
                 if not file.is_file():
                     self.warn(("centres", index, key), f"{key}: there is no file {file} yet")
             retry = self._duration(("centres", index, "retry_most"), each.retry_most, 500, 3_600_000)
-            found.append(Centre(each.name, each.host, each.port, required=each.required, retry_most_ms=retry, **files))
+            heartbeat = self._duration(("centres", index, "heartbeat"), each.heartbeat, 5_000, 3_600_000)
+            allowance = self._allowance(("centres", index, "budget"), each.budget)
+            found.append(
+                Centre(
+                    each.name, each.host, each.port, required=each.required, retry_most_ms=retry,
+                    heartbeat_ms=heartbeat, allowance=allowance, **files,
+                )
+            )  # fmt: skip
         return tuple(found)
+
+    def _allowance(self, path: _Path, text: str | None) -> Allowance | None:
+        try:
+            return None if text is None else allowance(text)
+        except ValueError as error:
+            self.wrong(path, f"budget: {error}")
+            return None
 
     def _fingerprint(self, profiles: dict[str, Profile]) -> str:
         digest = hashlib.sha256(self.path.read_bytes())

@@ -131,6 +131,18 @@ class JournalPlan(NamedTuple):
     window_ms: int
 
 
+class Allowance(NamedTuple):
+    """What a metered link may carry.
+
+    Args:
+        bytes: in one period, both ways.
+        monthly: the period is a calendar month in Beijing, else a day.
+    """
+
+    bytes: int
+    monthly: bool
+
+
 class Centre(NamedTuple):
     """A centre with the places of its files."""
 
@@ -143,6 +155,8 @@ class Centre(NamedTuple):
     receipt_key: Path
     required: bool
     retry_most_ms: int
+    heartbeat_ms: int
+    allowance: Allowance | None
 
 
 class Site(NamedTuple):

@@ -232,6 +232,11 @@ class WrittenCentre(msgspec.Struct, frozen=True):
         receipt_key: the centre's public key, by which its receipts are known.
         required: whether its receipt is needed before a record may be freed.
         retry_most: the longest pause between two attempts to connect.
+        heartbeat: after so long without anything to send the station says that it is there. On a link that is paid
+            for by the byte 5min or more; the centre's rule of silence must allow for it.
+        budget: the most that the link may carry in a day or a month of Beijing time, both ways, for example
+            ``200MB/month``. Backlog leaves a reserve for live values, live thins when little is left, alarms always
+            go. Left out: no limit.
     """
 
     name: Name
@@ -243,6 +248,8 @@ class WrittenCentre(msgspec.Struct, frozen=True):
     port: Port = 8883
     required: bool = True
     retry_most: str = "30s"
+    heartbeat: str = "30s"
+    budget: str | None = None
 
 
 class WrittenSite(msgspec.Struct, frozen=True):
