@@ -24,6 +24,7 @@ from haihe_contract.service_manager import notify, watchdog_s
 
 from . import orders, status
 from .acquire import Acquirer, Group, Happening
+from .card import CardWear
 from .clock.kernel import boot_id
 from .clock.stamping import StationClock
 from .clock.trust import ClockTrust
@@ -51,6 +52,7 @@ class StationAgent:
         self.site = site
         self.system = clock
         self.started_ms = clock.now_ms()
+        self.card = CardWear(clock)
         trust = ClockTrust()
         self.clock = StationClock(clock, trust)
         self.recorder = Recorder(open_journal(site, self.clock, trust), clock, site.journal.window_ms)
