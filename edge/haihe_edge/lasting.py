@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .journal import Appetite, Rhythm, appetite
 from .recorder import WINDOW_SHARE
