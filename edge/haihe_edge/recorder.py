@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Body
+from haihe_contract.record import Body, Record
 
 from .forward.forwarder import Forwarder
 from .journal import Journal
@@ -36,6 +36,8 @@ class Recorder:
         self.journal = journal
         self.forwarders: list[Forwarder] = []
         self.commits = 0
+        self.committed: Callable[[Sequence[Record]], object] = lambda _records: None
+        """Told what has become durable, before any of it can leave."""
         self._required: list[Forwarder] = []
         self._clock = clock
         self._wait_ms = window_ms * WINDOW_SHARE
@@ -95,6 +97,7 @@ class Recorder:
         self._commit_ms = None
         if records:
             self.commits += 1
+            self.committed(records)
         for forwarder in self.forwarders:
             if records:
                 forwarder.committed(records)

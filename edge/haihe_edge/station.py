@@ -24,6 +24,7 @@ from haihe_contract.service_manager import notify, watchdog_s
 
 from . import orders, status
 from .acquire import Acquirer, Group, Happening
+from .boot_times import LOOK_S, BootTimes
 from .card import CardWear
 from .clock.kernel import boot_id
 from .clock.stamping import StationClock
@@ -55,7 +56,11 @@ class StationAgent:
         self.card = CardWear(clock)
         trust = ClockTrust()
         self.clock = StationClock(clock, trust)
-        self.recorder = Recorder(open_journal(site, self.clock, trust), clock, site.journal.window_ms)
+        self.boots = BootTimes(site.journal.directory, boot_id(), self.clock)
+        journal = open_journal(site, self.clock, trust, self.boots.ended)
+        self.boots.began(journal.line, journal.head)
+        self.recorder = Recorder(journal, clock, site.journal.window_ms)
+        self.recorder.committed = self.boots.committed
         self.recorder.record(Duty(site.duty()))
         self.counted = CountedRain(site)
         note_forgotten(self.counted, self.recorder.record, self.clock)
@@ -89,6 +94,7 @@ class StationAgent:
             chance=chance,
             retry_most_ms=centre.retry_most_ms,
             receipted=self.recorder.receipted,
+            heard=self.boots.heard,
         )
 
     def take(self, group: Group) -> None:
@@ -98,6 +104,7 @@ class StationAgent:
 
     def _take(self, group: Group) -> Judged:
         """Judge a group, watch the levels, give it its number."""
+        self.boots.saw(group.grade, group.monotonic_ms)
         judged = self.judge(group.samples)
         crossings = self.levels.see(judged, group.monotonic_ms)
         urgent = any(crossing.urgent for crossing in crossings)
@@ -131,6 +138,12 @@ class StationAgent:
         detail = {**happening.detail, "bus": happening.bus}
         self.recorder.record(Event(happening.time_ms, happening.grade, happening.kind, detail=detail))
 
+    async def keep_time(self) -> None:
+        """Record, whenever it becomes known, what the true time of this boot and of earlier ones was."""
+        while True:
+            self.boots.look(self.recorder.record)
+            await self.system.sleep(LOOK_S)
+
     async def beat(self) -> None:
         """Feed the service manager's watchdog as long as the event loop turns and the disk answers.
 
@@ -161,7 +174,8 @@ class StationAgent:
                 tasks.create_task(control.run(), name="control")
                 tasks.create_task(self.acquirer.run(), name="acquire")
                 tasks.create_task(self.recorder.commit(), name="commit")
-                tasks.create_task(self.recorder.save([self.counted.save]), name="receipts")
+                tasks.create_task(self.recorder.save([self.counted.save, self.boots.save]), name="receipts")
+                tasks.create_task(self.keep_time(), name="time")
                 tasks.create_task(self.beat(), name="watchdog")
                 for forwarder in self.recorder.forwarders:
                     tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
@@ -171,7 +185,7 @@ class StationAgent:
             stamp = self.clock.stamp()
             self.recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.recorder.journal.close()
-            self.recorder.save_now([self.counted.save])
+            self.recorder.save_now([self.counted.save, self.boots.save_now])
 
     async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""
@@ -201,14 +215,26 @@ class StationAgent:
             self._watchers.discard(queue)
 
 
-def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
+def open_journal(
+    site: Site,
+    clock: StationClock,
+    trust: ClockTrust,
+    ended: Callable[[int, int], object] = lambda _line, _last_ms: None,
+) -> Journal:
     """Start a new line in the journal of that site.
+
+    Args:
+        site: of the station.
+        clock: that records are stamped with.
+        trust: told the newest time that was ever recorded.
+        ended: told the line before, and its last commit's time.
 
     Raises:
         FieldError: when it cannot be used, or another agent has it.
     """
 
     def opened(previous: int, last: int, last_ms: int, closed: bool) -> Opened:  # noqa: FBT001 - the record's own word
+        ended(previous, last_ms)
         stamp = clock.stamp()
         return Opened(
             time_ms=stamp.time_ms,

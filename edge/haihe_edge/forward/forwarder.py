@@ -41,6 +41,7 @@ class Forwarder:
         chance: for the jitter of pauses.
         retry_most_ms: cap of the pause between two attempts to connect.
         receipted: called after each receipt.
+        heard: told each receipt that was accepted.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Forwarder:
         chance: random.Random,
         retry_most_ms: int,
         receipted: Callable[[], None],
+        heard: Callable[[receipts.Receipt], object] = lambda _receipt: None,
     ) -> None:
         self.centre = centre
         self.held = held
@@ -69,7 +71,7 @@ class Forwarder:
         self.refused = 0
         self.bytes_sent = 0
         self._station, self._key, self._journal, self._link = station, key, journal, link
-        self._clock, self._chance, self._receipted = clock, chance, receipted
+        self._clock, self._chance, self._receipted, self._heard = clock, chance, receipted, heard
         self._backoff = Backoff(retry_most_ms)
         self._wake = asyncio.Event()
         self._got_receipt = False
@@ -167,6 +169,7 @@ class Forwarder:
             for line, numbers in self.held.lines.items():
                 self.outbox.settled(line, numbers, now)
             self._receipted()
+            self._heard(receipt)
             self._wake.set()
 
     def refresh(self) -> None:
