@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 from haihe_contract.quality import Grade
 from haihe_contract.receipt import LineHeld, Receipt
 from haihe_contract.record import Dictionary, Opened, Readings, Record, TimeFix
@@ -308,3 +309,19 @@ def test_a_damaged_memory_of_boots_costs_their_bounds_and_nothing_else(tmp_path:
     station.receipt(100)
     assert len(station.fixes) == 1
     station.journal.close()
+
+
+@pytest.mark.parametrize("drift", [-0.99 * DRIFT, 0.0, 0.99 * DRIFT])
+def test_a_bound_gives_way_by_as_much_as_the_worst_crystal_drifts(drift: float) -> None:
+    rate = 1 + drift
+    first = Boots([], "a")
+    first.fixed(HOUR, T0, 0, Grade.NTP)
+    second = Boots(first.all, "b")  # begins at once, and lasts ten days
+    for moment in (0, 10 * DAY):
+        second.untimed(moment)
+    third = Boots(second.all, "c")  # begins at once
+    third.fixed(0, T0 + round(10 * DAY * rate), 0, Grade.NTP)
+    (fix,) = third.due(T0)
+    for moment in (0, 10 * DAY):
+        assert abs(moment + fix.offset_ms - (T0 + moment * rate)) <= fix.error_ms
+    assert fix.error_ms <= 10 * DAY * DRIFT * 2
