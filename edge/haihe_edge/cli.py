@@ -19,6 +19,7 @@ from haihe_contract.quality import GRADE_NAMES, Flag, Grade
 from . import control
 from .field.journals import add_journal_commands
 from .field.profiles import add_profile_commands
+from .field.restore import add_init_command
 from .site import Site, load_site
 from .talk import ASKED_WRONGLY, OK, WRONG, Talk
 from .words import CHINESE
@@ -99,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
         site.metavar = "SITE.yaml"
         return sub
 
+    add_init_command(commands, common, say, Path(SITE_FILE))
     add("check", check, "check a site file and its profiles without touching anything")
     add("plan", plan, "what each bus has to do, and which periods it cannot meet")
     add("run", run, "measure, keep and send until stopped")

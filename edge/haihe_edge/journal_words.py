@@ -73,6 +73,24 @@ JOURNAL = {
     "closed in order": "正常关闭",
     "not closed in order": "未正常关闭",
     "{n} series": "{n} 个测项",
+    # init
+    "begin on a new card: bring back site file and counters of a station from what its centre knows": (
+        "换新存储卡：用中心保存的状态恢复测站的配置文件和计数器"
+    ),
+    "site file to write (default: {file})": "要写入的配置文件（默认 {file}）",
+    "code of the station": "站码",
+    "what `haihe-cloud station state CODE --json` printed; - reads it from the standard input": (
+        "`haihe-cloud station state 站码 --json` 的输出；写 - 则从标准输入读取"
+    ),
+    "overwrite even what is newer here": "即使本站的更新也覆盖",
+    "do not ask": "不询问",
+    "nothing was written; --yes writes without asking": "未写入；加 --yes 则不询问直接写入",
+    "restored; now the keys, then: haihe-edge check {file}": "已恢复；请放入密钥，然后运行：haihe-edge check {file}",
+    "writes {file} (fingerprint {print})": "将写入 {file}（指纹 {print}）",
+    "overwrites {file} (fingerprint {print})": "将覆盖 {file}（指纹 {print}）",
+    "counter {name}: {value} at {when}": "计数器 {name}：{value}（{when}）",
+    "counter {name}: what is here is newer, and stays": "计数器 {name}：本站的更新，保留不变",
+    "Write this? [y/N] ": "写入吗？[y/N] ",
 }
 
 JOURNAL_FAULTS = {
@@ -81,6 +99,23 @@ JOURNAL_FAULTS = {
     "look whether it is there and may be read: ls -ld {directory}": "请查看目录是否存在、是否可读：ls -ld {directory}",
     "the readings cannot be written: {why}": "无法写入测值：{why}",
     "name a file that does not exist yet, on a disk with room": "请给出尚不存在的文件，且磁盘有空间",
+    "the state of the station cannot be read: {why}": "无法读取测站状态：{why}",
+    "this is the state of station {station}, not of {code}": "这是测站 {station} 的状态，不是 {code} 的",
+    "name the file of this one": "请给出本站的文件",
+    "it holds no site file": "其中没有配置文件",
+    "write the site file anew: docs/start": "请重新编写配置文件：见 docs/start",
+    "its site file cannot be used: {why}": "其中的配置文件无法使用：{why}",
+    "it is damaged": "已损坏",
+    "the site file is too long for a record": "配置文件过长，未能存入记录",
+    "its site file is that of station {station}": "其中的配置文件属于测站 {station}",
+    "the site file here is newer ({here}) than the one to restore ({there})": (
+        "本站的配置文件（{here}）比要恢复的（{there}）更新"
+    ),
+    "compare them; --force overwrites it": "请比较两者；--force 可覆盖",
+    "the site cannot be written: {why}": "无法写入：{why}",
+    "make room, or give the right to write there": "请腾出空间，或给予写入权限",
+    "another agent is already running for this station": "本站的测站程序正在运行",
+    "stop it first: systemctl stop haihe-edge": "请先停止：systemctl stop haihe-edge",
     "File exists": "文件已存在",
     "No such file or directory": "没有这个文件或目录",
     "Permission denied": "没有权限",

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from haihe_contract import topic
 from haihe_contract.clock import Clock, SystemClock
 from haihe_contract.errors import FieldError
-from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
+from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings, State
 from haihe_contract.service_manager import notify, watchdog_s
 
 from . import orders, status
@@ -38,6 +38,7 @@ from .link.mqtt import MqttLink
 from .qualify import Judge, Judged, LevelWatch
 from .recorder import Recorder
 from .site import Centre, Site
+from .site_states import SiteStates
 
 WATCHERS_QUEUE_MAX = 1000
 _PEM = re.compile("-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----")
@@ -64,6 +65,7 @@ class StationAgent:
         self.recorder.record(Duty(site.duty()))
         self.counted = CountedRain(site)
         note_forgotten(self.counted, self.recorder.record, self.clock)
+        self.states = SiteStates(site, self.counted.states, clock)
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
@@ -138,11 +140,17 @@ class StationAgent:
         detail = {**happening.detail, "bus": happening.bus}
         self.recorder.record(Event(happening.time_ms, happening.grade, happening.kind, detail=detail))
 
-    async def keep_time(self) -> None:
-        """Record, whenever it becomes known, what the true time of this boot and of earlier ones was."""
+    async def look_after(self) -> None:
+        """Record what the true time of boots was once it is known, and what another card would have to be told."""
         while True:
             self.boots.look(self.recorder.record)
+            self._record_states()
             await self.system.sleep(LOOK_S)
+
+    def _record_states(self, *, last: bool = False) -> None:
+        stamp = self.clock.stamp()
+        for name, value in self.states.due(last=last):
+            self.recorder.record(State(name, value, stamp.time_ms, stamp.grade))
 
     async def beat(self) -> None:
         """Feed the service manager's watchdog as long as the event loop turns and the disk answers.
@@ -175,13 +183,14 @@ class StationAgent:
                 tasks.create_task(self.acquirer.run(), name="acquire")
                 tasks.create_task(self.recorder.commit(), name="commit")
                 tasks.create_task(self.recorder.save([self.counted.save, self.boots.save]), name="receipts")
-                tasks.create_task(self.keep_time(), name="time")
+                tasks.create_task(self.look_after(), name="time and states")
                 tasks.create_task(self.beat(), name="watchdog")
                 for forwarder in self.recorder.forwarders:
                     tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
                 self.recorder.hurry(urgent=True)
         finally:
             notify("STOPPING=1")
+            self._record_states(last=True)
             stamp = self.clock.stamp()
             self.recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.recorder.journal.close()
