@@ -172,10 +172,12 @@ def _facts(talk: Talk, told: Told) -> str:
         words = [body.kind, *about, *value, *detail]
     elif isinstance(body, Opened):
         words = [
-            talk.say("boot {boot}, haihe {version}, site {site}", boot=body.boot, version=body.version, site=body.site),
-            talk.say("line before {line} up to {last}", line=f"{body.previous:016x}", last=body.previous_last),
-            talk.say("closed in order" if body.closed else "not closed in order"),
+            talk.say("boot {boot}, haihe {version}, site {site}", boot=body.boot, version=body.version, site=body.site)
         ]
+        if body.previous:
+            line = f"{body.previous:016x}"[:8]
+            words.append(talk.say("line before {line} up to {last}", line=line, last=body.previous_last))
+            words.append(talk.say("closed in order" if body.closed else "not closed in order"))
     elif isinstance(body, Gap | Summary):
         cause = body.cause if isinstance(body, Gap) else "thinned"
         words = [f"{body.line:016x}", str(RangeSet(body.ranges)), talk.say(cause)]
