@@ -31,7 +31,7 @@ class Boot(msgspec.Struct):
         untimed: first and last of its milliseconds that something was recorded at without a trusted clock.
         began_by: UTC by which it had surely begun, None while nothing trusted was met in it.
         alive_at: UTC at which it was surely still running, at ``last_ms`` or before.
-        fix: offset and error for its untimed readings by the best moment met in it, and the grade of that.
+        fix: the best moment met in it for its untimed readings: its millisecond, offset, error and grade.
         said: error of the fix that was recorded, and the millisecond up to which it was meant.
     """
 
@@ -41,7 +41,7 @@ class Boot(msgspec.Struct):
     untimed: tuple[int, int] | None = None
     began_by: int | None = None
     alive_at: int | None = None
-    fix: tuple[int, int, int] | None = None
+    fix: tuple[int, int, int, int] | None = None
     said: tuple[int, int] | None = None
 
 
@@ -94,11 +94,9 @@ class Boots:
             this.alive_at = max(this.alive_at or 0, utc_ms - error_ms)
         if this.untimed is None:
             return
-        reach = max(abs(boot_ms - each) for each in this.untimed)
-        error = error_ms + int(reach * DRIFT) + 1
-        missed = this.said is not None and this.untimed[1] > this.said[1]
-        if this.fix is None or error < this.fix[1] or missed:
-            this.fix = (utc_ms - boot_ms, error, int(grade))
+        moment = (boot_ms, utc_ms - boot_ms, error_ms, int(grade))
+        if this.fix is None or _carried(moment, this.untimed) < _carried(this.fix, this.untimed):
+            this.fix = moment
 
     def due(self, time_ms: int) -> list[TimeFix]:
         """Fixes that are worth a record now; they count as said.
@@ -111,7 +109,9 @@ class Boots:
         for at, boot in enumerate(self.all):
             if boot.untimed is None:
                 continue
-            fix = boot.fix
+            fix = None
+            if boot.fix is not None:
+                fix = (boot.fix[1], _carried(boot.fix, boot.untimed), boot.fix[3])
             if at in bounds:  # only a clock that nobody checked may speak against that
                 low, high = bounds[at]
                 bounded = ((low + high) // 2, (high - low + 1) // 2, int(Grade.BOUNDED))
@@ -149,3 +149,9 @@ class Boots:
                     found[at] = (lowest[at], highest)
                 high -= int(boot.last_ms * (1 - DRIFT))
         return found
+
+
+def _carried(moment: tuple[int, int, int, int], untimed: tuple[int, int]) -> int:
+    """By how much a moment's offset may be wrong anywhere in that stretch of its boot."""
+    boot_ms, _, error_ms, _ = moment
+    return error_ms + int(max(abs(boot_ms - each) for each in untimed) * DRIFT) + 1

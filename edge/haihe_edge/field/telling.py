@@ -1,6 +1,7 @@
 """A record of the journal: whether it is asked for, and how people, tables and programs read it."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -155,11 +156,24 @@ def _rows(told: Told) -> Iterator[tuple[str, float | None, int, int]]:
     assert isinstance(body, Readings)  # noqa: S101
     marks = body.marks or [PASS_MARK] * len(body.series)
     for at in told.chosen:
-        try:
-            flag, reasons = unmark(marks[at])
-        except ValueError:
-            continue
-        yield key_of(told.series, body.series[at]), body.values[at], int(flag), int(reasons)
+        quality = _quality(marks[at])
+        if quality is not None:
+            yield key_of(told.series, body.series[at]), body.values[at], *quality
+
+
+@lru_cache(1024)
+def _quality(packed: int) -> tuple[int, int] | None:
+    """Flag and reasons; None for a mark that nobody can have written."""
+    try:
+        flag, reasons = unmark(packed)
+    except ValueError:
+        return None
+    return int(flag), int(reasons)
+
+
+@lru_cache(1024)
+def _names(reasons: int) -> str:
+    return "|".join(reason.name or "" for reason in Reason(reasons))
 
 
 def _facts(talk: Talk, told: Told) -> str:
@@ -232,11 +246,10 @@ def cells(told: Told) -> Iterator[tuple[object, ...]]:
     assert isinstance(body, Readings)  # noqa: S101
     utc = _iso(told.time_ms, "Z") if told.timed else ""
     here = _iso(told.time_ms + BEIJING_OFFSET_MS, "+08:00") if told.timed else ""
-    boot = "" if told.timed else told.time_ms
+    boot, line = "" if told.timed else told.time_ms, f"{told.line:016x}"
     for key, value, flag, reasons in _rows(told):
-        why = "|".join(reason.name or "" for reason in Reason(reasons))
         shown = "" if value is None else value
-        yield utc, here, boot, key, shown, flag, why, body.grade, f"{told.line:016x}", told.record.number
+        yield utc, here, boot, key, shown, flag, _names(reasons), body.grade, line, told.record.number
 
 
 def _iso(time_ms: int, zone: str) -> str:

@@ -311,6 +311,15 @@ def test_a_damaged_memory_of_boots_costs_their_bounds_and_nothing_else(tmp_path:
     station.journal.close()
 
 
+def test_what_was_recorded_after_the_last_fix_of_a_boot_widens_the_error_that_is_said_of_it() -> None:
+    first = Boots([], "a")
+    first.untimed(0)
+    first.fixed(1000, T0 + 1000, 0, Grade.SYSTEM)
+    first.untimed(10 * DAY)
+    (fix,) = Boots(first.all, "b").due(T0)
+    assert 10 * DAY * DRIFT <= fix.error_ms <= 10 * DAY * DRIFT + 10
+
+
 @pytest.mark.parametrize("drift", [-0.99 * DRIFT, 0.0, 0.99 * DRIFT])
 def test_a_bound_gives_way_by_as_much_as_the_worst_crystal_drifts(drift: float) -> None:
     rate = 1 + drift
