@@ -139,6 +139,8 @@ def _station(asked: argparse.Namespace, registry: Registry, ledger: Ledger, word
         return commands.station_add(registry, station, words)
     if asked.what == "remove":
         return commands.station_remove(registry, asked.code, words)
+    if asked.what == "state":
+        return commands.station_state(ledger, asked.code, words)
     if asked.what == "import":
         return commands.station_import(registry, asked.file, words)
     return commands.station_list(registry, ledger, words)
@@ -208,6 +210,8 @@ def parser(words: Sentences) -> argparse.ArgumentParser:
     add.add_argument("--level", action="append", metavar="SERIES:WARNING:GUARANTEE")
     remove = station.add_parser("remove", parents=[of_centre], help=words("take nothing more from a station"))
     remove.add_argument("code", metavar="CODE")
+    told = station.add_parser("state", parents=[of_centre], help=words("what a new card would have to be told"))
+    told.add_argument("code", metavar="CODE")
     load = station.add_parser("import", parents=[of_centre], help=words("register the stations of a YAML file"))
     load.add_argument("file", type=Path, metavar="FILE")
 

@@ -18,7 +18,9 @@ from haihe_contract.errors import FieldError
 from haihe_contract.quality import GRADE_NAMES, Flag, Grade
 
 from . import control
+from .field.journals import add_journal_commands
 from .field.profiles import add_profile_commands
+from .field.restore import add_init_command
 from .site import Site, load_site
 from .talk import ASKED_WRONGLY, OK, WRONG, Talk
 from .words import CHINESE
@@ -99,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
         site.metavar = "SITE.yaml"
         return sub
 
+    add_init_command(commands, common, say, Path(SITE_FILE))
     add("check", check, "check a site file and its profiles without touching anything")
     add("plan", plan, "what each bus has to do, and which periods it cannot meet")
     add("run", run, "measure, keep and send until stopped")
@@ -126,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     watch_parser.add_argument("--instrument", "-i", help=say("only this instrument"))
     watch_parser.add_argument("--count", "-n", type=int, default=0, help=say("stop after so many (0: never)"))
     add_profile_commands(commands, common, say)
+    add_journal_commands(commands, common, say, Path(SITE_FILE))
     return root
 
 
@@ -153,7 +157,10 @@ def plan(talk: Talk, arguments: argparse.Namespace) -> int:
 
 def check(talk: Talk, arguments: argparse.Namespace) -> int:
     """Offline: every fault at once, exit 2; what is only worth a look, exit 0."""
-    site = _load(arguments)
+    from . import lasting
+
+    site = lasting.doubted(_load(arguments))
+    taken = lasting.of(site)
     if talk.json:
         warnings = [
             {"file": p.file, "line": p.line, "column": p.column, "what": p.what, "level": "warning"}
@@ -167,6 +174,7 @@ def check(talk: Talk, arguments: argparse.Namespace) -> int:
                     "fingerprint": site.fingerprint,
                     "instruments": len(site.instruments),
                     "series": site.dictionary(),
+                    "journal": {"bytes_limit": site.journal.size_bytes, **taken._asdict()},
                     "problems": warnings,
                 },
                 ensure_ascii=False,
@@ -180,6 +188,9 @@ def check(talk: Talk, arguments: argparse.Namespace) -> int:
         for each in site.series
     ]
     talk.table(("bus", "instrument", "series", "every", "source"), rows)
+    days, card = lasting.said_days(taken.lasts_ms), f"{taken.card_bytes_per_day / 2**20:.1f}"
+    sentence = "without a link the journal lasts {days} days; at most {card} MiB a day are written to the card"
+    print(talk.say(sentence, days=days, card=card))
     for warning in site.warnings:
         print(f"{talk.problem(warning)}  [{talk.say('worth a look')}]")
     return talk.verdict(talk.say("the site file is usable (fingerprint {print})", print=site.fingerprint), good=True)
@@ -273,6 +284,8 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
             clock=GRADE_NAMES[Grade(said["clock"]["grade"])][talk.language == "en"],
         )
     )
+    if said["card"]["bytes_per_day"] is not None:
+        print(talk.say("{n} MB a day are written to the card", n=f"{said['card']['bytes_per_day'] / 1e6:.1f}"))
     for trouble in said["troubles"]:
         words = talk.say(trouble["words"]["sentence"], **trouble["words"]["facts"])
         print(talk.paint(f"! {trouble['where']}: {talk.say(trouble['kind'] + ' trouble')} {words}", good=False))

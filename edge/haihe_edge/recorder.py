@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Body
+from haihe_contract.record import Body, Record
 
 from .forward.forwarder import Forwarder
 from .journal import Journal
@@ -38,6 +38,8 @@ class Recorder:
         self.journal = journal
         self.forwarders: list[Forwarder] = []
         self.commits = 0
+        self.committed: Callable[[Sequence[Record]], object] = lambda _records: None
+        """Told what has become durable, before any of it can leave."""
         self._required: list[Forwarder] = []
         self._clock = clock
         self._wait_ms = window_ms * WINDOW_SHARE
@@ -104,6 +106,7 @@ class Recorder:
         self._commit_ms = None
         if records:
             self.commits += 1
+            self.committed(records)
         self._refused_ms = (began if self._refused_ms is None else self._refused_ms) if self.journal.trouble else None
         if self._refused_ms is not None:
             self._show_unkept(self._refused_ms)

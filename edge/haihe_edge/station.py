@@ -19,11 +19,13 @@ from haihe_contract.clock import Clock, SystemClock
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import PASS_MARK, Reason, mark, unmark
-from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
+from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings, State
 from haihe_contract.service_manager import notify, watchdog_s
 
 from . import orders, status
 from .acquire import Acquirer, Group, Happening
+from .boot_times import LOOK_S, BootTimes
+from .card import CardWear
 from .clock.kernel import boot_id
 from .clock.stamping import StationClock
 from .clock.trust import ClockTrust
@@ -39,6 +41,7 @@ from .qualify import Judge, Judged, LevelWatch
 from .recalled import Recalled
 from .recorder import Recorder
 from .site import Centre, Site
+from .site_states import SiteStates
 
 WATCHERS_QUEUE_MAX = 1000
 _PEM = re.compile("-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----")
@@ -53,14 +56,20 @@ class StationAgent:
         self.site = site
         self.system = clock
         self.started_ms = clock.now_ms()
+        self.card = CardWear(clock)
         trust = ClockTrust()
         self.clock = StationClock(clock, trust)
-        self.recorder = Recorder(open_journal(site, self.clock, trust), clock, site.journal.window_ms)
+        self.boots = BootTimes(site.journal.directory, boot_id(), self.clock)
+        journal = open_journal(site, self.clock, trust, self.boots.ended)
+        self.boots.began(journal.line, journal.head)
+        self.recorder = Recorder(journal, clock, site.journal.window_ms)
+        self.recorder.committed = self.boots.committed
         self.recorder.record(Duty(site.duty()))
         self.counted = CountedRain(site)
         self.recalled = Recalled(site, self.recorder.journal)
         for kind, why in (("counters_forgotten", self.counted.trouble), ("memories_forgotten", self.recalled.trouble)):
             note_forgotten(kind, why, self.recorder.record, self.clock)
+        self.states = SiteStates(site, self.counted.states, clock)
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
@@ -104,6 +113,7 @@ class StationAgent:
             receipted=self.recorder.receipted,
             heartbeat_ms=centre.heartbeat_ms,
             budget=self._budget(centre),
+            heard=self.boots.heard,
         )
 
     def _budget(self, centre: Centre) -> Budget | None:
@@ -124,6 +134,7 @@ class StationAgent:
 
     def _take(self, group: Group) -> Judged:
         """Judge a group, watch the levels, give it its number."""
+        self.boots.saw(group.grade, group.monotonic_ms)
         judged = self.judge(group.samples)
         crossings = self.levels.see(judged, group.monotonic_ms)
         urgent = any(crossing.urgent for crossing in crossings)
@@ -168,6 +179,18 @@ class StationAgent:
         detail = {**happening.detail, "bus": happening.bus}
         self.recorder.record(Event(happening.time_ms, happening.grade, happening.kind, detail=detail))
 
+    async def look_after(self) -> None:
+        """Record what the true time of boots was once it is known, and what another card would have to be told."""
+        while True:
+            self.boots.look(self.recorder.record)
+            self._record_states()
+            await self.system.sleep(LOOK_S)
+
+    def _record_states(self, *, last: bool = False) -> None:
+        stamp = self.clock.stamp()
+        for name, value in self.states.due(last=last):
+            self.recorder.record(State(name, value, stamp.time_ms, stamp.grade))
+
     async def beat(self) -> None:
         """Feed the service manager's watchdog as long as the event loop turns and the disk answers.
 
@@ -193,23 +216,27 @@ class StationAgent:
             },
             {"watch": self.answer_watch},
         )
-        states = [self.counted.save, self.recalled.save, *(kept.save for kept in self.budgets)]
+        states = [self.counted.save, self.recalled.save, self.boots.save, *(kept.save for kept in self.budgets)]
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(control.run(), name="control")
                 tasks.create_task(self.acquirer.run(), name="acquire")
                 tasks.create_task(self.recorder.commit(), name="commit")
                 tasks.create_task(self.recorder.save(states, note=self.recalled.note), name="receipts")
+                tasks.create_task(self.look_after(), name="time and states")
                 tasks.create_task(self.beat(), name="watchdog")
                 for forwarder in self.recorder.forwarders:
                     tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
                 self.recorder.hurry(urgent=True)
         finally:
             notify("STOPPING=1")
+            self._record_states(last=True)
             stamp = self.clock.stamp()
             self.recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.recorder.journal.close()
-            self.recorder.save_now([self.counted.save, self.recalled.close, *(kept.keep for kept in self.budgets)])
+            self.recorder.save_now(
+                [self.counted.save, self.recalled.close, self.boots.save_now, *(kept.keep for kept in self.budgets)]
+            )
 
     async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""
@@ -239,14 +266,26 @@ class StationAgent:
             self._watchers.discard(queue)
 
 
-def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
+def open_journal(
+    site: Site,
+    clock: StationClock,
+    trust: ClockTrust,
+    ended: Callable[[int, int], object] = lambda _line, _last_ms: None,
+) -> Journal:
     """Start a new line in the journal of that site.
+
+    Args:
+        site: of the station.
+        clock: that records are stamped with.
+        trust: told the newest time that was ever recorded.
+        ended: told the line before, and its last commit's time.
 
     Raises:
         FieldError: when it cannot be used, or another agent has it.
     """
 
     def opened(previous: int, last: int, last_ms: int, closed: bool) -> Opened:  # noqa: FBT001 - the record's own word
+        ended(previous, last_ms)
         stamp = clock.stamp()
         return Opened(
             time_ms=stamp.time_ms,

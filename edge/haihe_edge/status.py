@@ -9,6 +9,7 @@ from haihe_contract.clock import Clock
 from haihe_contract.quality import PASS_MARK, unmark
 
 from .acquire import Acquirer, Group
+from .card import CardWear
 from .clock.stamping import StationClock
 from .forward.forwarder import Forwarder
 from .qualify import Judged, LevelWatch
@@ -24,6 +25,7 @@ class Agent(Protocol):
     system: Clock
     clock: StationClock
     recorder: Recorder
+    card: CardWear
     acquirer: Acquirer
     levels: LevelWatch
     latest: dict[tuple[str, int], tuple[Group, Judged]]
@@ -68,6 +70,7 @@ def of(agent: Agent) -> dict[str, Any]:
             "files_freed": journal.files_freed,
             "trouble": journal.trouble or None,
         },
+        "card": {"written_bytes": agent.card.bytes(), "bytes_per_day": agent.card.per_day()},
         "centres": centres,
         "buses": buses,
         "series": series,

@@ -1,6 +1,9 @@
 """Sentences of the station's side in Chinese; the English ones stand in the code."""
 
+from .journal_words import JOURNAL
+
 CHINESE = {
+    **JOURNAL,
     # command line
     "The station's side of Haihe.": "海河系统的测站端。",
     "COMMAND": "命令",
@@ -340,7 +343,16 @@ SITE_FAULTS = {
     "datum: {series} is measured from {datums}, not from {datum}": "datum：{series} 的基面是 {datums}，不是 {datum}",
     "no datum": "无基面",
     "series: can mean {keys}; write the whole key": "series：可指 {keys}；请写完整的键",
-    "size: at least 1MiB is needed": "size：至少需要 1MiB",
+    "{key}: at least 1MiB is needed": "{key}：至少需要 1MiB",
+    "lasts: without a link the journal is full after {days} days, not {wish}; size: {size} would do": (
+        "lasts：链路中断时日志 {days} 天即满，达不到 {wish} 天；可改为 size: {size}"
+    ),
+    "writes_most: about {mib} MiB a day are written to the card, more than {most} MiB; measure less often": (
+        "writes_most：每天约写存储卡 {mib} MiB，超过 {most} MiB；请降低采集频率"
+    ),
+    "writes_most: about {mib} MiB a day are written to the card, more than {most} MiB; window: {window} would do": (
+        "writes_most：每天约写存储卡 {mib} MiB，超过 {most} MiB；可改为 window: {window}"
+    ),
     "point {point} of {profile} is not sure: {why}": "{profile} 的点位 {point} 未经证实：{why}",
     "bus: {bus} is set to {ours}; a new {profile} has {theirs}": "bus：{bus} 设为 {ours}；新的 {profile} 为 {theirs}",
     "writable: {profile} does not let {word} be written": "writable：{profile} 不允许写 {word}",

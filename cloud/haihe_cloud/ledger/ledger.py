@@ -27,10 +27,11 @@ from haihe_cloud.limits import (
     RECEIPT_RANGES,
 )
 
-from . import events, quarantine
+from . import events, quarantine, states
 from .arrival import Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
 from .lines import CLOCK_WAS_WRONG_MS, Addition, add, ends, pieces, unheard
 from .packed import line_of, line_text, pack, unpack
+from .states import StationState
 
 _LINE_COLUMNS = "station, line, head, tail, held, refused, gaps, first_ms, last_ms"
 _FIND = f"SELECT {_LINE_COLUMNS} FROM line WHERE station=? AND line=?"  # noqa: S608
@@ -173,6 +174,10 @@ class Ledger:
         """Events, openings and gaps of one station or of all, latest received first."""
         return events.recent(self._database.connection(), station, most)
 
+    def states(self, station: str) -> list[StationState]:
+        """What a new card of that station would have to be told."""
+        return states.of_station(self._database.connection(), station)
+
     def quarantine(self, refusals: Sequence[Refusal]) -> None:
         """Keep messages that were not taken, with the reason. The same bytes again are only counted."""
         with self._database.transaction() as connection:
@@ -239,6 +244,7 @@ class Ledger:
                 _save(connection, told)
         if events.put(connection, arrival, series):
             eventful.add(station)
+        states.put(connection, arrival, held - before.held)
         if not batch.records or before.held.covers(held):
             return 0
         connection.execute(

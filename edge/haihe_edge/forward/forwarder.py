@@ -51,6 +51,7 @@ class Forwarder:
         receipted: called after each receipt.
         heartbeat_ms: after so long without anything to send the station says that it is there.
         budget: of a metered link.
+        heard: told each receipt that was accepted.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Forwarder:
         receipted: Callable[[], None],
         heartbeat_ms: int = HEARTBEAT_MS,
         budget: Budget | None = None,
+        heard: Callable[[receipts.Receipt], object] = lambda _receipt: None,
     ) -> None:
         self.centre = centre
         self.held = held
@@ -83,7 +85,7 @@ class Forwarder:
         self._troubles: dict[str, str] = {}
         self._said = ""
         self._station, self._key, self._journal, self._link = station, key, journal, link
-        self._clock, self._chance, self._receipted = clock, chance, receipted
+        self._clock, self._chance, self._receipted, self._heard = clock, chance, receipted, heard
         self._backoff = Backoff(retry_most_ms)
         self._volatile = VolatileLine(station, chance.getrandbits(64))
         self._volatile_from_ms = 0
@@ -263,6 +265,7 @@ class Forwarder:
             if receipt.credit is not None:
                 self.outbox.credit(receipt.credit.batches, now + 1000 * receipt.credit.seconds)
             self._receipted()
+            self._heard(receipt)
             self._wake.set()
 
     async def _send(self, offer: Offer) -> None:

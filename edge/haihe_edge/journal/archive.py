@@ -46,6 +46,19 @@ class Change(NamedTuple):
     kept: list[Record]
 
 
+def attributed(disk: Disk, name: str) -> Segment:
+    """A file whose records can be told apart from all others.
+
+    Raises:
+        SegmentDamaged: when nothing in it can be attributed.
+        OSError: when it cannot be read.
+    """
+    segment = Segment(disk, name)
+    if not segment.whole_header and not segment.numbers:
+        raise SegmentDamaged("neither its header nor any commit in it verifies")
+    return segment
+
+
 class Archive:
     """Closed files, oldest first.
 
@@ -78,9 +91,7 @@ class Archive:
             parts = name_parts(name)
             serial = max(serial, parts[0] if parts else 0)
             try:
-                segment = Segment(self._disk, name)
-                if not segment.whole_header and not segment.numbers:
-                    raise SegmentDamaged("neither its header nor any commit in it verifies")  # noqa: TRY301
+                segment = attributed(self._disk, name)
             except SegmentDamaged as error:
                 faults.append(self._set_aside(name, str(error)))
                 continue

@@ -232,6 +232,14 @@ class Segment:
                     continue
             at = start + length
 
+    def groups(self) -> Iterator[tuple[Frame, list[Record]]]:
+        """Every commit group that verifies, in file order, read in one go: the file may be replaced meanwhile.
+
+        Raises:
+            OSError: when the file cannot be read, or has gone.
+        """
+        return self._walk(self._bytes())
+
     def frames(self) -> list[Frame]:
         """The commit groups that verify, in file order."""
         if self._frames is None:

@@ -39,6 +39,7 @@ _EVERYTHING = (-math.inf, math.inf)
 _GNSS_POINTS = ("latitude", "longitude", "satellites")
 _SIZE_BYTES_MIN = 1024 * 1024
 _WINDOW_MS_MAX = 60_000
+_LASTS_MS_MAX = 100 * 366 * 86_400_000
 _Path = tuple[str | int, ...]
 _E = TypeVar("_E")
 
@@ -333,15 +334,21 @@ class _Reader:
 
     def _journal(self) -> JournalPlan:
         written = self.written.journal
-        size = _SIZE_BYTES_MIN
-        try:
-            size = size_bytes(written.size)
-            if size < _SIZE_BYTES_MIN:
-                self.wrong(("journal", "size"), "size: at least 1MiB is needed")
-        except ValueError as error:
-            self.wrong(("journal", "size"), f"size: {error}")
+        size, most = self._size("size", written.size), self._size("writes_most", written.writes_most)
         window = self._duration(("journal", "window"), written.window, 1, _WINDOW_MS_MAX)
-        return JournalPlan(self._beside(written.directory), size, window)
+        lasts = self._duration(("journal", "lasts"), written.lasts, 1, _LASTS_MS_MAX) if written.lasts else None
+        place = self.document.problem(("journal",), "")
+        return JournalPlan(self._beside(written.directory), size, window, lasts, most, place)
+
+    def _size(self, key: str, text: str) -> int:
+        try:
+            found = size_bytes(text)
+        except ValueError as error:
+            self.wrong(("journal", key), f"{key}: {error}")
+            return _SIZE_BYTES_MIN
+        if found < _SIZE_BYTES_MIN:
+            self.wrong(("journal", key), f"{key}: at least 1MiB is needed")
+        return found
 
     def _centres(self) -> tuple[Centre, ...]:
         self._unique("centres", self.written.centres)

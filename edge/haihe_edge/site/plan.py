@@ -124,11 +124,23 @@ class Level(NamedTuple):
 
 
 class JournalPlan(NamedTuple):
-    """Where the journal lies, the most bytes it may take, and its commit window."""
+    """Where the journal lies and what is wished of it.
+
+    Args:
+        directory: where.
+        size_bytes: the most that its files may take.
+        window_ms: the commit window.
+        lasts_ms: how long it should last without a link, None if that is not said.
+        writes_most: bytes a day that may be written to the card.
+        place: where in the site file it stands.
+    """
 
     directory: Path
     size_bytes: int
     window_ms: int
+    lasts_ms: int | None
+    writes_most: int
+    place: Problem
 
 
 class Allowance(NamedTuple):

@@ -212,11 +212,15 @@ class WrittenJournal(msgspec.Struct, frozen=True):
         directory: where; relative to the site file.
         size: the most that its files may take together.
         window: the longest time for which routine readings wait for their commit.
+        lasts: how long it should hold all readings without a link; ``haihe-edge check`` warns when it would not.
+        writes_most: the most that may be written to the card in a day; ``haihe-edge check`` warns beyond it.
     """
 
     directory: Text
-    size: str = "256MiB"
+    size: str = "512MiB"
     window: str = "1s"
+    lasts: str | None = None
+    writes_most: str = "500MiB"
 
 
 class WrittenCentre(msgspec.Struct, frozen=True):

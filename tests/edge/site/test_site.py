@@ -62,7 +62,7 @@ def test_a_good_file_becomes_a_series_table(tmp_path: Path) -> None:
     assert [each.number for each in found.series] == list(range(6))
     assert found.levels[0].number == 1
     assert found.levels[0].hysteresis == 0.05
-    assert found.journal == (tmp_path / "journal", 256 * 1024**2, 1000)
+    assert found.journal[:5] == (tmp_path / "journal", 512 * 1024**2, 1000, None, 500 * 1024**2)
     assert found.centres[0].ca == tmp_path / "ca.pem"
     assert found.centres[0].port == 8883
     assert found.control == tmp_path / "journal" / "control.sock"
