@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from haihe_cloud import cli as cloud
 from haihe_cloud.admit.registry import Registry, Station
-from haihe_cloud.database import Database
 from haihe_cloud.ledger.arrival import Arrival
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.opening import open_database
 from haihe_cloud.settings import load_settings
+from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_contract import wire
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import EMPTY
@@ -71,7 +71,7 @@ def recorded(journal: Journal, directory: Path) -> list[Record]:
 def told_centre(folder: Path, line: int, records: Sequence[Record]) -> Path:
     """What a real ledger knows after these records have come in the bytes of the wire."""
     (folder / "data").mkdir(parents=True)
-    database = Database(folder / "data" / "haihe.db")
+    database = SqliteDatabase(folder / "data" / "haihe.db")
     Registry(database).add(Station(CODE))
     ledger = Ledger(database, centre="haihe", clock=SystemClock())
     batch = wire.Batch(CODE, line, 1, records[-1].number, 1, list(records))
