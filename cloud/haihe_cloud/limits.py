@@ -36,6 +36,18 @@ GAP_RANGES = 4096
 LINES_SHOWN = 1000
 """Lines of one station that are listed at once, most recently heard first."""
 
+EPOCH_DRAWN = 2**32
+"""Out of how many the drawn part of an epoch comes: two restores by one wrong clock agree once in four billion."""
+
+EPOCHS_SHOWN = 20
+"""Latest epochs that are listed."""
+
+RECALL_S = 10.0
+"""How long the broker may be quiet while it hands this centre its own receipts back."""
+
+RECALL_QUEUE = 256
+"""Receipts read back that wait to be compared with the ledger, 4 KiB each."""
+
 RECEIPT_LINES = 64
 """Lines a receipt considers; what the station sends now is always among them."""
 

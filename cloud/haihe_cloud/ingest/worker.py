@@ -145,6 +145,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until told to stop."""
+        self.working_since_ms = self._clock.now_ms()
         while not self._stop.is_set():
             messages = self._inbox.take(ROUND_MESSAGES, _IDLE_S)
             try:

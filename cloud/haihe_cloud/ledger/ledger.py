@@ -29,6 +29,7 @@ from haihe_cloud.limits import (
 
 from . import events, quarantine
 from .arrival import Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
+from .epoch import ASKED, MADE, Epoch, begin_epoch, epoch_history, not_booked
 from .lines import CLOCK_WAS_WRONG_MS, Addition, add, ends, pieces, unheard
 from .packed import line_of, line_text, pack, unpack
 
@@ -55,7 +56,7 @@ class Ledger:
         self._clock = clock
         self._arrived = threading.Condition()
         with database.transaction() as connection:
-            connection.execute("INSERT INTO meta VALUES('epoch', ?) ON CONFLICT DO NOTHING", (clock.now_ms(),))
+            begin_epoch(connection, clock.now_ms(), MADE)
         self._newest = self._last_position()
 
     @property
@@ -63,12 +64,23 @@ class Ledger:
         """Minted when the ledger was made or restored from a backup; a higher one voids older receipts."""
         return self._one("SELECT value FROM meta WHERE name='epoch'")
 
-    def renew(self) -> int:
-        """Mint a new epoch, after a restore from a backup: stations send again what they still have."""
+    def renew(self, cause: str = ASKED, *, above: int = 0) -> int:
+        """Mint a new epoch, after a restore from a backup: stations send again what they still have.
+
+        Args:
+            cause: why, one of the words of :mod:`haihe_cloud.ledger.epoch`.
+            above: the highest epoch that was seen elsewhere.
+        """
         with self._database.transaction() as connection:
-            epoch = max(self._clock.now_ms(), self.epoch + 1)
-            connection.execute("UPDATE meta SET value=? WHERE name='epoch'", (epoch,))
-        return epoch
+            return begin_epoch(connection, self._clock.now_ms(), cause, above=above).epoch
+
+    def epochs(self) -> list[Epoch]:
+        """The latest epochs with their causes, newest first."""
+        return epoch_history(self._database.connection())
+
+    def not_booked(self, stated: Receipt) -> dict[int, RangeSet]:
+        """Numbers per line that a receipt of this epoch names and the ledger does not have."""
+        return not_booked(self._database.connection(), stated)
 
     def take(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = ()) -> int:
         """Book what has been stored, and what went to quarantine, in one commit; wake the followers.

@@ -142,7 +142,7 @@ def test_a_receipt_names_what_is_held_and_what_is_refused_and_nothing_else(ledge
     ledger.take([arrival([4, 5, 6], head=20, refused=of((6, 6)), bodies={4: gap(LINE, (1, 3))})])
     stated = ledger.receipt(STATION)
     assert stated.settled() == {LINE: of((4, 6))}
-    assert (stated.centre, stated.epoch, stated.station) == ("haihe", T0, STATION)
+    assert (stated.centre, stated.epoch, stated.station) == ("haihe", ledger.epoch, STATION)
 
 
 def test_a_receipt_of_a_torn_line_states_both_ends_and_fits(ledger: Ledger) -> None:
