@@ -76,6 +76,12 @@ QUARANTINE_ROWS = 10_000
 QUARANTINE_BYTES = 256 * 1024 * 1024
 """Bytes of refused messages kept; beyond it the oldest are dropped and counted."""
 
+QUARANTINE_GONE_ROWS = 10_000
+"""Messages that left the quarantine without being taken, of which a line is kept; the oldest are forgotten first."""
+
+RETRY_ROUND = 8
+"""Messages in quarantine that are admitted again in one round, so that what comes now does not wait."""
+
 UNKNOWN_STATIONS = 1000
 """Unknown stations listed; the one not heard of for the longest is dropped first."""
 

@@ -33,6 +33,7 @@ from .ingest.subscriber import Subscriber
 from .ingest.worker import Worker
 from .ledger.follow import Follower, follow
 from .ledger.ledger import Ledger
+from .ledger.quarantine import Quarantine
 from .limits import RECEIVE_MAXIMUM
 from .opening import open_database, open_rules, open_store
 from .settings import InfluxStore, Settings, read_secret
@@ -107,6 +108,7 @@ class Service:
             chance=chance,
             stop=self._stop,
             touched=self._latest.touched,
+            quarantine=Quarantine(self.database),
         )
         self.app: FastAPI = create_app(
             store=self.store,

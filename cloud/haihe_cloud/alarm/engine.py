@@ -41,6 +41,10 @@ class LedgerPort(Protocol):
         """When each station was last heard."""
         ...
 
+    def heard(self, station: str) -> int | None:
+        """When one station was last heard."""
+        ...
+
     def events(self, station: str | None, most: int = ...) -> list[StationEvent]:
         """Events of a station, latest received first."""
         ...
@@ -101,7 +105,9 @@ class AlarmEngine:
         station = self._registry.get(entry.station)
         if station is None:
             return
-        silence.heard(connection, entry.station, entry.received_ms)
+        # What people had admitted again is an arrival and no word of the station.
+        spoke_ms = min(entry.received_ms, self._ledger.heard(entry.station) or entry.received_ms)
+        silence.heard(connection, entry.station, spoke_ms)
         dictionary = self._ledger.dictionary(entry.station, entry.line)
         try:
             readings = unfold(batch, dictionary or [])

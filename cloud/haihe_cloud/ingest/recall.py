@@ -8,8 +8,10 @@ them send it again.
 import logging
 import queue
 import secrets
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -131,59 +133,76 @@ class Recall:
         return said
 
     def _retained(self) -> Iterator[tuple[str, bytes]]:
-        """Every retained receipt of this centre. A message of our own, sent behind the subscription, marks the end."""
-        came: queue.Queue[tuple[str, bytes] | RecallAway] = queue.Queue(RECALL_QUEUE)
-        done = threading.Event()
-        marker = f"{ROOT}/centre/{self._ledger.centre}/{secrets.token_hex(8)}"
-
-        def put(item: tuple[str, bytes] | RecallAway) -> None:
-            while not done.is_set():
-                try:
-                    return came.put(item, timeout=_PUT_S)
-                except queue.Full:
-                    continue
-
-        def on_connect(client: mqtt.Client, _: Any, __: Any, code: Any, ___: Any) -> None:
-            if code.is_failure:
-                return put(RecallAway(f"the broker refuses the connection: {code}"))
-            options = SubscribeOptions(qos=1)
-            client.subscribe([(receipts_of(self._ledger.centre), options), (marker, options)])
-            return None
-
-        def on_subscribe(client: mqtt.Client, _: Any, __: int, codes: Any, ___: Any) -> None:
-            refused = [str(code) for code in codes if code.is_failure]
-            if refused:
-                return put(RecallAway(f"the broker refuses the subscription: {refused[0]}"))
-            client.publish(marker, b"", qos=1)
-            return None
-
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, self._client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
-        )
-        client.connect_timeout = CONNECT_S
-        client.max_inflight_messages_set(RECEIVE_MAXIMUM)
-        client.tls_set_context(self._tls)
-        client.on_connect = on_connect
-        client.on_subscribe = on_subscribe
-        client.on_message = lambda _, __, message: put((message.topic, bytes(message.payload)))
-        client.on_disconnect = lambda *_: put(RecallAway("the connection ended"))
+        """Every retained receipt of this centre."""
+        ear = _Ear(self._client_id, self._tls, self._ledger.centre)
         try:
-            client.connect(self._access.host, self._access.port, keepalive=KEEPALIVE_S)
-        except (OSError, ValueError) as error:
-            raise RecallAway(why(error)) from None
-        client.loop_start()
-        try:
+            ear.listen(self._access)
             while True:
                 try:
-                    item = came.get(timeout=RECALL_S)
+                    item = ear.came.get(timeout=RECALL_S)
                 except queue.Empty:
                     raise RecallAway("the broker does not hand them out; its acl must let this centre read") from None
                 if isinstance(item, RecallAway):
                     raise item
-                if item[0] == marker:
+                if item[0] == ear.marker:
                     return
                 yield item
         finally:
-            done.set()
-            client.disconnect()
-            client.loop_stop()
+            ear.close()
+
+
+class _Ear:
+    """A connection that asks for the receipts; a message of our own, sent behind the subscription, marks the end."""
+
+    def __init__(self, client_id: str, tls: ssl.SSLContext, centre: str) -> None:
+        self.came: queue.Queue[tuple[str, bytes] | RecallAway] = queue.Queue(RECALL_QUEUE)
+        self.marker = f"{ROOT}/centre/{centre}/{secrets.token_hex(8)}"
+        self._filters = (receipts_of(centre), self.marker)
+        self._closed = threading.Event()
+        client = self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+        )
+        client.connect_timeout = CONNECT_S
+        client.max_inflight_messages_set(RECEIVE_MAXIMUM)
+        client.tls_set_context(tls)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = lambda _, __, message: self._put((message.topic, bytes(message.payload)))
+        client.on_disconnect = lambda *_: self._put(RecallAway("the connection ended"))
+
+    def listen(self, access: BrokerSettings) -> None:
+        """Connect and ask.
+
+        Raises:
+            RecallAway: when nobody is there.
+        """
+        try:
+            self._client.connect(access.host, access.port, keepalive=KEEPALIVE_S)
+        except (OSError, ValueError) as error:
+            raise RecallAway(why(error)) from None
+        self._client.loop_start()
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._closed.set()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _put(self, item: tuple[str, bytes] | RecallAway) -> None:
+        while not self._closed.is_set():  # a full queue holds the broker back
+            with suppress(queue.Full):
+                self.came.put(item, timeout=_PUT_S)
+                return
+
+    def _on_connect(self, client: mqtt.Client, _: Any, __: Any, code: Any, ___: Any) -> None:
+        if code.is_failure:
+            self._put(RecallAway(f"the broker refuses the connection: {code}"))
+            return
+        client.subscribe([(each, SubscribeOptions(qos=1)) for each in self._filters])
+
+    def _on_subscribe(self, client: mqtt.Client, _: Any, __: int, codes: Any, ___: Any) -> None:
+        refused = [str(code) for code in codes if code.is_failure]
+        if refused:
+            self._put(RecallAway(f"the broker refuses the subscription: {refused[0]}"))
+            return
+        client.publish(self.marker, b"", qos=1)

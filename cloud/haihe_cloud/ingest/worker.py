@@ -24,11 +24,13 @@ from haihe_cloud.store.port import Refused, Store, StoreAway
 
 from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, UnknownStation, Verdict, admit
 from .inbox import Inbox, Message
+from .retry import Asked, again, for_kept
 
 _log = logging.getLogger(__name__)
 _IDLE_S = 0.5
 _PRUNE_EVERY_MS = 60_000
 _FIRST_PAUSE_S = 0.2
+_ASK_EVERY_MS = 500
 _SLOW_MS = 15_000
 """An engine that has not answered for so long holds up everything that stations say."""
 _T = TypeVar("_T")
@@ -97,6 +99,7 @@ class Worker:
         chance: for pauses between tries.
         stop: ends the worker; a round that waits for an engine is given up unacknowledged.
         touched: told of every station that has new readings.
+        quarantine: asked for what people want admitted again; None when nobody can ask.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Worker:
         chance: random.Random,
         stop: threading.Event,
         touched: Callable[[str], None] = lambda station: None,
+        quarantine: Asked | None = None,
     ) -> None:
         self.counts = Counts()
         self._trouble = ""
@@ -127,6 +131,8 @@ class Worker:
         self._chance = chance
         self._stop = stop
         self._touched = touched
+        self._quarantine = quarantine
+        self._asked_ms = 0
         self._owed: set[str] = set()
         self._owe_all = threading.Event()
         self._pruned_ms = 0
@@ -212,6 +218,8 @@ class Worker:
                 break
             taken.messages.append(message)
             verdict = self._verdict(message, known, dictionary)
+            if message.kept:
+                verdict = for_kept(verdict)
             if isinstance(verdict, Admitted):
                 taken.admitted.append((message, verdict))
                 taken.size += len(verdict.readings)
@@ -266,11 +274,13 @@ class Worker:
                 reason = reason or f"record {by_store.first}: {bad[by_store.first]}"
             if refused:
                 refusals.append(_refusal(message, envelope.station, reason))
-            arrivals.append(Arrival(envelope, verdict.batch, message.payload, message.received_ms, refused))
+            arrivals.append(
+                Arrival(envelope, verdict.batch, message.payload, message.received_ms, refused, message.kept)
+            )
         for message, beat in taken.heartbeats:
             envelope = beat.envelope
             empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])
-            arrivals.append(Arrival(envelope, empty, message.payload, message.received_ms, EMPTY))
+            arrivals.append(Arrival(envelope, empty, message.payload, message.received_ms, EMPTY, message.kept))
         return arrivals, refusals
 
     def _count(self, taken: _Round, arrivals: Sequence[Arrival], deferred: int) -> None:
@@ -298,10 +308,22 @@ class Worker:
             self._owed |= self._until_it_works("database", self._heard)
         if self._owed:
             self._until_it_works("database", self._state_receipts)
+        self._admit_again()
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
             self._pruned_ms = now_ms
             self._until_it_works("database", self._ledger.prune)
+
+    def _admit_again(self) -> None:
+        """Take the next messages out of quarantine that people ask for; more of them after what comes now."""
+        quarantine, now_ms = self._quarantine, self._clock.monotonic_ms()
+        if quarantine is None or now_ms - self._asked_ms < _ASK_EVERY_MS:
+            return
+        messages = self._until_it_works("database", lambda: again(quarantine, self._clock.now_ms()))
+        if not messages:
+            self._asked_ms = now_ms
+        while messages:
+            messages = messages[self._round_whatever_comes(messages) :]
 
     def _heard(self) -> set[str]:
         return {station.code for station in self._registry.stations()} & set(self._ledger.last_heard())
@@ -349,4 +371,4 @@ class _Known:
 
 
 def _refusal(message: Message, station: str, reason: str) -> Refusal:
-    return Refusal(message.topic, station, reason, message.payload, message.received_ms)
+    return Refusal(message.topic, station, reason, message.payload, message.received_ms, message.kept)

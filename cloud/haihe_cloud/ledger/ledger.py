@@ -95,7 +95,7 @@ class Ledger:
         newest = deferred = 0
         eventful: set[str] = set()
         with self._database.transaction() as connection:
-            quarantine.put(connection, refusals)
+            quarantine.put(connection, refusals, self._clock.now_ms())
             last = self._last_position()
             for arrival in arrivals:
                 position = self._book(connection, arrival, eventful, max(last, newest) + 1)
@@ -103,6 +103,8 @@ class Ledger:
                     deferred += 1
                 else:
                     newest = max(newest, position)
+                if arrival.kept:
+                    quarantine.tried(connection, arrival, self._clock.now_ms(), booked=position is not None)
             events.trim(connection, eventful)
             if newest:
                 connection.execute("UPDATE meta SET value=? WHERE name='arrival'", (newest,))
@@ -181,6 +183,13 @@ class Ledger:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""
         return dict(self._database.connection().execute("SELECT station, received_ms FROM heard").fetchall())
 
+    def heard(self, station: str) -> int | None:
+        """When one station was last heard, None for never."""
+        row = (
+            self._database.connection().execute("SELECT received_ms FROM heard WHERE station=?", (station,)).fetchone()
+        )
+        return int(row[0]) if row else None
+
     def events(self, station: str | None, most: int = 200) -> list[StationEvent]:
         """Events, openings and gaps of one station or of all, latest received first."""
         return events.recent(self._database.connection(), station, most)
@@ -188,7 +197,7 @@ class Ledger:
     def quarantine(self, refusals: Sequence[Refusal]) -> None:
         """Keep messages that were not taken, with the reason. The same bytes again are only counted."""
         with self._database.transaction() as connection:
-            quarantine.put(connection, refusals)
+            quarantine.put(connection, refusals, self._clock.now_ms())
 
     def quarantined(self, most: int = 200) -> list[Quarantined]:
         """What is in quarantine, latest first."""
@@ -230,28 +239,31 @@ class Ledger:
         station, line = envelope.station, envelope.line
         held = envelope.numbers - arrival.refused
         before = _find(connection, station, line, now_ms)
-        after = add(before, Addition(station, line, now_ms, envelope.head, envelope.tail, held, arrival.refused))
+        heard_ms = _heard_ms(before, arrival)
+        after = add(before, Addition(station, line, heard_ms, envelope.head, envelope.tail, held, arrival.refused))
         too_many = pieces(after) > LINE_RANGES and pieces(after) > pieces(before)
         if too_many:
-            after = add(before, Addition(station, line, now_ms, envelope.head, envelope.tail))
+            after = add(before, Addition(station, line, heard_ms, envelope.head, envelope.tail))
         if not envelope.volatile:  # nobody keeps a ledger of what was never durable at the station
             _save(connection, after)
-        connection.execute(
-            "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
-            " received_ms=excluded.received_ms WHERE excluded.received_ms>heard.received_ms"
-            " OR heard.received_ms-excluded.received_ms>?",
-            (station, now_ms, CLOCK_WAS_WRONG_MS),
-        )
+        if not arrival.kept:
+            connection.execute(
+                "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
+                " received_ms=excluded.received_ms WHERE excluded.received_ms>heard.received_ms"
+                " OR heard.received_ms-excluded.received_ms>?",
+                (station, now_ms, CLOCK_WAS_WRONG_MS),
+            )
         if too_many:
             return None
         series = self._learn(connection, arrival)
         for more in () if envelope.volatile else _told(batch, now_ms):
-            told = add(_find(connection, station, more.line, now_ms), more)
+            other = _find(connection, station, more.line, now_ms)
+            told = add(other, more._replace(received_ms=_heard_ms(other, arrival)))
             if pieces(told) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
                 _save(connection, told)
         if events.put(connection, arrival, series):
             eventful.add(station)
-        if not batch.records or before.held.covers(held):
+        if not batch.records or (before.held.covers(held) and not arrival.kept):
             return 0
         connection.execute(
             "INSERT INTO arrival(position, station, line, lane, received_ms, data) VALUES(?, ?, ?, ?, ?, ?)",
@@ -298,6 +310,11 @@ def _told(batch: Batch, now_ms: int) -> Iterable[Addition]:
             yield Addition(batch.station, body.line, now_ms, gaps=RangeSet(body.ranges))
         elif isinstance(body, Opened) and body.previous and body.previous_last:
             yield Addition(batch.station, body.previous, now_ms, head=body.previous_last)
+
+
+def _heard_ms(line: LineState, arrival: Arrival) -> int:
+    """When the line is heard of with this arrival: what is admitted again says nothing of now."""
+    return line.last_ms if arrival.kept else arrival.received_ms
 
 
 def _find(connection: Connection, station: str, line: int, now_ms: int) -> LineState:
