@@ -52,8 +52,20 @@ RECEIPT_LINES = 64
 """Lines a receipt considers; what the station sends now is always among them."""
 
 RECEIPT_LINE_MS = 3_600_000
-"""A receipt leaves out lines that were last heard of so much earlier than the newest: receipts travel over
-metered links, and a station that missed one sends those records again, which brings their line back."""
+"""Lines that were last heard of so much earlier than the newest are not in every receipt: they travel over metered
+links. A station that has just connected is told of them in turn."""
+
+RECEIPT_LINES_IN_TURN = 4096
+"""Lines of one station that are stated in turn, the newest: more openings than ten a day in a year."""
+
+RECEIPT_PIECE = 40
+"""Ranges of an older line that are stated together: at most 0.8 KiB, so that one always fits beside the newest."""
+
+RECEIPT_FRAME_BYTES = 256
+"""What a receipt has around its lines, its signature included."""
+
+QUIET_MS = 90_000
+"""A station that was not heard for so long, three heartbeats, has connected again and may have missed receipts."""
 
 RECEIPT_RANGES = 200
 """Ranges of one line in a receipt, half from each end: about 2.2 KiB of the 4 KiB."""

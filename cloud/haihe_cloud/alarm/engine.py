@@ -14,6 +14,7 @@ from haihe_cloud.ledger.arrival import ArrivalEntry, LineState, StationEvent
 from haihe_cloud.store.port import Store
 
 from . import silence, tracks
+from .ahead import Ahead
 from .book import BOOK, Alarm
 from .course import Occasion, judge_series, part
 from .plan import AlarmProblem, Judgement, judgements, problems
@@ -87,7 +88,7 @@ class AlarmEngine:
     ) -> None:
         self._database = database
         self._ledger = ledger
-        self._store = store
+        self._ahead = Ahead(store)
         self._registry = registry
         self._rules = rules
         self._clock = clock
@@ -100,8 +101,10 @@ class AlarmEngine:
         """Judge one batch. Everything is written through the connection, with the cursor.
 
         Raises:
-            StoreAway: when judgement must go back and the store cannot be read; nothing is changed then.
+            ReadFirst: when judgement must go back to readings that were not fetched yet; nothing is changed then.
+            StoreAway: when they are too many to be fetched before, and the store cannot be read.
         """
+        self._ahead.begin(entry.position)
         station = self._registry.get(entry.station)
         if station is None:
             return
@@ -127,7 +130,7 @@ class AlarmEngine:
         if numbers:
             tracks.add_unordered(connection, station.code, entry.line, numbers, entry.received_ms)
             apart[entry.line] = known | numbers
-        occasion = Occasion(connection, self._store, station.code, entry.received_ms, self._clock.now_ms(), apart)
+        occasion = Occasion(connection, self._ahead, station.code, entry.received_ms, self._clock.now_ms(), apart)
         for key, fresh in parts.items():
             for judgement in self._plan(station, key):
                 judge_series(occasion, judgement, fresh)

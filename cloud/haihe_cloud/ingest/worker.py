@@ -13,6 +13,7 @@ from haihe_contract.clock import Clock
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.receipt import sign
+from haihe_contract.record import Opened
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Registry
@@ -25,6 +26,7 @@ from haihe_cloud.store.port import Refused, Store, StoreAway
 from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, UnknownStation, Verdict, admit
 from .inbox import Inbox, Message
 from .retry import Asked, again, for_kept
+from .telling import Telling
 
 _log = logging.getLogger(__name__)
 _IDLE_S = 0.5
@@ -134,6 +136,7 @@ class Worker:
         self._quarantine = quarantine
         self._asked_ms = 0
         self._owed: set[str] = set()
+        self._telling = Telling()
         self._owe_all = threading.Event()
         self._pruned_ms = 0
 
@@ -198,7 +201,9 @@ class Worker:
         arrivals, refusals = self._arrivals(taken, refused_rows)
         deferred = self._until_it_works("database", lambda: self._ledger.take(arrivals, refusals))
         self._count(taken, arrivals, deferred)
-        self._owed |= {arrival.envelope.station for arrival in arrivals if not arrival.envelope.volatile}
+        for arrival in arrivals:
+            if not arrival.envelope.volatile:
+                self._owe(arrival)
         self._until_it_works("database", self._state_receipts)
         for message in taken.messages:
             message.acknowledge()
@@ -293,11 +298,24 @@ class Worker:
         counts.quarantined += len(taken.refusals)
         counts.deferred += deferred
 
+    def _owe(self, arrival: Arrival) -> None:
+        station = arrival.envelope.station
+        self._owed.add(station)
+        if not arrival.kept:
+            opened = any(isinstance(record.body, Opened) for record in arrival.batch.records)
+            self._telling.heard(station, self._clock.monotonic_ms(), opened=opened)
+
     def _state_receipts(self) -> None:
         for station in sorted(self._owed):
-            payload = sign(self._ledger.receipt(station), self._receipt_key)
+            after = self._telling.turn(station)
+            if after is None:
+                receipt = self._ledger.receipt(station)
+            else:
+                receipt, after = self._ledger.receipt_in_turn(station, after)
+            payload = sign(receipt, self._receipt_key)
             if not self._publish(topic.receipt(station, self._ledger.centre), payload):
                 return  # no connection: they stay owed
+            self._telling.told(station, after)
             self._owed.discard(station)
             self.counts.receipts += 1
 

@@ -22,16 +22,16 @@ from haihe_cloud.limits import (
     LINE_RANGES,
     LINES_SHOWN,
     PRUNE_ROWS,
-    RECEIPT_LINE_MS,
     RECEIPT_LINES,
-    RECEIPT_RANGES,
+    RECEIPT_LINES_IN_TURN,
 )
 
 from . import events, quarantine
 from .arrival import Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
 from .epoch import ASKED, MADE, Epoch, begin_epoch, epoch_history, not_booked
-from .lines import CLOCK_WAS_WRONG_MS, Addition, add, ends, pieces, unheard
+from .lines import CLOCK_WAS_WRONG_MS, Addition, add, pieces, unheard
 from .packed import line_of, line_text, pack, unpack
+from .stating import Cursor, in_turn, recent
 
 _LINE_COLUMNS = "station, line, head, tail, held, refused, gaps, first_ms, last_ms"
 _FIND = f"SELECT {_LINE_COLUMNS} FROM line WHERE station=? AND line=?"  # noqa: S608
@@ -171,12 +171,18 @@ class Ledger:
 
     def receipt(self, station: str) -> Receipt:
         """What the centre can state about a station now: a true subset where it would be too long."""
-        known = self.lines(station, RECEIPT_LINES)
-        lines = [
-            LineHeld(line.line, ends(line.held, RECEIPT_RANGES), ends(line.refused, RECEIPT_RANGES))
-            for line in known
-            if (line.held or line.refused) and known[0].last_ms - line.last_ms <= RECEIPT_LINE_MS
-        ]
+        return self._receipt(station, recent(self.lines(station, RECEIPT_LINES)))
+
+    def receipt_in_turn(self, station: str, after: Cursor) -> tuple[Receipt, Cursor | None]:
+        """The same with as many older lines as fit, beginning behind those that earlier receipts have stated.
+
+        Returns:
+            The receipt, and where to go on; None when every line was stated.
+        """
+        lines, then = in_turn(self.lines(station, RECEIPT_LINES_IN_TURN), after)
+        return self._receipt(station, lines), then
+
+    def _receipt(self, station: str, lines: list[LineHeld]) -> Receipt:
         return Receipt(VERSION, self.centre, self.epoch, station, self._clock.now_ms(), lines)
 
     def last_heard(self) -> dict[str, int]:
