@@ -108,5 +108,3 @@ def test_two_processes_that_follow_under_one_name_never_judge_a_batch_twice(cent
     assert centre.ledger.quarantined() == []
     assert centre.spans() == [(31, 35), (71, None)]
     assert centre.store.series(CODE)
-
-

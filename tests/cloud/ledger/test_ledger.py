@@ -8,8 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.database import Database, DatabaseError
 from haihe_cloud.ledger.arrival import Arrival, LineState, Refusal
+from haihe_cloud.ledger.epoch import RESTORED
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.packed import line_of, line_text, pack, unpack
+from haihe_cloud.ledger.quarantine import Quarantine
 from haihe_cloud.limits import (
     ARRIVALS_KEPT_MS,
     EVENTS_PER_STATION,
@@ -20,10 +22,11 @@ from haihe_cloud.limits import (
 )
 from haihe_contract import receipt as receipts
 from haihe_contract.ranges import RangeSet
-from haihe_contract.receipt import RECEIPT_BYTES_MAX
+from haihe_contract.receipt import RECEIPT_BYTES_MAX, LineHeld
 from haihe_contract.record import Dictionary, Event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.cloud.samples import LINE, SERIES, STATION, T0, StillClock, arrival, gap, opened
 
@@ -228,6 +231,38 @@ def test_an_epoch_is_minted_once_and_again_only_after_a_restore(database: Databa
     assert again.receipt(STATION).epoch == again.epoch > first
 
 
+def test_two_restores_from_one_backup_by_a_clock_that_stands_never_share_an_epoch(
+    fresh_database: Callable[[], Database],
+) -> None:
+    clock = StillClock(1000)
+    epochs = set()
+    for _ in range(20):
+        database = fresh_database()  # the same backup again
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO meta VALUES('epoch', 5000)")
+        ledger = Ledger(database, centre="haihe", clock=clock)
+        epochs.add(ledger.renew())
+        assert [each.cause for each in ledger.epochs()] == ["asked"]
+    assert len(epochs) == 20
+    assert min(epochs) > 5000
+
+
+def test_receipts_that_the_ledger_cannot_stand_by_are_told_from_those_it_can(ledger: Ledger) -> None:
+    ledger.take([arrival([1, 2, 3], refused=of((3, 3)))])
+    good = ledger.receipt(STATION)
+    assert ledger.not_booked(good) == {}
+    more = replace(good, lines=[LineHeld(LINE, [(1, 4)]), LineHeld(OLD_LINE, [(1, 1)])])
+    assert ledger.not_booked(more) == {LINE: of((4, 4)), OLD_LINE: of((1, 1))}
+
+
+def test_a_new_epoch_is_told_to_every_station(ledger: Ledger) -> None:
+    ledger.take([arrival([1, 2, 3])])
+    epoch = ledger.renew(RESTORED, above=2**60)
+    assert epoch > 2**60
+    (event,) = [each for each in ledger.events(STATION) if each.kind == "centre_restored"]
+    assert event.detail == {"epoch": str(epoch), "cause": "restored"}
+
+
 def refusal(data: bytes, at_ms: int = T0) -> Refusal:
     return Refusal("haihe/1/00/31005650/up/live", STATION, "no reason", data, at_ms)
 
@@ -240,12 +275,14 @@ def test_the_same_bytes_again_are_only_counted_in_quarantine(ledger: Ledger) -> 
     assert ledger.quarantined_bytes(first.id) == b"a"
 
 
-def test_a_full_quarantine_drops_the_oldest_and_says_so(ledger: Ledger) -> None:
+def test_a_full_quarantine_drops_the_oldest_and_says_so(ledger: Ledger, database: Database) -> None:
     ledger.quarantine([refusal(b"%d" % n) for n in range(QUARANTINE_ROWS + 3)])
     kept = ledger.quarantined(most=QUARANTINE_ROWS * 2)
     assert len(kept) == QUARANTINE_ROWS
     assert ledger.quarantine_dropped() == 3
     assert ledger.quarantined_bytes(1) is None
+    gone = Quarantine(database).gone(10)
+    assert [(each.id, each.why) for each in gone] == [(3, "full"), (2, "full"), (1, "full")]
 
 
 def test_one_station_that_floods_the_quarantine_pushes_only_its_own_out(ledger: Ledger) -> None:

@@ -17,7 +17,6 @@ from haihe_cloud.settings import Settings, load_settings
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
 from haihe_contract.unfold import unfold
-from haihe_contract.wire import decode
 
 from tests.cloud.samples import LEVEL, SERIES, STATION, T0, arrival
 from tests.cloud.service.test_service import Centre

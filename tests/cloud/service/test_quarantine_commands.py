@@ -122,7 +122,9 @@ def test_a_centre_that_may_not_read_its_own_receipts_says_so_and_takes_nothing(
     tmp_path: Path, broker: Broker, pki: Pki, voice: Speak
 ) -> None:
     acl = tmp_path / "broker" / "acl"
-    acl.write_text(acl.read_text().replace("topic readwrite haihe/#", "topic write haihe/#\ntopic read haihe/1/+/+/up/#"))
+    acl.write_text(
+        acl.read_text().replace("topic readwrite haihe/#", "topic write haihe/#\ntopic read haihe/1/+/+/up/#")
+    )
     broker.restart()
     centre = Centre(tmp_path, broker.port, pki)
     assert centre.command("station", "add", STATION).returncode == 0
