@@ -125,7 +125,9 @@ def _attempt(
             if ledger.position(follower.name) != position:
                 raise _Moved
             _work(ledger, follower, entries, connection)
-    except (ReadFirst, _Moved, *away):
+    except (ReadFirst, _Moved):
+        raise
+    except away:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the follower's code does, the next batches matter
         # A fault of the follower's own code must not keep it from all later batches for ever.
