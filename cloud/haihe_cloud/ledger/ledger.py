@@ -13,7 +13,7 @@ import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import VERSION, LineHeld, Receipt
-from haihe_contract.record import Dictionary, Gap, Opened
+from haihe_contract.record import Dictionary, Gap, Opened, Summary
 from haihe_contract.wire import Batch
 
 from haihe_cloud.database import Connection, Database
@@ -312,7 +312,7 @@ def _told(batch: Batch, now_ms: int) -> Iterable[Addition]:
     """What the records of a batch say about other lines, or about missing numbers of their own."""
     for record in batch.records:
         body = record.body
-        if isinstance(body, Gap):
+        if isinstance(body, Gap | Summary):  # what a summary replaced is gone, too, and said
             yield Addition(batch.station, body.line, now_ms, gaps=RangeSet(body.ranges))
         elif isinstance(body, Opened) and body.previous and body.previous_last:
             yield Addition(batch.station, body.previous, now_ms, head=body.previous_last)

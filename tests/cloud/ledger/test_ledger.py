@@ -23,7 +23,7 @@ from haihe_cloud.limits import (
 from haihe_contract import receipt as receipts
 from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import RECEIPT_BYTES_MAX, LineHeld
-from haihe_contract.record import Dictionary, Event
+from haihe_contract.record import Dictionary, Event, Summary
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -202,6 +202,15 @@ def test_events_openings_and_gaps_become_rows_for_people(ledger: Ledger) -> None
     assert by_kind["gap"].detail == {"line": line_text(OLD_LINE), "ranges": [[3, 9]], "cause": "dropped_full"}
     assert ledger.events("31005699") == []
     assert len(ledger.events(None, most=2)) == 2
+
+
+def test_numbers_that_gave_way_to_a_summary_are_explained_and_not_awaited_for_ever(ledger: Ledger) -> None:
+    body = Summary(LINE, [(3, 8)], [], False, T0)
+    ledger.take([arrival([1, 2, 9], bodies={9: body})])
+    line = state(ledger)
+    assert (line.gaps, line.missing) == (of((3, 8)), of())
+    ledger.take([arrival([4])])
+    assert state(ledger).gaps == of((3, 3), (5, 8)), "held wins, should one come after all"
 
 
 def test_an_event_with_absurd_details_is_kept_in_bounds(ledger: Ledger) -> None:

@@ -1,8 +1,10 @@
 """A centre that was put back in time without a word finds out by itself; two centres; a broker that forgets all."""
 
 import json
+import random
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from haihe_contract import receipt as receipts
 from haihe_contract import topic
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
+from haihe_contract.record import Dictionary, Opened, Readings
+from haihe_edge.journal import Folder, Journal
 
-from tests.cloud.samples import LINE, STATION, data
+from tests.cloud.samples import LINE, SERIES, STATION, data
 from tests.cloud.service.agent import Agent, Way
 from tests.cloud.service.test_service import Centre, settled
 from tests.conftest import CENTRE, MOSQUITTO, Broker, Voice, wait_for
@@ -152,8 +156,6 @@ def test_an_empty_ledger_under_a_clock_that_runs_behind_takes_an_epoch_above_the
     shutil.rmtree(centre.directory / "data")
     assert centre.command("station", "add", STATION).returncode == 0
     assert centre.command("ledger", "renew").returncode == 0
-    import sqlite3
-
     with sqlite3.connect(centre.directory / "data" / "haihe.db") as ledger:  # as a clock of 1970 would have it
         ledger.execute("UPDATE meta SET value=5 WHERE name='epoch'")
         ledger.execute("DELETE FROM epoch")
@@ -237,3 +239,58 @@ def test_of_two_centres_only_the_required_one_lets_a_station_free_and_the_other_
         assert second.end() == 0
     finally:
         agent.end(signal.SIGKILL)
+
+
+def fill(folder: Path, size: int) -> None:
+    """A journal at its limit, of readings that nobody has receipted."""
+    chance, now_ms = random.Random(7), SystemClock().now_ms()
+    journal = Journal.open(
+        Folder(folder),
+        size=size,
+        clock=SystemClock(),
+        entropy=lambda: chance.getrandbits(64),
+        dictionary=Dictionary(SERIES),
+        opened=lambda line, last, ms, closed: Opened(now_ms, "b", 1, 5, line, last, ms, 1000, closed, "0", "s"),
+    )
+    time_ms = now_ms - 86_400_000
+    while journal.bytes_used() < size - 9 * 1024:
+        for _ in range(20):
+            time_ms += 1000
+            journal.append(Readings(time_ms, 5, [0, 1], [chance.random(), chance.random()]))
+        journal.commit()
+    journal.close()
+
+
+def test_a_full_journal_frees_nothing_in_silence_that_only_the_other_centre_has(
+    centre: Centre,
+    province: tuple[Centre, Broker, Pki],
+    tmp_path: Path,
+    broker: Broker,
+    pki: Pki,
+    instrument: Instrument,
+) -> None:
+    second, second_broker, second_keys = province
+    ways = [Way(CENTRE, broker, pki), Way("province", second_broker, second_keys, required=False)]
+    agent = Agent(tmp_path / "station", instrument.port, ways, size="1MiB")
+    fill(tmp_path / "station" / "journal", 1024 * 1024)
+    try:
+        started(second)
+        for _ in range(4):  # each opening needs room, and the required centre is away
+            agent.start()
+            wait_for(lambda: agent.waiting("province") < 5 and agent.head() > 5, "the other has receipted all", 60)
+            agent.end()
+        agent.start()
+        started(centre)
+        wait_for(lambda: agent.waiting(CENTRE) < 5, "the required centre has what there is", 60)
+        agent.end()
+        wait_for(lambda: explained(centre), "each number is here, or its gap is", 20)
+        gaps = sum(last - first + 1 for each in lines(centre).values() for first, last in each["gaps"])
+        assert gaps > 0, "room was made, and said"
+        assert second.end() == 0
+    finally:
+        agent.end(signal.SIGKILL)
+
+
+def explained(centre: Centre) -> bool:
+    """Whether nothing that any line ever had is missing without a word."""
+    return all(not each["lost"] and not each["awaited"] for each in lines(centre).values())
