@@ -68,10 +68,11 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 class Broker:
     """A real Mosquitto with TLS and the ACL of the product."""
 
-    def __init__(self, directory: Path, pki: Pki) -> None:
+    def __init__(self, directory: Path, pki: Pki, centre: str = CENTRE) -> None:
         self.host = "127.0.0.1"
         self.port = free_port()
-        self._conf = write_broker_files(directory, pki, CENTRE, port=self.port, host=self.host)
+        self._conf = write_broker_files(directory, pki, centre, port=self.port, host=self.host)
+        self._data = directory / "data"
         self._log = directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -92,6 +93,12 @@ class Broker:
     def restart(self) -> None:
         self.stop()
         self.start()
+
+    def forget(self) -> None:
+        """Lose every session, queue and retained message, as after a disk that was exchanged; it stands still."""
+        assert self._process is None
+        for path in self._data.iterdir():
+            path.unlink()
 
     def log(self) -> str:
         return self._log.read_text("utf-8", "replace")

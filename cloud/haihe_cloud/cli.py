@@ -16,15 +16,17 @@ from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.language import choose
 
-from . import commands, keys
+from . import backup_commands, commands, keys, quarantine_commands
 from .admit.broker import write_broker_files
 from .admit.pki import CA_DAYS, LEAF_DAYS, Pki
 from .admit.registry import Registry, Station
 from .alarm.book import AlarmBook
 from .database import DatabaseError
 from .ledger.ledger import Ledger
+from .ledger.quarantine import Quarantine
 from .opening import open_database
 from .output import ASKED_WRONGLY, GOOD, WRONG, Answer, tell, tell_fault
+from .running import alone
 from .settings import load_settings
 from .words import Sentences
 
@@ -98,8 +100,11 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
         from .service import Service  # the web server's parts take a second to import on a small machine
 
         _log_to(Path(settings.data))
-        service = Service(settings, clock, random.Random())  # noqa: S311 - pauses, not secrets
-        return GOOD if asyncio.run(service.run()) else WRONG
+        with alone(Path(settings.data)):
+            service = Service(settings, clock, random.Random())  # noqa: S311 - pauses, not secrets
+            return GOOD if asyncio.run(service.run()) else WRONG
+    if asked.command in ("backup", "restore"):
+        return backup_commands.act(asked, settings, clock, words)
     database = open_database(settings)
     try:
         registry = Registry(database)
@@ -115,9 +120,7 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
             if asked.what == "answer":
                 return commands.alarm_answer(book, asked.alarm, asked.who, asked.note, clock, words)
             return commands.alarm_list(book, words, every=asked.all)
-        if asked.what == "show":
-            return commands.quarantine_show(ledger, asked.number, words)
-        return commands.quarantine_list(ledger, words)
+        return asyncio.run(quarantine_commands.act(asked, ledger, Quarantine(database), clock, words))
     finally:
         database.close()
 
@@ -230,12 +233,8 @@ def parser(words: Sentences) -> argparse.ArgumentParser:
     answer.add_argument("--who", required=True)
     answer.add_argument("--note", default="")
 
-    kept = top.add_parser("quarantine", help=words("messages that were not taken")).add_subparsers(
-        dest="what", required=True
-    )
-    kept.add_parser("list", parents=[of_centre])
-    one = kept.add_parser("show", parents=[of_centre])
-    one.add_argument("number", type=int)
+    backup_commands.add_parsers(top, of_centre, words)
+    quarantine_commands.add_parser(top, of_centre, words)
     boards = top.add_parser("grafana", parents=[common], help=words("write Grafana's dashboards and provisioning"))
     boards.add_argument("directory", type=Path, metavar="DIR")
     _pki_parser(top, common, words)

@@ -224,32 +224,6 @@ def alarm_answer(book: AlarmBook, alarm: int, who: str, note: str, clock: Clock,
     return Answer({"alarm": msgspec.to_builtins(answered)}, words("alarm {id} is answered by {who}", id=alarm, who=who))
 
 
-def quarantine_list(ledger: Ledger, words: Sentences) -> Answer:
-    """Messages that were not taken."""
-    kept, dropped = ledger.quarantined(), ledger.quarantine_dropped()
-    rows = [(e.id, e.station or "-", e.times, f"{e.size} B", beijing(e.last_ms), e.reason) for e in kept]
-    heads = [words(head) for head in ("number", "station", "times", "size", "last", "reason")]
-    text = table(heads, rows, right=[0, 2, 3]) + "\n\n" if rows else ""
-    verdict = words(
-        "{count} messages in quarantine, {dropped} dropped because it was full", count=len(kept), dropped=dropped
-    )
-    return Answer({"quarantine": [each._asdict() for each in kept], "dropped": dropped}, text + verdict)
-
-
-def quarantine_show(ledger: Ledger, number: int, words: Sentences) -> Answer:
-    """One message in quarantine with its bytes.
-
-    Raises:
-        FieldError: when there is no such one.
-    """
-    data = ledger.quarantined_bytes(number)
-    if data is None:
-        raise FieldError(f"number {number} is not in quarantine", do="haihe-cloud quarantine list")
-    lines = [f"{at:06x}  {data[at : at + 16].hex(' ')}" for at in range(0, min(len(data), 512), 16)]
-    lines.append(words("{size} bytes; --json gives all of them", size=len(data)))
-    return Answer({"number": number, "size": len(data), "hex": data.hex()}, "\n".join(lines))
-
-
 def check(settings: Settings, clock: Clock, words: Sentences) -> Answer:
     """Everything that can be known before starting: files, keys, how long certificates are valid.
 

@@ -36,12 +36,36 @@ GAP_RANGES = 4096
 LINES_SHOWN = 1000
 """Lines of one station that are listed at once, most recently heard first."""
 
+EPOCH_DRAWN = 2**32
+"""Out of how many the drawn part of an epoch comes: two restores by one wrong clock agree once in four billion."""
+
+EPOCHS_SHOWN = 20
+"""Latest epochs that are listed."""
+
+RECALL_S = 10.0
+"""How long the broker may be quiet while it hands this centre its own receipts back."""
+
+RECALL_QUEUE = 256
+"""Receipts read back that wait to be compared with the ledger, 4 KiB each."""
+
 RECEIPT_LINES = 64
 """Lines a receipt considers; what the station sends now is always among them."""
 
 RECEIPT_LINE_MS = 3_600_000
-"""A receipt leaves out lines that were last heard of so much earlier than the newest: receipts travel over
-metered links, and a station that missed one sends those records again, which brings their line back."""
+"""Lines that were last heard of so much earlier than the newest are not in every receipt: they travel over metered
+links. A station that has just connected is told of them in turn."""
+
+RECEIPT_LINES_IN_TURN = 4096
+"""Lines of one station that are stated in turn, the newest: more openings than ten a day in a year."""
+
+RECEIPT_PIECE = 40
+"""Ranges of an older line that are stated together: at most 0.8 KiB, so that one always fits beside the newest."""
+
+RECEIPT_FRAME_BYTES = 256
+"""What a receipt has around its lines, its signature included."""
+
+QUIET_MS = 90_000
+"""A station that was not heard for so long, three heartbeats, has connected again and may have missed receipts."""
 
 RECEIPT_RANGES = 200
 """Ranges of one line in a receipt, half from each end: about 2.2 KiB of the 4 KiB."""
@@ -69,6 +93,12 @@ QUARANTINE_ROWS = 10_000
 
 QUARANTINE_BYTES = 256 * 1024 * 1024
 """Bytes of refused messages kept; beyond it the oldest are dropped and counted."""
+
+QUARANTINE_GONE_ROWS = 10_000
+"""Messages that left the quarantine without being taken, of which a line is kept; the oldest are forgotten first."""
+
+RETRY_ROUND = 8
+"""Messages in quarantine that are admitted again in one round, so that what comes now does not wait."""
 
 UNKNOWN_STATIONS = 1000
 """Unknown stations listed; the one not heard of for the longest is dropped first."""

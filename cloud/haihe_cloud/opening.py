@@ -1,8 +1,10 @@
 """Opening what the settings name: the SQL, the store, the alarm rules."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from haihe_contract.errors import FieldError
 
@@ -13,7 +15,9 @@ from .sql.sqlite import SqliteDatabase
 from .store.port import Store
 from .store.sqlite import SqliteStore as SqliteEngine
 
-_DATABASE, _SERIES = "haihe.db", "series.db"
+DATABASE, SERIES = "haihe.db", "series.db"
+"""Files of the data directory, where no server has their part."""
+_T = TypeVar("_T")
 _RULES = (
     Path(__file__).parents[1] / "rules" / "default.yaml",
     Path(sys.prefix) / "share" / "haihe" / "rules" / "default.yaml",
@@ -28,7 +32,7 @@ def open_database(settings: Settings) -> Database:
     """
     if isinstance(settings.database, PostgresqlDatabase):
         return _open_server(settings.database)
-    path = Path(settings.data) / _DATABASE
+    path = Path(settings.data) / DATABASE
     try:
         return SqliteDatabase(path)
     except OSError as error:
@@ -44,7 +48,7 @@ def check_database(settings: Settings) -> None:
         FieldError: when its password cannot be read, its conninfo cannot be right, or the driver is not installed.
     """
     if isinstance(settings.database, PostgresqlDatabase):
-        _password(settings.database)
+        password_of(settings.database)
         _driver().parse(settings.database.conninfo)
 
 
@@ -60,14 +64,32 @@ def _driver() -> ModuleType:
     return postgresql
 
 
-def _password(chosen: PostgresqlDatabase) -> str | None:
+def password_of(chosen: PostgresqlDatabase) -> str | None:
+    """The password of the database's user, None where the server asks for none.
+
+    Raises:
+        FieldError: when its file cannot be read.
+    """
     return read_secret(chosen.password_file, "the password of the database", 1) if chosen.password_file else None
 
 
+def ask_server(chosen: PostgresqlDatabase, question: str) -> object:
+    """One answer of the server; nothing is made there.
+
+    Raises:
+        FieldError: when it cannot be reached.
+    """
+    return _reach(lambda: _driver().one_answer(chosen.conninfo, password_of(chosen), question))
+
+
 def _open_server(chosen: PostgresqlDatabase) -> Database:
-    password = _password(chosen)
+    opened: Database = _reach(lambda: _driver().PostgresqlDatabase(chosen.conninfo, password_of(chosen)))
+    return opened
+
+
+def _reach(ask: Callable[[], _T]) -> _T:
     try:
-        opened: Database = _driver().PostgresqlDatabase(chosen.conninfo, password)
+        return ask()
     except DatabaseAway as error:
         raise FieldError(
             f"the database cannot be reached: {error}",
@@ -80,7 +102,6 @@ def _open_server(chosen: PostgresqlDatabase) -> Database:
             where="database.conninfo of the settings",
             do="ALTER DATABASE haihe OWNER TO haihe lets the centre make its tables",
         ) from None
-    return opened
 
 
 def open_store(settings: Settings) -> Store:
@@ -95,7 +116,7 @@ def open_store(settings: Settings) -> Store:
         from .store.influx import InfluxStore as InfluxEngine  # its client takes a quarter of a second to import
 
         return InfluxEngine(chosen.url, token, chosen.org, chosen.bucket)
-    return SqliteEngine(Path(settings.data) / _SERIES)
+    return SqliteEngine(Path(settings.data) / SERIES)
 
 
 def open_rules(settings: Settings) -> Rules:

@@ -15,6 +15,7 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 from haihe_contract.clock import Clock
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
 from haihe_contract.record import LANE_ALARM, LANE_BACKLOG, LANE_LIVE, LANE_NAMES
 from haihe_contract.service_manager import notify
@@ -28,10 +29,12 @@ from .alarm.engine import AlarmEngine
 from .database import DatabaseAway
 from .ingest.inbox import Inbox
 from .ingest.latest import LatestValues
+from .ingest.recall import Recall
 from .ingest.subscriber import Subscriber
 from .ingest.worker import Worker
 from .ledger.follow import Follower, follow
 from .ledger.ledger import Ledger
+from .ledger.quarantine import Quarantine
 from .limits import RECEIVE_MAXIMUM
 from .opening import open_database, open_rules, open_store
 from .settings import InfluxStore, Settings, read_secret
@@ -83,6 +86,13 @@ class Service:
                 self.registry.add(station)
         self.store = open_store(settings)
         self.ledger = Ledger(self.database, centre=settings.centre, clock=clock)
+        self._recall = Recall(
+            settings.broker,
+            f"{centre_user(settings.centre)}-recall",
+            PublicKey(receipt_key.public_key().public_bytes_raw()),
+            self.ledger,
+            self._stop,
+        )
         self.alarms = AlarmBook(self.database)
         self._alarms_told = self.alarms.sequence()
         self.engine = AlarmEngine(self.database, self.ledger, self.store, self.registry, rules, clock)
@@ -99,6 +109,7 @@ class Service:
             chance=chance,
             stop=self._stop,
             touched=self._latest.touched,
+            quarantine=Quarantine(self.database),
         )
         self.app: FastAPI = create_app(
             store=self.store,
@@ -146,8 +157,7 @@ class Service:
         urgent, backlog = self._inbox.waiting()
         links = {"live": self.live.link, "backlog": self.backlog.link}
         faults = [f"broker ({name}): {link.reason}" for name, link in links.items() if not link.connected]
-        if self.worker.trouble:
-            faults.append(self.worker.trouble)
+        faults += [trouble for trouble in (self._recall.trouble, self.worker.trouble) if trouble]
         faults += [f"part {name} has failed" for name in self._failed]
         try:
             from_database = self._database_status()
@@ -172,6 +182,7 @@ class Service:
     def _database_status(self) -> dict[str, Any]:
         return {
             "epoch": str(self.ledger.epoch),
+            "epochs": [{**each._asdict(), "epoch": str(each.epoch)} for each in self.ledger.epochs()],
             "follower_behind": self.ledger.behind(),
             "quarantine_dropped": self.ledger.quarantine_dropped(),
             "alarm": {"not_judged": len(self.engine.problems()), "unreadable": self.engine.unreadable},
@@ -190,7 +201,7 @@ class Service:
         )
 
     def _start(self) -> None:
-        self._thread("ingest", self.worker.run)
+        self._thread("ingest", self._ingest)
         self._thread("follow-alarm", lambda: self._follow(self.engine))
         self._thread("follow-page", lambda: self._follow(self.feed))
         self._thread("page-load", self._load_feed)
@@ -216,6 +227,12 @@ class Service:
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def _ingest(self) -> None:
+        """Nothing is taken in and no receipt leaves before it is known what earlier receipts have said."""
+        if self._recall.run():
+            self.worker.owe_receipts()
+        self.worker.run()
 
     def _follow(self, follower: Follower) -> None:
         follow(self.ledger, self.database, follower, self._stop, away=(StoreAway,))
@@ -246,7 +263,7 @@ class Service:
     def _listening_since_ms(self) -> int | None:
         """Since when everything that stations say has reached the ledger; None while it does not."""
         link = self.live.link
-        if not link.connected or self.worker.trouble:
+        if not link.connected or self._recall.trouble or self.worker.trouble:
             return None
         return max(link.since_ms, self.worker.working_since_ms)
 

@@ -61,6 +61,19 @@ def receipt(station: str, centre: str) -> str:
     return f"{ROOT}/{shard(station)}/{station}/down/receipt/{centre}"
 
 
+def receipts_of(centre: str) -> str:
+    """The filter for all receipts of one centre."""
+    return f"{ROOT}/+/+/down/receipt/{centre}"
+
+
+def station_of_receipt(topic: str) -> str | None:
+    """The station that a receipt's topic is for, or None if it is no such topic."""
+    parts = topic.split("/")
+    if len(parts) == 7 and topic.startswith(ROOT + "/") and parts[4:6] == ["down", "receipt"] and is_station(parts[3]):
+        return parts[3]
+    return None
+
+
 def latest(station: str) -> str:
     """Where the centre keeps the readable latest values of a station (retained JSON)."""
     return f"{ROOT}/{shard(station)}/{station}/latest"

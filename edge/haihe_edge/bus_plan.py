@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from .acquire.budget import CAPACITY, BusBudget, Unmet, budgets, said, taken
+from haihe_contract.quantity import duration_text
+
+from .acquire.budget import CAPACITY, BusBudget, Unmet, budgets, taken
 from .acquire.load import Load
 from .site import Site
 from .talk import OK, WRONG, Talk
@@ -67,7 +69,7 @@ def _row(bus: str, each: Load) -> tuple[str, ...]:
     return (
         bus,
         each.instrument,
-        said(each.period_ms),
+        duration_text(each.period_ms),
         "-" if each.speaks else str(each.requests),
         size if each.speaks else f"{each.bytes_out} + {size}",
         taken(each.wire_ms),
@@ -80,17 +82,17 @@ def _row(bus: str, each: Load) -> tuple[str, ...]:
 def _sentence(talk: Talk, bus: BusBudget, each: Unmet) -> str:
     facts = {
         "instrument": each.instrument,
-        "every": said(each.period_ms),
+        "every": duration_text(each.period_ms),
         "bus": bus.bus,
         "takes": taken(each.takes_ms),
-        "pace": said(each.pace_ms or 0),
+        "pace": duration_text(each.pace_ms or 0),
     }
     words = talk.say(_CAUSES[each.why], **facts)
     if each.could_ms is None:
         other = "; set a higher baud rate" if each.why == "baud" else "; move an instrument to another bus"
         return words + talk.say(other)
     sentence = "; every {could} could, if no other is asked more often" if each.common else "; every {could} could"
-    return words + talk.say(sentence, could=said(each.could_ms))
+    return words + talk.say(sentence, could=duration_text(each.could_ms))
 
 
 _CAUSES = {

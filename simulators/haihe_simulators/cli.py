@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 from haihe_contract.clock import SystemClock
-from haihe_contract.document import DocumentError, duration_ms
+from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.language import Words, choose
+from haihe_contract.quantity import duration_ms
 
 from . import bench_top, scenery
 from .account import account

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from haihe_contract.document import duration_ms
 from haihe_contract.errors import FieldError
+from haihe_contract.quantity import duration_ms
 from haihe_contract.ranges import RangeSet
 from haihe_contract.series import Series, Source
 from haihe_contract.varint import Reader

@@ -14,7 +14,7 @@ SOURCES = [
     if "__pycache__" not in path.parts
 ]
 LINES_MAX = 400
-LARGER = {"contract/haihe_contract/document.py": 420}
+LARGER: dict[str, int] = {}
 """Exceptions may only shrink."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "tools", "base", "core"}
 

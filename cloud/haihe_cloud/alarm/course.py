@@ -24,9 +24,9 @@ from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 
 from haihe_cloud.database import Connection
-from haihe_cloud.store.port import Store
 
 from . import tracks
+from .ahead import Ahead
 from .evaluate import IDLE, Sample, State, Threshold, step
 from .plan import Judgement
 from .replay import Outcome, Snapshot, judge
@@ -54,7 +54,7 @@ class Occasion(NamedTuple):
 
     Args:
         connection: of the follower's transaction.
-        store: the series.
+        store: the series, as far as they were fetched for this batch.
         station: code of the station.
         received_ms: when the batch came.
         now_ms: by the centre's clock.
@@ -62,7 +62,7 @@ class Occasion(NamedTuple):
     """
 
     connection: Connection
-    store: Store
+    store: Ahead
     station: str
     received_ms: int
     now_ms: int
@@ -104,7 +104,7 @@ def judge_series(occasion: Occasion, judgement: Judgement, fresh: Fresh) -> None
     """Judge on, from the newest snapshot or from one before the earliest late reading, and tell the book.
 
     Raises:
-        StoreAway: when the store is needed and away.
+        ReadFirst: when readings are needed that were not fetched yet; the transaction must end.
     """
     connection, received_ms = occasion.connection, occasion.received_ms
     track, replaced = tracks.open_track(connection, judgement, occasion.station)

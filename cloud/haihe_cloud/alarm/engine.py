@@ -14,6 +14,7 @@ from haihe_cloud.ledger.arrival import ArrivalEntry, LineState, StationEvent
 from haihe_cloud.store.port import Store
 
 from . import silence, tracks
+from .ahead import Ahead
 from .book import BOOK, Alarm
 from .course import Occasion, judge_series, part
 from .plan import AlarmProblem, Judgement, judgements, problems
@@ -39,6 +40,10 @@ class LedgerPort(Protocol):
 
     def last_heard(self) -> dict[str, int]:
         """When each station was last heard."""
+        ...
+
+    def heard(self, station: str) -> int | None:
+        """When one station was last heard."""
         ...
 
     def events(self, station: str | None, most: int = ...) -> list[StationEvent]:
@@ -83,7 +88,7 @@ class AlarmEngine:
     ) -> None:
         self._database = database
         self._ledger = ledger
-        self._store = store
+        self._ahead = Ahead(store)
         self._registry = registry
         self._rules = rules
         self._clock = clock
@@ -96,12 +101,16 @@ class AlarmEngine:
         """Judge one batch. Everything is written through the connection, with the cursor.
 
         Raises:
-            StoreAway: when judgement must go back and the store cannot be read; nothing is changed then.
+            ReadFirst: when judgement must go back to readings that were not fetched yet; nothing is changed then.
+            StoreAway: when they are too many to be fetched before, and the store cannot be read.
         """
+        self._ahead.begin(entry.position)
         station = self._registry.get(entry.station)
         if station is None:
             return
-        silence.heard(connection, entry.station, entry.received_ms)
+        # What people had admitted again is an arrival and no word of the station.
+        spoke_ms = min(entry.received_ms, self._ledger.heard(entry.station) or entry.received_ms)
+        silence.heard(connection, entry.station, spoke_ms)
         dictionary = self._ledger.dictionary(entry.station, entry.line)
         try:
             readings = unfold(batch, dictionary or [])
@@ -121,7 +130,7 @@ class AlarmEngine:
         if numbers:
             tracks.add_unordered(connection, station.code, entry.line, numbers, entry.received_ms)
             apart[entry.line] = known | numbers
-        occasion = Occasion(connection, self._store, station.code, entry.received_ms, self._clock.now_ms(), apart)
+        occasion = Occasion(connection, self._ahead, station.code, entry.received_ms, self._clock.now_ms(), apart)
         for key, fresh in parts.items():
             for judgement in self._plan(station, key):
                 judge_series(occasion, judgement, fresh)

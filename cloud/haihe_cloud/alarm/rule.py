@@ -7,8 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 
 import msgspec
-from haihe_contract.document import Document, duration_ms, load, near, read
+from haihe_contract.document import Document, load, near, read
 from haihe_contract.element import ELEMENTS
+from haihe_contract.quantity import duration_ms
 from haihe_contract.series import POINT_PATTERN, Series, Source, Statistic
 from haihe_contract.topic import is_station
 

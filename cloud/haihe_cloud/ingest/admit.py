@@ -9,7 +9,7 @@ import msgspec
 from haihe_contract.quality import Flag
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
-from haihe_contract.record import Dictionary, Event, Gap, Opened, Record, Unread
+from haihe_contract.record import Dictionary, Event, Gap, Opened, Record, Summary, Unread
 from haihe_contract.series import parse_series
 from haihe_contract.topic import station_of
 from haihe_contract.unfold import UnknownSeries, unfold
@@ -182,18 +182,19 @@ def _record_fault(record: Record) -> str:
     if isinstance(body, Dictionary):
         if len(body.series) > DICTIONARY_SERIES:
             return f"dictionary of {len(body.series)} series, more than {DICTIONARY_SERIES}"
-    elif isinstance(body, Gap):
+    elif isinstance(body, Gap | Summary):
+        kind = type(body).__name__.lower()
         if len(body.ranges) > GAP_RANGES:
-            return f"gap of {len(body.ranges)} ranges, more than {GAP_RANGES}"
+            return f"{kind} of {len(body.ranges)} ranges, more than {GAP_RANGES}"
         if any(not 1 <= first <= last <= NUMBER_MAX for first, last in body.ranges):
-            return "gap with a range that does not exist"
+            return f"{kind} with a range that does not exist"
         if not 0 <= body.line < 2**64:
-            return "gap in a line that does not exist"
+            return f"{kind} in a line that does not exist"
     elif isinstance(body, Opened) and not (0 <= body.previous < 2**64 and 0 <= body.previous_last <= NUMBER_MAX):
         return "names a previous line or number that does not exist"
     elif isinstance(body, Event) and (len(body.kind) > EVENT_KIND_CHARACTERS or _too_long(body.detail)):
         return "an event that says too much"
-    if isinstance(body, Gap | Opened | Event) and not 0 <= body.time_ms <= NUMBER_MAX:
+    if isinstance(body, Gap | Summary | Opened | Event) and not 0 <= body.time_ms <= NUMBER_MAX:
         return f"time {body.time_ms} does not exist"
     if isinstance(body, Opened | Event) and not 0 <= body.grade <= 255:
         return f"clock grade {body.grade} does not exist"

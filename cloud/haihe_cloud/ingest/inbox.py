@@ -7,12 +7,21 @@ from typing import NamedTuple
 
 
 class Message(NamedTuple):
-    """A message on its way: what came, when, and how to acknowledge it once it is durable."""
+    """A message on its way.
+
+    Args:
+        topic: where it came in.
+        payload: as it came.
+        received_ms: when.
+        acknowledge: called once it is durable.
+        kept: its number in quarantine, when it does not come from a station but is admitted again; else 0.
+    """
 
     topic: str
     payload: bytes
     received_ms: int
     acknowledge: Callable[[], None]
+    kept: int = 0
 
 
 class Inbox:

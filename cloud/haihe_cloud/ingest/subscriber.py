@@ -30,8 +30,8 @@ from haihe_cloud.settings import BrokerSettings
 from .inbox import Inbox, Message
 
 _log = logging.getLogger(__name__)
-_CONNECT_S = 3.0
-_KEEPALIVE_S = 20
+CONNECT_S = 3.0
+KEEPALIVE_S = 20
 _SESSION_S = 7 * 86400
 _PACKET_BYTES_MAX = 4 * 1024 * 1024
 _OUTGOING = 1000
@@ -100,7 +100,7 @@ class Subscriber:
             reconnect_on_failure=False,
             manual_ack=True,
         )
-        self._client.connect_timeout = _CONNECT_S
+        self._client.connect_timeout = CONNECT_S
         self._client.max_inflight_messages_set(RECEIVE_MAXIMUM)
         self._client.max_queued_messages_set(_OUTGOING)
         self._client.suppress_exceptions = True
@@ -110,7 +110,7 @@ class Subscriber:
         self._client.on_message = self._on_message
         self._client.on_subscribe = self._on_subscribe
         self._client.on_publish = self._on_publish
-        self._client.tls_set_context(_context(access))
+        self._client.tls_set_context(tls_context(access))
 
     def run(self) -> None:
         """Keep connected until told to stop."""
@@ -133,12 +133,12 @@ class Subscriber:
             self._client.connect(
                 self._access.host,
                 self._access.port,
-                keepalive=_KEEPALIVE_S,
+                keepalive=KEEPALIVE_S,
                 clean_start=False,
                 properties=_connect_properties(),
             )
         except (OSError, ValueError) as error:  # ValueError: an address that no resolver takes
-            return _why(error)
+            return why(error)
         self._client.loop_start()  # its thread ends with the connection, because it may not reconnect
         while not self._ended.wait(0.5) and not self._stop.is_set():
             pass
@@ -229,7 +229,7 @@ def _connect_properties() -> Properties:
     return properties
 
 
-def _context(access: BrokerSettings) -> ssl.SSLContext:
+def tls_context(access: BrokerSettings) -> ssl.SSLContext:
     """The TLS settings of the centre.
 
     Raises:
@@ -256,7 +256,8 @@ def _context(access: BrokerSettings) -> ssl.SSLContext:
     return context
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """Why a connection could not be made, for people."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ConnectionRefusedError):

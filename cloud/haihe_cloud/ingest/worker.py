@@ -13,6 +13,7 @@ from haihe_contract.clock import Clock
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.receipt import sign
+from haihe_contract.record import Opened
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Registry
@@ -24,11 +25,14 @@ from haihe_cloud.store.port import Refused, Store, StoreAway
 
 from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, UnknownStation, Verdict, admit
 from .inbox import Inbox, Message
+from .retry import Asked, again, for_kept
+from .telling import Telling
 
 _log = logging.getLogger(__name__)
 _IDLE_S = 0.5
 _PRUNE_EVERY_MS = 60_000
 _FIRST_PAUSE_S = 0.2
+_ASK_EVERY_MS = 500
 _SLOW_MS = 15_000
 """An engine that has not answered for so long holds up everything that stations say."""
 _T = TypeVar("_T")
@@ -97,6 +101,7 @@ class Worker:
         chance: for pauses between tries.
         stop: ends the worker; a round that waits for an engine is given up unacknowledged.
         touched: told of every station that has new readings.
+        quarantine: asked for what people want admitted again; None when nobody can ask.
     """
 
     def __init__(
@@ -112,6 +117,7 @@ class Worker:
         chance: random.Random,
         stop: threading.Event,
         touched: Callable[[str], None] = lambda station: None,
+        quarantine: Asked | None = None,
     ) -> None:
         self.counts = Counts()
         self._trouble = ""
@@ -127,7 +133,10 @@ class Worker:
         self._chance = chance
         self._stop = stop
         self._touched = touched
+        self._quarantine = quarantine
+        self._asked_ms = 0
         self._owed: set[str] = set()
+        self._telling = Telling()
         self._owe_all = threading.Event()
         self._pruned_ms = 0
 
@@ -145,6 +154,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until told to stop."""
+        self.working_since_ms = self._clock.now_ms()
         while not self._stop.is_set():
             messages = self._inbox.take(ROUND_MESSAGES, _IDLE_S)
             try:
@@ -191,7 +201,9 @@ class Worker:
         arrivals, refusals = self._arrivals(taken, refused_rows)
         deferred = self._until_it_works("database", lambda: self._ledger.take(arrivals, refusals))
         self._count(taken, arrivals, deferred)
-        self._owed |= {arrival.envelope.station for arrival in arrivals if not arrival.envelope.volatile}
+        for arrival in arrivals:
+            if not arrival.envelope.volatile:
+                self._owe(arrival)
         self._until_it_works("database", self._state_receipts)
         for message in taken.messages:
             message.acknowledge()
@@ -211,6 +223,8 @@ class Worker:
                 break
             taken.messages.append(message)
             verdict = self._verdict(message, known, dictionary)
+            if message.kept:
+                verdict = for_kept(verdict)
             if isinstance(verdict, Admitted):
                 taken.admitted.append((message, verdict))
                 taken.size += len(verdict.readings)
@@ -265,11 +279,13 @@ class Worker:
                 reason = reason or f"record {by_store.first}: {bad[by_store.first]}"
             if refused:
                 refusals.append(_refusal(message, envelope.station, reason))
-            arrivals.append(Arrival(envelope, verdict.batch, message.payload, message.received_ms, refused))
+            arrivals.append(
+                Arrival(envelope, verdict.batch, message.payload, message.received_ms, refused, message.kept)
+            )
         for message, beat in taken.heartbeats:
             envelope = beat.envelope
             empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])
-            arrivals.append(Arrival(envelope, empty, message.payload, message.received_ms, EMPTY))
+            arrivals.append(Arrival(envelope, empty, message.payload, message.received_ms, EMPTY, message.kept))
         return arrivals, refusals
 
     def _count(self, taken: _Round, arrivals: Sequence[Arrival], deferred: int) -> None:
@@ -282,11 +298,24 @@ class Worker:
         counts.quarantined += len(taken.refusals)
         counts.deferred += deferred
 
+    def _owe(self, arrival: Arrival) -> None:
+        station = arrival.envelope.station
+        self._owed.add(station)
+        if not arrival.kept:
+            opened = any(isinstance(record.body, Opened) for record in arrival.batch.records)
+            self._telling.heard(station, self._clock.monotonic_ms(), opened=opened)
+
     def _state_receipts(self) -> None:
         for station in sorted(self._owed):
-            payload = sign(self._ledger.receipt(station), self._receipt_key)
+            after = self._telling.turn(station)
+            if after is None:
+                receipt = self._ledger.receipt(station)
+            else:
+                receipt, after = self._ledger.receipt_in_turn(station, after)
+            payload = sign(receipt, self._receipt_key)
             if not self._publish(topic.receipt(station, self._ledger.centre), payload):
                 return  # no connection: they stay owed
+            self._telling.told(station, after)
             self._owed.discard(station)
             self.counts.receipts += 1
 
@@ -297,10 +326,22 @@ class Worker:
             self._owed |= self._until_it_works("database", self._heard)
         if self._owed:
             self._until_it_works("database", self._state_receipts)
+        self._admit_again()
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
             self._pruned_ms = now_ms
             self._until_it_works("database", self._ledger.prune)
+
+    def _admit_again(self) -> None:
+        """Take the next messages out of quarantine that people ask for; more of them after what comes now."""
+        quarantine, now_ms = self._quarantine, self._clock.monotonic_ms()
+        if quarantine is None or now_ms - self._asked_ms < _ASK_EVERY_MS:
+            return
+        messages = self._until_it_works("database", lambda: again(quarantine, self._clock.now_ms()))
+        if not messages:
+            self._asked_ms = now_ms
+        while messages:
+            messages = messages[self._round_whatever_comes(messages) :]
 
     def _heard(self) -> set[str]:
         return {station.code for station in self._registry.stations()} & set(self._ledger.last_heard())
@@ -348,4 +389,4 @@ class _Known:
 
 
 def _refusal(message: Message, station: str, reason: str) -> Refusal:
-    return Refusal(message.topic, station, reason, message.payload, message.received_ms)
+    return Refusal(message.topic, station, reason, message.payload, message.received_ms, message.kept)

@@ -15,6 +15,7 @@ class Arrival(NamedTuple):
         data: the bytes as they came.
         received_ms: when the centre took it from the broker or file.
         refused: numbers of the envelope that are in quarantine instead of the store.
+        kept: its number in quarantine, when it is admitted again; else 0. Such an arrival is no word of the station.
     """
 
     envelope: Envelope
@@ -22,6 +23,7 @@ class Arrival(NamedTuple):
     data: bytes
     received_ms: int
     refused: RangeSet
+    kept: int = 0
 
 
 class ArrivalEntry(NamedTuple):
@@ -105,13 +107,17 @@ class StationEvent(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A message for the quarantine: its bytes, where they came from, and why they were not taken."""
+    """A message for the quarantine: its bytes, where they came from, and why they were not taken.
+
+    One that is there already and was tried again has its number there as ``kept``.
+    """
 
     topic: str
     station: str
     reason: str
     data: bytes
     received_ms: int
+    kept: int = 0
 
 
 class Quarantined(NamedTuple):
@@ -126,6 +132,8 @@ class Quarantined(NamedTuple):
         first_ms: when they came first.
         last_ms: when they came last.
         size: in bytes.
+        asked_ms: when somebody asked that it be admitted again, None when it was tried since.
+        tried_ms: when it was last tried again in vain.
     """
 
     id: int
@@ -136,3 +144,29 @@ class Quarantined(NamedTuple):
     first_ms: int
     last_ms: int
     size: int
+    asked_ms: int | None = None
+    tried_ms: int | None = None
+
+
+class Gone(NamedTuple):
+    """A message that left the quarantine without being taken; its bytes are gone.
+
+    Args:
+        id: as it had been.
+        topic: where it came in.
+        station: the authenticated station, or empty.
+        reason: why it was not taken.
+        size: in bytes.
+        first_ms: when it came first.
+        gone_ms: when it went.
+        why: ``full``, or the reason that somebody gave.
+    """
+
+    id: int
+    topic: str
+    station: str
+    reason: str
+    size: int
+    first_ms: int
+    gone_ms: int
+    why: str

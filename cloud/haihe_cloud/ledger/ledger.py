@@ -13,7 +13,7 @@ import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import VERSION, LineHeld, Receipt
-from haihe_contract.record import Dictionary, Gap, Opened
+from haihe_contract.record import Dictionary, Gap, Opened, Summary
 from haihe_contract.wire import Batch
 
 from haihe_cloud.database import Connection, Database
@@ -22,16 +22,17 @@ from haihe_cloud.limits import (
     LINE_RANGES,
     LINES_SHOWN,
     PRUNE_ROWS,
-    RECEIPT_LINE_MS,
     RECEIPT_LINES,
-    RECEIPT_RANGES,
+    RECEIPT_LINES_IN_TURN,
 )
 
 from . import events, quarantine, states
 from .arrival import Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
-from .lines import CLOCK_WAS_WRONG_MS, Addition, add, ends, pieces, unheard
+from .epoch import ASKED, MADE, Epoch, begin_epoch, epoch_history, not_booked
+from .lines import CLOCK_WAS_WRONG_MS, Addition, add, pieces, unheard
 from .packed import line_of, line_text, pack, unpack
 from .states import StationState
+from .stating import Cursor, in_turn, recent
 
 _LINE_COLUMNS = "station, line, head, tail, held, refused, gaps, first_ms, last_ms"
 _FIND = f"SELECT {_LINE_COLUMNS} FROM line WHERE station=? AND line=?"  # noqa: S608
@@ -56,7 +57,7 @@ class Ledger:
         self._clock = clock
         self._arrived = threading.Condition()
         with database.transaction() as connection:
-            connection.execute("INSERT INTO meta VALUES('epoch', ?) ON CONFLICT DO NOTHING", (clock.now_ms(),))
+            begin_epoch(connection, clock.now_ms(), MADE)
         self._newest = self._last_position()
 
     @property
@@ -64,12 +65,23 @@ class Ledger:
         """Minted when the ledger was made or restored from a backup; a higher one voids older receipts."""
         return self._one("SELECT value FROM meta WHERE name='epoch'")
 
-    def renew(self) -> int:
-        """Mint a new epoch, after a restore from a backup: stations send again what they still have."""
+    def renew(self, cause: str = ASKED, *, above: int = 0) -> int:
+        """Mint a new epoch, after a restore from a backup: stations send again what they still have.
+
+        Args:
+            cause: why, one of the words of :mod:`haihe_cloud.ledger.epoch`.
+            above: the highest epoch that was seen elsewhere.
+        """
         with self._database.transaction() as connection:
-            epoch = max(self._clock.now_ms(), self.epoch + 1)
-            connection.execute("UPDATE meta SET value=? WHERE name='epoch'", (epoch,))
-        return epoch
+            return begin_epoch(connection, self._clock.now_ms(), cause, above=above).epoch
+
+    def epochs(self) -> list[Epoch]:
+        """The latest epochs with their causes, newest first."""
+        return epoch_history(self._database.connection())
+
+    def not_booked(self, stated: Receipt) -> dict[int, RangeSet]:
+        """Numbers per line that a receipt of this epoch names and the ledger does not have."""
+        return not_booked(self._database.connection(), stated)
 
     def take(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = ()) -> int:
         """Book what has been stored, and what went to quarantine, in one commit; wake the followers.
@@ -84,7 +96,7 @@ class Ledger:
         newest = deferred = 0
         eventful: set[str] = set()
         with self._database.transaction() as connection:
-            quarantine.put(connection, refusals)
+            quarantine.put(connection, refusals, self._clock.now_ms())
             last = self._last_position()
             for arrival in arrivals:
                 position = self._book(connection, arrival, eventful, max(last, newest) + 1)
@@ -92,6 +104,8 @@ class Ledger:
                     deferred += 1
                 else:
                     newest = max(newest, position)
+                if arrival.kept:
+                    quarantine.tried(connection, arrival, self._clock.now_ms(), booked=position is not None)
             events.trim(connection, eventful)
             if newest:
                 connection.execute("UPDATE meta SET value=? WHERE name='arrival'", (newest,))
@@ -158,17 +172,30 @@ class Ledger:
 
     def receipt(self, station: str) -> Receipt:
         """What the centre can state about a station now: a true subset where it would be too long."""
-        known = self.lines(station, RECEIPT_LINES)
-        lines = [
-            LineHeld(line.line, ends(line.held, RECEIPT_RANGES), ends(line.refused, RECEIPT_RANGES))
-            for line in known
-            if (line.held or line.refused) and known[0].last_ms - line.last_ms <= RECEIPT_LINE_MS
-        ]
+        return self._receipt(station, recent(self.lines(station, RECEIPT_LINES)))
+
+    def receipt_in_turn(self, station: str, after: Cursor) -> tuple[Receipt, Cursor | None]:
+        """The same with as many older lines as fit, beginning behind those that earlier receipts have stated.
+
+        Returns:
+            The receipt, and where to go on; None when every line was stated.
+        """
+        lines, then = in_turn(self.lines(station, RECEIPT_LINES_IN_TURN), after)
+        return self._receipt(station, lines), then
+
+    def _receipt(self, station: str, lines: list[LineHeld]) -> Receipt:
         return Receipt(VERSION, self.centre, self.epoch, station, self._clock.now_ms(), lines)
 
     def last_heard(self) -> dict[str, int]:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""
         return dict(self._database.connection().execute("SELECT station, received_ms FROM heard").fetchall())
+
+    def heard(self, station: str) -> int | None:
+        """When one station was last heard, None for never."""
+        row = (
+            self._database.connection().execute("SELECT received_ms FROM heard WHERE station=?", (station,)).fetchone()
+        )
+        return int(row[0]) if row else None
 
     def events(self, station: str | None, most: int = 200) -> list[StationEvent]:
         """Events, openings and gaps of one station or of all, latest received first."""
@@ -181,7 +208,7 @@ class Ledger:
     def quarantine(self, refusals: Sequence[Refusal]) -> None:
         """Keep messages that were not taken, with the reason. The same bytes again are only counted."""
         with self._database.transaction() as connection:
-            quarantine.put(connection, refusals)
+            quarantine.put(connection, refusals, self._clock.now_ms())
 
     def quarantined(self, most: int = 200) -> list[Quarantined]:
         """What is in quarantine, latest first."""
@@ -223,29 +250,32 @@ class Ledger:
         station, line = envelope.station, envelope.line
         held = envelope.numbers - arrival.refused
         before = _find(connection, station, line, now_ms)
-        after = add(before, Addition(station, line, now_ms, envelope.head, envelope.tail, held, arrival.refused))
+        heard_ms = _heard_ms(before, arrival)
+        after = add(before, Addition(station, line, heard_ms, envelope.head, envelope.tail, held, arrival.refused))
         too_many = pieces(after) > LINE_RANGES and pieces(after) > pieces(before)
         if too_many:
-            after = add(before, Addition(station, line, now_ms, envelope.head, envelope.tail))
+            after = add(before, Addition(station, line, heard_ms, envelope.head, envelope.tail))
         if not envelope.volatile:  # nobody keeps a ledger of what was never durable at the station
             _save(connection, after)
-        connection.execute(
-            "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
-            " received_ms=excluded.received_ms WHERE excluded.received_ms>heard.received_ms"
-            " OR heard.received_ms-excluded.received_ms>?",
-            (station, now_ms, CLOCK_WAS_WRONG_MS),
-        )
+        if not arrival.kept:
+            connection.execute(
+                "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
+                " received_ms=excluded.received_ms WHERE excluded.received_ms>heard.received_ms"
+                " OR heard.received_ms-excluded.received_ms>?",
+                (station, now_ms, CLOCK_WAS_WRONG_MS),
+            )
         if too_many:
             return None
         series = self._learn(connection, arrival)
         for more in () if envelope.volatile else _told(batch, now_ms):
-            told = add(_find(connection, station, more.line, now_ms), more)
+            other = _find(connection, station, more.line, now_ms)
+            told = add(other, more._replace(received_ms=_heard_ms(other, arrival)))
             if pieces(told) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
                 _save(connection, told)
         if events.put(connection, arrival, series):
             eventful.add(station)
         states.put(connection, arrival, held - before.held)
-        if not batch.records or before.held.covers(held):
+        if not batch.records or (before.held.covers(held) and not arrival.kept):
             return 0
         connection.execute(
             "INSERT INTO arrival(position, station, line, lane, received_ms, data) VALUES(?, ?, ?, ?, ?, ?)",
@@ -288,10 +318,15 @@ def _told(batch: Batch, now_ms: int) -> Iterable[Addition]:
     """What the records of a batch say about other lines, or about missing numbers of their own."""
     for record in batch.records:
         body = record.body
-        if isinstance(body, Gap):
+        if isinstance(body, Gap | Summary):  # what a summary replaced is gone, too, and said
             yield Addition(batch.station, body.line, now_ms, gaps=RangeSet(body.ranges))
         elif isinstance(body, Opened) and body.previous and body.previous_last:
             yield Addition(batch.station, body.previous, now_ms, head=body.previous_last)
+
+
+def _heard_ms(line: LineState, arrival: Arrival) -> int:
+    """When the line is heard of with this arrival: what is admitted again says nothing of now."""
+    return line.last_ms if arrival.kept else arrival.received_ms
 
 
 def _find(connection: Connection, station: str, line: int, now_ms: int) -> LineState:

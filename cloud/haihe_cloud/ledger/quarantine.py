@@ -1,21 +1,86 @@
-"""Messages that were not taken: kept as they came, with the reason, within bounds."""
+"""Messages that were not taken: kept as they came, with the reason, within bounds; admitted again when asked for.
+
+Who asks only makes a mark. The worker of the running centre takes the message through the same way as a new one, so
+there is one writer; what it books and what leaves the quarantine stand in one commit.
+"""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 
-from haihe_cloud.database import Connection
-from haihe_cloud.limits import QUARANTINE_BYTES, QUARANTINE_ROWS
+from haihe_cloud.database import NO_LIMIT, Connection, Database
+from haihe_cloud.limits import QUARANTINE_BYTES, QUARANTINE_GONE_ROWS, QUARANTINE_ROWS
 
-from .arrival import Quarantined, Refusal
+from .arrival import Arrival, Gone, Quarantined, Refusal
 
+_log = logging.getLogger(__name__)
 _DROPPED = "quarantine_dropped"
+FULL = "full"
+"""Why a message went, when nobody dropped it."""
+TOO_MANY_HOLES = "its line has too many holes now; ask again when older records have come"
+_COLUMNS = "id, topic, station, reason, times, first_ms, last_ms, size, asked_ms, tried_ms"
+_GONE = "INSERT INTO quarantine_gone SELECT id, topic, station, reason, size, first_ms, ?, ? FROM quarantine WHERE id=?"
 
 
-def put(connection: Connection, refusals: Sequence[Refusal]) -> None:
+class Quarantine:
+    """What is in quarantine, for who looks at it and decides.
+
+    Args:
+        database: where it lives.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, number: int) -> tuple[Quarantined, bytes] | None:
+        """One message with its bytes."""
+        sql = f"SELECT {_COLUMNS}, data FROM quarantine WHERE id=?"  # noqa: S608 - our own names
+        row = self._database.connection().execute(sql, (number,)).fetchone()
+        return (Quarantined(*row[:-1]), bytes(row[-1])) if row else None
+
+    def numbers(self) -> list[int]:
+        """Of all messages, the oldest first."""
+        rows = self._database.connection().execute("SELECT id FROM quarantine ORDER BY id")
+        return [number for (number,) in rows]
+
+    def ask(self, numbers: Sequence[int], now_ms: int) -> None:
+        """Ask that these be admitted again."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "UPDATE quarantine SET asked_ms=? WHERE id=?", [(now_ms, number) for number in numbers]
+            )
+
+    def asked(self, most: int) -> list[tuple[Quarantined, bytes]]:
+        """Those that somebody wants admitted again, the oldest first."""
+        sql = f"SELECT {_COLUMNS}, data FROM quarantine WHERE asked_ms IS NOT NULL ORDER BY id LIMIT ?"  # noqa: S608
+        rows = self._database.connection().execute(sql, (most,))
+        return [(Quarantined(*row[:-1]), bytes(row[-1])) for row in rows]
+
+    def drop(self, number: int, why: str, now_ms: int) -> bool:
+        """Throw one away for good; whether there was one. A line of it is kept, with the reason."""
+        with self._database.transaction() as connection:
+            connection.execute(_GONE, (now_ms, why, number))
+            _forget_gone(connection)
+            return connection.execute("DELETE FROM quarantine WHERE id=?", (number,)).rowcount > 0
+
+    def gone(self, most: int) -> list[Gone]:
+        """What went without being taken, the latest first."""
+        rows = self._database.connection().execute(
+            "SELECT id, topic, station, reason, size, first_ms, gone_ms, why FROM quarantine_gone"
+            " ORDER BY gone_ms DESC, id DESC LIMIT ?",
+            (most,),
+        )
+        return [Gone(*row) for row in rows]
+
+
+def put(connection: Connection, refusals: Sequence[Refusal], now_ms: int) -> None:
     """Keep them, inside the caller's transaction. The same bytes from the same place again are only counted."""
     if not refusals:
         return
     for refusal in refusals:
+        if refusal.kept:
+            _tried(connection, refusal.kept, refusal.reason, now_ms)
+            continue
         digest = hashlib.sha256(refusal.topic.encode("utf-8", "replace") + b"\0" + refusal.data).digest()
         connection.execute(
             "INSERT INTO quarantine(digest, topic, station, reason, times, first_ms, last_ms, size, data)"
@@ -32,14 +97,21 @@ def put(connection: Connection, refusals: Sequence[Refusal]) -> None:
                 refusal.data,
             ),
         )
-    _bound(connection)
+    _bound(connection, now_ms)
+
+
+def tried(connection: Connection, arrival: Arrival, now_ms: int, *, booked: bool) -> None:
+    """What was admitted again, and no part of it refused, leaves the quarantine with the commit that books it."""
+    if not booked:
+        _tried(connection, arrival.kept, TOO_MANY_HOLES, now_ms)
+    elif not arrival.refused:
+        connection.execute("DELETE FROM quarantine WHERE id=?", (arrival.kept,))
 
 
 def recent(connection: Connection, most: int) -> list[Quarantined]:
     """The latest first."""
     rows = connection.execute(
-        "SELECT id, topic, station, reason, times, first_ms, last_ms, size FROM quarantine"
-        " ORDER BY last_ms DESC, id DESC LIMIT ?",
+        f"SELECT {_COLUMNS} FROM quarantine ORDER BY last_ms DESC, id DESC LIMIT ?",  # noqa: S608 - our own names
         (most,),
     )
     return [Quarantined(*row) for row in rows]
@@ -51,7 +123,11 @@ def dropped(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _bound(connection: Connection) -> None:
+def _tried(connection: Connection, number: int, reason: str, now_ms: int) -> None:
+    connection.execute("UPDATE quarantine SET asked_ms=NULL, tried_ms=?, reason=? WHERE id=?", (now_ms, reason, number))
+
+
+def _bound(connection: Connection, now_ms: int) -> None:
     """Drop the oldest of whoever fills the quarantine most, so that one station cannot push the others out."""
     rows, size = connection.execute(
         "SELECT count(*), CAST(COALESCE(sum(size), 0) AS BIGINT) FROM quarantine"
@@ -66,6 +142,7 @@ def _bound(connection: Connection) -> None:
         oldest, bytes_ = connection.execute(
             "SELECT id, size FROM quarantine WHERE station=? ORDER BY id LIMIT 1", (station,)
         ).fetchone()
+        connection.execute(_GONE, (now_ms, FULL, oldest))
         connection.execute("DELETE FROM quarantine WHERE id=?", (oldest,))
         rows, size, gone = rows - 1, size - bytes_, gone + 1
     if gone:
@@ -73,3 +150,13 @@ def _bound(connection: Connection) -> None:
             "INSERT INTO meta VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value=meta.value+excluded.value",
             (_DROPPED, gone),
         )
+        _forget_gone(connection)
+        _log.warning("the quarantine is full: %d messages were dropped to make room", gone)
+
+
+def _forget_gone(connection: Connection) -> None:
+    connection.execute(
+        "DELETE FROM quarantine_gone WHERE id IN"
+        " (SELECT id FROM quarantine_gone ORDER BY gone_ms DESC, id DESC LIMIT ? OFFSET ?)",
+        (NO_LIMIT, QUARANTINE_GONE_ROWS),
+    )

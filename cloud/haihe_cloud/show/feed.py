@@ -174,13 +174,14 @@ class LiveFeed:
     def handle(self, entry: ArrivalEntry, batch: Batch, connection: Connection) -> None:
         """Take one batch of the arrival log. What cannot be shown is counted, never raised."""
         readings = self._unfold(entry, batch)
+        heard_ms = self._ledger.heard(entry.station)
         with self._lock:
             memory = self._stations.setdefault(entry.station, _Memory())
             for reading in readings:
                 # What comes out of a backlog without a time is history, whenever it comes.
                 if reading.grade is not Grade.NONE or entry.lane != LANE_BACKLOG:
                     memory.see(reading, entry.received_ms)
-            self._heard[entry.station] = max(entry.received_ms, self._heard.get(entry.station, 0))
+            self._heard[entry.station] = max(heard_ms or 0, self._heard.get(entry.station, 0))
             self._waiting.pop(entry.station, None)
         self.listeners.changed_station(entry.station)
 

@@ -206,6 +206,20 @@ def parse(conninfo: str) -> dict[str, Any]:
     return told
 
 
+def one_answer(conninfo: str, password: str | None, question: str) -> Any:
+    """The first value that the server answers, over a connection of its own; nothing is made or changed.
+
+    Raises:
+        FieldError: when the conninfo cannot be right.
+        DatabaseAway: when the server cannot be reached now.
+    """
+    connection = _Connection(_whole(conninfo, password))
+    try:
+        return connection.execute(question).fetchone()[0]
+    finally:
+        connection.close()
+
+
 class PostgresqlDatabase(Database):
     """A database of its own on a PostgreSQL server; several hosts may be named.
 
@@ -229,8 +243,7 @@ class PostgresqlDatabase(Database):
         self.where = " ".join(
             f"{name}={told[name]}" for name in ("host", "hostaddr", "port", "dbname", "user") if name in told
         )
-        secret = {} if password is None else {"password": password}
-        whole = make_conninfo(**{**_LINK, **told, **secret})
+        whole = _whole(conninfo, password)
         self._connections = Connections(lambda: _Connection(whole))
         encoding = self._connections.mine().encoding()
         if encoding != "UTF8":
@@ -297,6 +310,11 @@ def _said(error: psycopg.Error) -> DatabaseError:
     else:
         away = state[:2] in _AWAY_CLASSES or state in _AWAY_STATES
     return DatabaseAway(text) if away else DatabaseError(text)
+
+
+def _whole(conninfo: str, password: str | None) -> str:
+    secret = {} if password is None else {"password": password}
+    return make_conninfo(**{**_LINK, **parse(conninfo), **secret})
 
 
 @cache

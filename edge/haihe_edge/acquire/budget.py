@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from haihe_contract.document import DocumentError, Problem
+from haihe_contract.quantity import duration_text
 
 from haihe_edge import limits
 from haihe_edge.profile import ModbusProfile, TextProfile
@@ -268,24 +269,20 @@ def _problem(site: Site, bus: BusBudget, each: Unmet) -> Problem:
     elif each.why == "held":
         why = f"a poll of another instrument on bus {bus.bus} takes so long that some due times are missed"
     elif each.why == "pace":
-        why = f"the instrument speaks by itself only every {said(each.pace_ms or 0)}"
+        why = f"the instrument speaks by itself only every {duration_text(each.pace_ms or 0)}"
     else:
-        why = f"its messages take {taken(each.takes_ms)}, and it speaks by itself every {said(each.pace_ms or 0)}"
+        why = f"its messages take {taken(each.takes_ms)}, and it speaks by itself every {duration_text(each.pace_ms or 0)}"
     if each.could_ms is not None:
-        could = f"{said(each.could_ms)} could be met" + (" if no other is asked more often" if each.common else "")
+        could = f"{duration_text(each.could_ms)} could be met" + (
+            " if no other is asked more often" if each.common else ""
+        )
     else:
         could = "set a higher baud rate" if each.why == "baud" else "move an instrument to another bus"
-    return Problem(place.file, place.line, place.column, f"every: {said(each.period_ms)} cannot be met: {why}; {could}")
+    return Problem(
+        place.file, place.line, place.column, f"every: {duration_text(each.period_ms)} cannot be met: {why}; {could}"
+    )
 
 
 def taken(milliseconds: float) -> str:
     """A time that something takes, for people."""
     return f"{milliseconds:.1f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
-
-
-def said(milliseconds: int) -> str:
-    """A period as a site file writes it."""
-    for unit, size in (("h", 3_600_000), ("min", 60_000), ("s", 1000)):
-        if milliseconds % size == 0:
-            return f"{milliseconds // size}{unit}"
-    return f"{milliseconds}ms"

@@ -3,8 +3,8 @@
 import asyncio
 
 from haihe_contract.clock import Clock
-from haihe_contract.document import duration_ms
 from haihe_contract.quality import Reason
+from haihe_contract.quantity import duration_ms
 
 from haihe_edge.profile.sdi12 import Measurement, Sdi12Point, Sdi12Profile, address_of
 from haihe_edge.site import Instrument, Sdi12Bus, Site

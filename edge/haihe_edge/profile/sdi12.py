@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from haihe_contract.document import Document, duration_ms, near
+from haihe_contract.document import Document, near
+from haihe_contract.quantity import duration_ms
 
 from .doubt import Doubt, check_doubts
 from .header import (

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from haihe_contract.document import Document, duration_ms, near
+from haihe_contract.document import Document, near
+from haihe_contract.quantity import duration_ms
 
 from haihe_edge import limits
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from haihe_contract.document import Document, DocumentError, Problem, duration_ms, load_partly, near, size_bytes
+from haihe_contract.document import Document, DocumentError, Problem, load_partly, near
 from haihe_contract.element import ELEMENTS
+from haihe_contract.quantity import duration_ms, duration_text, size_bytes
 from haihe_contract.series import Series, Source
 from haihe_contract.topic import STATION_PATTERN
 
@@ -26,19 +27,12 @@ from .spoken import AsciiBus, Sdi12Bus
 from .suiting import alone, complain_about_bus, unit_number
 from .wired import Wire
 from .writing import commands, writable
-from .written import (
-    GnssBus,
-    SerialBus,
-    WrittenCentre,
-    WrittenInstrument,
-    WrittenSeries,
-    WrittenSite,
-)
+from .written import GnssBus, SerialBus, WrittenCentre, WrittenInstrument, WrittenSeries, WrittenSite
 
 _EVERYTHING = (-math.inf, math.inf)
 _GNSS_POINTS = ("latitude", "longitude", "satellites")
 _SIZE_BYTES_MIN = 1024 * 1024
-_WINDOW_MS_MAX = 60_000
+_WINDOW_MS_MAX = 900_000
 _LASTS_MS_MAX = 100 * 366 * 86_400_000
 _Path = tuple[str | int, ...]
 _E = TypeVar("_E")
@@ -131,7 +125,7 @@ class _Reader:
             self.wrong(path, f"{path[-1]}: {error}")
             return most
         if not least <= found <= most:
-            self.wrong(path, f"{path[-1]}: {text} is not between {_said(least)} and {_said(most)}")
+            self.wrong(path, f"{path[-1]}: {text} is not between {duration_text(least)} and {duration_text(most)}")
         return found
 
     def _unique(self, kind: str, entries: Sequence[Bus | WrittenInstrument | WrittenCentre]) -> None:
@@ -393,15 +387,8 @@ def _derived(entry: WrittenSeries) -> bool:
 
 
 def _range(low: float | None, high: float | None) -> tuple[float, float]:
-    return (-math.inf if low is None else low, math.inf if high is None else high)
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def _settings(settings: tuple[int, str, int]) -> str:
     return f"{settings[0]} 8{settings[1][0].upper()}{settings[2]}"
-
-
-def _said(milliseconds: int) -> str:
-    for unit, size in (("h", 3_600_000), ("min", 60_000), ("s", 1000)):
-        if milliseconds % size == 0:
-            return f"{milliseconds // size}{unit}"
-    return f"{milliseconds}ms"

@@ -10,6 +10,7 @@ from haihe_cloud.alarm.engine import AlarmEngine
 from haihe_cloud.alarm.rule import Rules, read_rules
 from haihe_cloud.database import Database
 from haihe_cloud.ledger.arrival import Arrival, ArrivalEntry
+from haihe_cloud.ledger.follow import ReadFirst
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract.quality import PASS_MARK, Flag, Grade, Reason, mark
@@ -88,11 +89,16 @@ class Centre:
     def work(self, *, fail_after: bool = False) -> None:
         """Let the engine work off the log, one commit an entry."""
         for entry in self.ledger.arrivals(self.ledger.position("alarm")):
-            with self.database.transaction() as connection:
-                self.handle(entry, connection)
-                if fail_after:
-                    raise PowerCut
-                self.ledger.advance(connection, "alarm", entry.position)
+            while True:
+                try:
+                    with self.database.transaction() as connection:
+                        self.handle(entry, connection)
+                        if fail_after:
+                            raise PowerCut
+                        self.ledger.advance(connection, "alarm", entry.position)
+                    break
+                except ReadFirst as need:
+                    need.fetch()
 
     def handle(self, entry: ArrivalEntry, connection: object) -> None:
         self.engine.handle(entry, decode(entry.data), connection)  # type: ignore[arg-type]

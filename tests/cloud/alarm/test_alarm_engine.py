@@ -364,11 +364,11 @@ def test_a_store_that_is_away_only_delays_the_judgement_of_late_data(centre):
 
     centre.send((100, 4.0), received=100)
     centre.send((50, 5.5), received=101, line=2, work=False)
-    store, centre.engine._store = centre.engine._store, Away()
+    store, centre.engine._ahead._store = centre.engine._ahead._store, Away()
     with pytest.raises(StoreAway):
         centre.work()
     assert centre.book.recent() == []
-    centre.engine._store = store
+    centre.engine._ahead._store = store
     centre.work()
     assert centre.spans() == [(50, 100)]
 

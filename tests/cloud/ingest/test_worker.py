@@ -13,6 +13,7 @@ from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.worker import Stopped, Worker
 from haihe_cloud.ledger.arrival import Arrival, Refusal
 from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.ledger.quarantine import Quarantine
 from haihe_cloud.limits import ROUND_READINGS
 from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.port import Refused, StoreAway
@@ -97,7 +98,7 @@ class Centre:
         self.registry.add(Station(STATION))
 
     def start(self) -> None:
-        clock = StillClock()
+        clock = self.clock = StillClock()
         self.stop = threading.Event()
         self.database = self._open_database()
         self.store = FaultyStore(self._directory / "series.db")
@@ -115,6 +116,7 @@ class Centre:
             chance=random.Random(3),
             stop=self.stop,
             touched=self.touched.append,
+            quarantine=Quarantine(self.database),
         )
 
     def close(self) -> None:

@@ -8,8 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.database import Database, DatabaseError
 from haihe_cloud.ledger.arrival import Arrival, LineState, Refusal
+from haihe_cloud.ledger.epoch import RESTORED
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.packed import line_of, line_text, pack, unpack
+from haihe_cloud.ledger.quarantine import Quarantine
 from haihe_cloud.limits import (
     ARRIVALS_KEPT_MS,
     EVENTS_PER_STATION,
@@ -21,10 +23,11 @@ from haihe_cloud.limits import (
 from haihe_contract import receipt as receipts
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import RangeSet
-from haihe_contract.receipt import RECEIPT_BYTES_MAX
-from haihe_contract.record import Dictionary, Event
+from haihe_contract.receipt import RECEIPT_BYTES_MAX, LineHeld
+from haihe_contract.record import Dictionary, Event, Summary
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.cloud.samples import LINE, SERIES, STATION, T0, StillClock, arrival, gap, opened
 
@@ -143,7 +146,7 @@ def test_a_receipt_names_what_is_held_and_what_is_refused_and_nothing_else(ledge
     ledger.take([arrival([4, 5, 6], head=20, refused=of((6, 6)), bodies={4: gap(LINE, (1, 3))})])
     stated = ledger.receipt(STATION)
     assert stated.settled() == {LINE: of((4, 6))}
-    assert (stated.centre, stated.epoch, stated.station) == ("haihe", T0, STATION)
+    assert (stated.centre, stated.epoch, stated.station) == ("haihe", ledger.epoch, STATION)
 
 
 def test_a_receipt_of_a_torn_line_states_both_ends_and_fits(ledger: Ledger) -> None:
@@ -204,6 +207,15 @@ def test_events_openings_and_gaps_become_rows_for_people(ledger: Ledger) -> None
     assert len(ledger.events(None, most=2)) == 2
 
 
+def test_numbers_that_gave_way_to_a_summary_are_explained_and_not_awaited_for_ever(ledger: Ledger) -> None:
+    body = Summary(LINE, [(3, 8)], [], False, T0)
+    ledger.take([arrival([1, 2, 9], bodies={9: body})])
+    line = state(ledger)
+    assert (line.gaps, line.missing) == (of((3, 8)), of())
+    ledger.take([arrival([4])])
+    assert state(ledger).gaps == of((3, 3), (5, 8)), "held wins, should one come after all"
+
+
 def test_an_event_with_absurd_details_is_kept_in_bounds(ledger: Ledger) -> None:
     wild = Event(T0, 5, "odd", -1, float("inf"), {"bytes": b"\xff", "deep": {1: [None]}, "long": "x" * 50_000})
     ledger.take([arrival([20], bodies={20: wild})])
@@ -231,6 +243,38 @@ def test_an_epoch_is_minted_once_and_again_only_after_a_restore(database: Databa
     assert again.receipt(STATION).epoch == again.epoch > first
 
 
+def test_two_restores_from_one_backup_by_a_clock_that_stands_never_share_an_epoch(
+    fresh_database: Callable[[], Database],
+) -> None:
+    clock = StillClock(1000)
+    epochs = set()
+    for _ in range(20):
+        database = fresh_database()  # the same backup again
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO meta VALUES('epoch', 5000)")
+        ledger = Ledger(database, centre="haihe", clock=clock)
+        epochs.add(ledger.renew())
+        assert [each.cause for each in ledger.epochs()] == ["asked"]
+    assert len(epochs) == 20
+    assert min(epochs) > 5000
+
+
+def test_receipts_that_the_ledger_cannot_stand_by_are_told_from_those_it_can(ledger: Ledger) -> None:
+    ledger.take([arrival([1, 2, 3], refused=of((3, 3)))])
+    good = ledger.receipt(STATION)
+    assert ledger.not_booked(good) == {}
+    more = replace(good, lines=[LineHeld(LINE, [(1, 4)]), LineHeld(OLD_LINE, [(1, 1)])])
+    assert ledger.not_booked(more) == {LINE: of((4, 4)), OLD_LINE: of((1, 1))}
+
+
+def test_a_new_epoch_is_told_to_every_station(ledger: Ledger) -> None:
+    ledger.take([arrival([1, 2, 3])])
+    epoch = ledger.renew(RESTORED, above=2**60)
+    assert epoch > 2**60
+    (event,) = [each for each in ledger.events(STATION) if each.kind == "centre_restored"]
+    assert event.detail == {"epoch": str(epoch), "cause": "restored"}
+
+
 def refusal(data: bytes, at_ms: int = T0) -> Refusal:
     return Refusal("haihe/1/00/31005650/up/live", STATION, "no reason", data, at_ms)
 
@@ -243,12 +287,14 @@ def test_the_same_bytes_again_are_only_counted_in_quarantine(ledger: Ledger) -> 
     assert ledger.quarantined_bytes(first.id) == b"a"
 
 
-def test_a_full_quarantine_drops_the_oldest_and_says_so(ledger: Ledger) -> None:
+def test_a_full_quarantine_drops_the_oldest_and_says_so(ledger: Ledger, database: Database) -> None:
     ledger.quarantine([refusal(b"%d" % n) for n in range(QUARANTINE_ROWS + 3)])
     kept = ledger.quarantined(most=QUARANTINE_ROWS * 2)
     assert len(kept) == QUARANTINE_ROWS
     assert ledger.quarantine_dropped() == 3
     assert ledger.quarantined_bytes(1) is None
+    gone = Quarantine(database).gone(10)
+    assert [(each.id, each.why) for each in gone] == [(3, "full"), (2, "full"), (1, "full")]
 
 
 def test_one_station_that_floods_the_quarantine_pushes_only_its_own_out(ledger: Ledger) -> None:

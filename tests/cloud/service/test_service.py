@@ -43,11 +43,12 @@ class Centre:
         *,
         store: str = "{kind: sqlite}",
         database: str = "{kind: sqlite}",
+        name: str = CENTRE,
     ) -> None:
         self.directory = directory
         self.config = directory / "haihe-cloud.yaml"
         self.config.write_text(
-            f"centre: {CENTRE}\ndata: data\n"
+            f"centre: {name}\ndata: data\n"
             f"broker: {{host: localhost, port: {broker_port}, ca: {pki.ca},"
             f" certificate: {pki.directory}/centre.pem, key: {pki.directory}/centre.key}}\n"
             f"receipt_key: {pki.receipt_key}\nstore: {store}\ndatabase: {database}\nhttp: {{port: 0}}\nlanguage: en\n",

@@ -22,7 +22,7 @@ from haihe_cloud.alarm.book import AlarmBook
 from haihe_cloud.alarm.engine import AlarmEngine
 from haihe_cloud.alarm.rule import read_rules
 from haihe_cloud.ledger.arrival import Arrival
-from haihe_cloud.ledger.follow import follow
+from haihe_cloud.ledger.follow import ReadFirst, follow
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.show.app import create_app
 from haihe_cloud.show.feed import LiveFeed
@@ -160,9 +160,13 @@ class Centre:
         position = self.ledger.position("alarm")
         while entries := self.ledger.arrivals(position):
             for entry in entries:
-                with self.database.transaction() as connection:
-                    self.engine.handle(entry, wire.decode(entry.data), connection)
-                    self.ledger.advance(connection, "alarm", entry.position)
+                try:
+                    with self.database.transaction() as connection:
+                        self.engine.handle(entry, wire.decode(entry.data), connection)
+                        self.ledger.advance(connection, "alarm", entry.position)
+                except ReadFirst as need:
+                    need.fetch()
+                    break
                 position = entry.position
 
     def start(self) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from haihe_contract.document import size_bytes
+from haihe_contract.quantity import size_bytes
 from haihe_contract.record import Dictionary, Opened, Readings
 from haihe_edge import lasting
 from haihe_edge.cli import main

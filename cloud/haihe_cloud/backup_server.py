@@ -1,0 +1,79 @@
+"""A centre's database on a PostgreSQL server, dumped and loaded with the server's own programs."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from haihe_contract.errors import FieldError
+
+from .opening import ask_server, password_of
+from .settings import PostgresqlDatabase
+
+DUMP = "haihe.pgdump"
+
+
+def dump(chosen: PostgresqlDatabase, target: Path) -> None:
+    """Dump the schema that the centre works in, consistent while it runs.
+
+    Raises:
+        FieldError: when pg_dump is not installed or fails.
+    """
+    schema = _schema(chosen)
+    _run(chosen, "pg_dump", f"--dbname={chosen.conninfo}", "--format=custom", f"--schema={schema}",
+         "--no-owner", "--no-privileges", f"--file={target}")  # fmt: skip
+    target.chmod(0o600)
+
+
+def load(chosen: PostgresqlDatabase, source: Path) -> None:
+    """Put a dump in place of the centre's tables, all of it or nothing.
+
+    Raises:
+        FieldError: when pg_restore is not installed or fails.
+    """
+    schema = _schema(chosen)
+    _run(chosen, "pg_restore", f"--dbname={chosen.conninfo}", f"--schema={schema}", "--clean", "--if-exists",
+         "--no-owner", "--no-privileges", "--single-transaction", str(source))  # fmt: skip
+
+
+def in_use(chosen: PostgresqlDatabase) -> bool:
+    """Whether the database has tables of a centre already.
+
+    Raises:
+        FieldError: when it cannot be reached.
+    """
+    there = "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname=current_schema() AND tablename='meta'"
+    return bool(ask_server(chosen, there))
+
+
+def epoch(chosen: PostgresqlDatabase) -> int:
+    """The epoch of the ledger there, 0 where there is none.
+
+    Raises:
+        FieldError: when it cannot be reached.
+    """
+    return int(str(ask_server(chosen, "SELECT COALESCE(MAX(value), 0) FROM meta WHERE name='epoch'")))
+
+
+def _schema(chosen: PostgresqlDatabase) -> str:
+    return str(ask_server(chosen, "SELECT current_schema()"))
+
+
+def _run(chosen: PostgresqlDatabase, program: str, *words: str) -> None:
+    path = shutil.which(program)
+    if path is None:
+        raise FieldError(
+            f"{program} is not installed", where="PATH", do="apt-get install postgresql-client, of the server's version"
+        )
+    password = password_of(chosen)
+    environment = {**os.environ, **({} if password is None else {"PGPASSWORD": password})}
+    done = subprocess.run(  # noqa: S603 - our own words
+        [path, *words, "--no-password"], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise FieldError(
+            f"{program} has failed: {said[-1] if said else done.returncode}",
+            where="database.conninfo of the settings",
+            do="its version must be that of the server, or newer",
+        )

@@ -1,0 +1,95 @@
+"""A station as it stands in the field: a real agent that polls a real Modbus server and reports to real centres."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from haihe_cloud.admit.pki import Pki
+
+from tests.cloud.samples import STATION
+from tests.conftest import Broker, wait_for
+
+ROOT = Path(__file__).parents[3]
+_SITE = """
+station: {{code: "{station}", name: {{zh: 三岔口, en: Sanchakou}}, latitude: 39.1, longitude: 117.2}}
+buses:
+  - {{kind: tcp, name: net, host: 127.0.0.1, port: {port}}}
+instruments:
+  - name: radar
+    profile: geolux-lx-80
+    bus: net
+    unit: 1
+    every: 200ms
+    series:
+      - {{point: distance}}
+      - {{point: distance, as: water_level, times: -1, plus: 8.35, datum: dagu}}
+journal: {{directory: journal, size: {size}, window: 200ms}}
+control: control
+centres:
+"""
+
+
+class Way(NamedTuple):
+    """One centre as a site file names it."""
+
+    name: str
+    broker: Broker
+    pki: Pki
+    required: bool = True
+
+
+class Agent:
+    """``haihe-edge run`` as a process of its own."""
+
+    def __init__(self, directory: Path, instrument_port: int, ways: Sequence[Way], *, size: str = "16MiB") -> None:
+        self.directory = directory
+        directory.mkdir(exist_ok=True)
+        self.site = directory / "site.yaml"
+        text = _SITE.format(station=STATION, port=instrument_port, size=size)
+        for way in ways:
+            keys = way.pki.directory
+            text += (
+                f"  - {{name: {way.name}, host: 127.0.0.1, port: {way.broker.port}, ca: {keys}/ca.pem,"
+                f" certificate: {keys}/stations/{STATION}.pem, key: {keys}/stations/{STATION}.key,"
+                f" receipt_key: {keys}/receipt.pub, required: {str(way.required).lower()}, retry_most: 1s}}\n"
+            )
+        self.site.write_text(text, "utf-8")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = {**os.environ, "HAIHE_PROFILES": str(ROOT / "firmware_profiles")}
+
+    def start(self) -> None:
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "haihe_edge", "run", str(self.site), "--lang", "en"],
+                stdout=log, stderr=log, env=self._environment,
+            )  # fmt: skip
+        wait_for(lambda: self.status() is not None, "the agent runs", 30)
+
+    def status(self) -> dict[str, Any] | None:
+        done = subprocess.run(
+            [sys.executable, "-m", "haihe_edge", "status", str(self.site), "--json"],
+            capture_output=True, text=True, env=self._environment, timeout=30,
+        )  # fmt: skip
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found if found.get("running") else None
+
+    def head(self) -> int:
+        found = self.status()
+        return int(found["journal"]["head"]) if found else 0
+
+    def waiting(self, centre: str) -> int:
+        """Durable records that no receipt of that centre covers, by the agent's own word."""
+        found = self.status()
+        assert found
+        return int(next(each["waiting_records"] for each in found["centres"] if each["name"] == centre))
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(20)
+            self._process = None
