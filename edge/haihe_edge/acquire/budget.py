@@ -271,7 +271,8 @@ def _problem(site: Site, bus: BusBudget, each: Unmet) -> Problem:
     elif each.why == "pace":
         why = f"the instrument speaks by itself only every {duration_text(each.pace_ms or 0)}"
     else:
-        why = f"its messages take {taken(each.takes_ms)}, and it speaks by itself every {duration_text(each.pace_ms or 0)}"
+        pace = duration_text(each.pace_ms or 0)
+        why = f"its messages take {taken(each.takes_ms)}, and it speaks by itself every {pace}"
     if each.could_ms is not None:
         could = f"{duration_text(each.could_ms)} could be met" + (
             " if no other is asked more often" if each.common else ""

@@ -14,6 +14,7 @@ from haihe_cloud.admit.pki import Pki, load_receipt_key
 from haihe_contract import receipt as receipts
 from haihe_contract import topic
 from haihe_contract.clock import SystemClock
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Opened, Readings
 from haihe_edge.journal import Folder, Journal
@@ -132,7 +133,7 @@ def test_what_a_station_no_longer_has_after_a_restore_is_named_as_lost(
     assert centre.end() == 0
     put_back(centre, tmp_path / "yesterday")
     centre.start()
-    key = load_receipt_key(pki.receipt_key).public_key()
+    key = PublicKey(load_receipt_key(pki.receipt_key).public_key().public_bytes_raw())
     name, payload = station.hear(20)
     fresh = receipts.verify(payload, key, centre=CENTRE, station=STATION)
     assert (name, fresh.epoch) == (topic.receipt(STATION, CENTRE), int(centre.status()["epoch"]))
