@@ -30,7 +30,7 @@ from haihe_simulators.account import account
 from haihe_simulators.balance import Row, Sheet
 from haihe_simulators.ensemble import Ensemble, Part, free_port
 from haihe_simulators.evidence import MISSING, Ask, Stored
-from haihe_simulators.scenery import DATUM
+from haihe_simulators.scenery import of_twenty
 from process import PROFILES
 from report import Figure, option, run
 
@@ -59,21 +59,6 @@ class Victim(NamedTuple):
     kind: str
     kill: Callable[[], Awaitable[None]]
     start: Callable[[], Awaitable[None]]
-
-
-def fitted(written: dict[str, Any]) -> dict[str, Any]:
-    """One instrument of 20 values a second; its distance gives the level that alarms are judged by."""
-    (cabinet,) = [bus for bus in written["buses"] if bus["kind"] == "tcp"]
-    plus = next(each["plus"] for each in written["instruments"][0]["series"] if "plus" in each)
-    names = [line.split("name: ")[1].split(",")[0] for line in _profile().splitlines() if "- {name:" in line]
-    series: list[dict[str, Any]] = [{"point": name} for name in names if name != "distance"]
-    series.append({"point": "distance", "as": "water_level", "times": -1, "plus": plus, "datum": DATUM})
-    multi = {"name": "multi", "profile": "demo-multi-20", "bus": cabinet["name"], "unit": 1, "every": "1s"}
-    return {**written, "buses": [cabinet], "instruments": [{**multi, "series": series}]}
-
-
-def _profile() -> str:
-    return (PROFILES / "demo-multi-20.yaml").read_text("utf-8")
 
 
 class Behind:
@@ -256,7 +241,7 @@ async def chaos(folder: Path, seconds: float) -> tuple[Sheet, Storm, float | Non
     ensemble: Ensemble | None = None
     try:
         ensemble = Ensemble(
-            folder, STATIONS, chance, SystemClock(), "en", free_port(chance), fit=fitted, settings=behind.settings
+            folder, STATIONS, chance, SystemClock(), "en", free_port(chance), fit=partial(of_twenty, profiles=PROFILES), settings=behind.settings
         )
         await ensemble.start()
         storm = Storm(ensemble, behind, chance)
