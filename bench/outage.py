@@ -59,6 +59,7 @@ class Course(NamedTuple):
 
     polls: int
     lost: float
+    timed_out: float
     double: float
     within_window: float
     live_s: float
@@ -70,8 +71,11 @@ def many(written: dict[str, Any], count: int, chance: random.Random) -> dict[str
     """The site file with so many instruments, each on a socket of its own."""
     first = of_twenty(written, PROFILES)
     buses, instruments = list(first["buses"]), list(first["instruments"])
-    for at in range(1, count):
-        buses.append({"kind": "tcp", "name": f"t{at}", "host": "127.0.0.1", "port": free_port(chance)})
+    ports = {bus["port"] for bus in buses}
+    while len(ports) < count:
+        ports.add(free_port(chance))
+    for at, port in enumerate(sorted(ports - {buses[0]["port"]}), 1):
+        buses.append({"kind": "tcp", "name": f"t{at}", "host": "127.0.0.1", "port": port})
         whole = {"profile": "demo-multi-20", "bus": f"t{at}", "unit": 1, "every": "1s", "at": f"p{at}"}
         instruments.append({"name": f"m{at}", **whole})
     (centre,) = written["centres"]
@@ -102,11 +106,13 @@ async def course(kind: str, count: int, outage_s: float) -> Course:
         for each in (*sheet.lost[:5], *sheet.doubles[:5], *sheet.unexplained[:5]):
             print(each, file=sys.stderr)
         return Course(
-            polls, sheet.readings_lost / of_poll, sheet.duplicates_in_store / of_poll, sheet.in_loss_window / of_poll,
+            polls, (sheet.readings_lost - sheet.timed_out) / of_poll, sheet.timed_out / of_poll, sheet.duplicates_in_store / of_poll, sheet.in_loss_window / of_poll,
             live_s, live_s - accepted_s, drained_s,
         )  # fmt: skip
     finally:
         await ensemble.end()
+        if sys.exc_info()[0] is not None:
+            print((part.folder / "edge.log").read_text("utf-8", "replace")[-2000:], file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -170,6 +176,7 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.r
         others, others_live = OTHERS[kind]
         yield Figure(f"{kind}_polls", found.polls, f"polls in {outage_s:.0f} s without broker")
         yield Figure(f"{kind}_lost", found.lost, f"polls lost ({others})")
+        yield Figure(f"{kind}_timed_out", found.timed_out, "polls answered too late for the agent, written as missing")
         yield Figure(f"{kind}_double", found.double, "polls double")
         yield Figure(f"{kind}_within_window", found.within_window, "polls within the stated window of the kill")
         beside = f" ({others_live})" if others_live else ""
