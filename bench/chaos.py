@@ -120,10 +120,10 @@ async def _aside(do: Callable[[], object]) -> None:
 def in_influx(server: Influx, bucket: str, station: str) -> Stored:
     """Every row of a station, by InfluxQL; the rivals of a place that were not shown are rows too."""
     found = Stored({}, {})
-    for measurement, which in (("reading", ""), ("conflict", " AND \"shown\" = false")):
+    for measurement, which in (("reading", ""), ("conflict", ' AND "shown" = false')):
         sql = (
             f'SELECT "value", "flag", "line", "number" FROM "{measurement}" '  # noqa: S608 - our own station
-            f"WHERE \"station\" = '{station}'{which} GROUP BY \"series\""
+            f'WHERE "station" = \'{station}\'{which} GROUP BY "series"'
         )
         database, _, policy = bucket.partition("/")
         asked = {"db": database, "epoch": "ms", "q": sql} | ({"rp": policy} if policy else {})
@@ -243,7 +243,14 @@ async def chaos(folder: Path, seconds: float) -> tuple[Sheet, Storm, float | Non
     ensemble: Ensemble | None = None
     try:
         ensemble = Ensemble(
-            folder, STATIONS, chance, SystemClock(), "en", free_port(chance), fit=partial(of_twenty, profiles=PROFILES), settings=behind.settings
+            folder,
+            STATIONS,
+            chance,
+            SystemClock(),
+            "en",
+            free_port(chance),
+            fit=partial(of_twenty, profiles=PROFILES),
+            settings=behind.settings,
         )
         await ensemble.start()
         storm = Storm(ensemble, behind, chance)
@@ -311,7 +318,9 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.r
     yield Figure("complete_s", took if took is not None else float("nan"), "s from peace until nothing is awaited")
     few = sheet.timed_out <= TIMED_OUT_SHARE_MAX * sheet.readings_answered
     sheet.readings_lost -= sheet.timed_out
-    closes = sheet.clean and few and took is not None and not (lines["lost"] or lines["refused"] or sheet.still_in_station)
+    closes = (
+        sheet.clean and few and took is not None and not (lines["lost"] or lines["refused"] or sheet.still_in_station)
+    )
     if not closes or storm.ended:
         for named in (sheet.lost, sheet.doubles, sheet.unexplained):
             for each in named[:10]:

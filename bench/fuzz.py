@@ -40,7 +40,7 @@ def one(name: str, inputs: int, corpus: Path) -> None:
     words: set[bytes] = set()
     for at, data in enumerate(seeds()):
         (corpus / f"seed{at}").write_bytes(data)
-        words |= {word for word in re.findall(rb"[a-z_]{3,24}:?|- |\n +", data)} if name == "site" else set()
+        words |= set(re.findall(rb"[a-z_]{3,24}:?|- |\n +", data)) if name == "site" else set()
     beside = corpus.with_name(f"{name}.words")
     beside.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in sorted(words)))
     limits = [f"-runs={inputs}", f"-rss_limit_mb={MEMORY_MB}", f"-timeout={SLOWEST_S}", f"-max_len={LONGEST_BYTES}"]

@@ -273,10 +273,9 @@ async def fleet(wish: Wish, clock: Clock, say: Callable[..., None]) -> dict[str,
             "broken_after": made.counted["broken"] - away["broken"],
             "dropped": made.counted["dropped"],
             "cpu_share_steady": {who: round(share, 3) for who, share in steady.items()},
-            "cpu_s_reconnect": {
-                who: round(again[who] - (spent[who] if who != "broker" else 0.0), 2) for who in again
-            },
-            "rss_mb": {name: round(mb, 1) for name, mb in memory.items()} | {"stations": round(_resident_mb(os.getpid()), 1)},
+            "cpu_s_reconnect": {who: round(again[who] - (spent[who] if who != "broker" else 0.0), 2) for who in again},
+            "rss_mb": {name: round(mb, 1) for name, mb in memory.items()}
+            | {"stations": round(_resident_mb(os.getpid()), 1)},
             "ok": not made.counted["refused"] and not made.counted["receipts_refused"],
         }
     finally:

@@ -85,15 +85,24 @@ class LightMqtt(asyncio.Protocol):
             lambda: cls(heard, answered), host, port, ssl=tls, server_hostname=host
         )
         try:
-            made.write(packet(_CONNECT, text("MQTT") + bytes([5, _CLEAN_START]) + struct.pack(">H", KEEPALIVE_S)
-                              + b"\0" + text(client)))  # fmt: skip
-            await made._done()
-            made.write(packet(_SUBSCRIBE, struct.pack(">H", made._id()) + b"\0" + text(topic) + b"\x01", _QOS_1))
-            await made._done()
+            await made.join(client, topic)
         except BaseException:
             transport.abort()
             raise
         return made
+
+    async def join(self, client: str, topic: str) -> None:
+        """Say who we are, and what we want to hear.
+
+        Raises:
+            BrokerRefused: when the broker says no to either.
+            OSError: when the connection ended.
+        """
+        hello = text("MQTT") + bytes([5, _CLEAN_START]) + struct.pack(">H", KEEPALIVE_S) + b"\0" + text(client)
+        self.write(packet(_CONNECT, hello))
+        await self._done()
+        self.write(packet(_SUBSCRIBE, struct.pack(">H", self._id()) + b"\0" + text(topic) + b"\x01", _QOS_1))
+        await self._done()
 
     async def _done(self) -> None:
         """Wait for the answer to what was just asked."""

@@ -103,7 +103,7 @@ class LightStation:
 
     def measure(self) -> None:
         """One reading group now, and whatever else is due."""
-        values = [round(self._chance.uniform(0, 9), 3) for _ in SERIES]
+        values: list[float | None] = [round(self._chance.uniform(0, 9), 3) for _ in SERIES]
         self._keep(Readings(self._clock.now_ms(), Grade.NTP, list(range(len(SERIES))), values))
         self._counted["readings"] += len(SERIES)
         self.turn()

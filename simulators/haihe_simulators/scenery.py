@@ -210,7 +210,8 @@ def of_twenty(site: dict[str, Any], profiles: Path, every: str = "1s") -> dict[s
     points = yaml.safe_load((profiles / f"{_LOAD}.yaml").read_text("utf-8"))["points"]
     series = [{"point": each["name"]} for each in points if each.get("element") and each["name"] != level["point"]]
     instrument = {
-        "name": "multi", "profile": _LOAD, "bus": cabinet["name"], "unit": 1, "every": every, "series": [*series, level],
+        "name": "multi", "profile": _LOAD, "bus": cabinet["name"], "unit": 1, "every": every,
+        "series": [*series, level],
     }  # fmt: skip
     return {**site, "buses": [cabinet], "instruments": [instrument]}
 

@@ -8,12 +8,13 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.ingest.admit import Admitted, admit
 from haihe_contract import topic, wire
-from haihe_contract.document import DocumentError
+from haihe_contract.document import DocumentError, Problem
 from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import Credit, LineHeld, LineWanted, Receipt, ReceiptRefused, sign, verify
 from haihe_contract.record import LANE_BACKLOG
@@ -74,14 +75,15 @@ def site(data: bytes) -> None:
     """To the agent: a site file that somebody wrote."""
     path = _site_file()
     path.write_bytes(data)
+    problems: list[Problem] = []
     try:
         load_site(path)
     except DocumentError as error:
-        assert error.problems
-        lines = data.count(b"\n") + data.count(b"\r") + data.count(b"\x85") + data.count(b"\xa8") + 1
-        for each in error.problems:
-            assert each.file != str(path) or 1 <= each.line <= lines + 1, each
-            assert each.what
+        problems = error.problems or [Problem(str(path), 0, 0, "")]  # a refusal must say why
+    lines = data.count(b"\n") + data.count(b"\r") + data.count(b"\x85") + data.count(b"\xa8") + 1
+    for each in problems:
+        assert each.file != str(path) or 1 <= each.line <= lines + 1, each
+        assert each.what
 
 
 @cache
@@ -117,7 +119,7 @@ def site_seeds() -> Iterable[bytes]:
     yield bare.encode()
     parts = bare.replace("\n", "\n\0").split("\0")
     starts = [at for at, line in enumerate(parts) if line[:1].isalpha()] + [len(parts)]
-    for first, last in zip(starts, starts[1:], strict=False):
+    for first, last in pairwise(starts):
         yield "".join(parts[:first] + parts[last:]).encode()
 
 

@@ -239,5 +239,7 @@ async def errors_of_the_device(rig: Rig) -> None:
     await rig.balance()
 
 
-async def test_a_device_that_loses_what_was_written_stops_no_measuring_and_all_is_there_once_it_is_mended(folder: Path) -> None:
+async def test_a_device_that_loses_what_was_written_stops_no_measuring_and_all_is_there_once_it_is_mended(
+    folder: Path,
+) -> None:
     await played(Rig(folder, megabytes=6, behind_megabytes=3), errors_of_the_device)
