@@ -44,7 +44,7 @@ FRESH_MS = 3000
 CAP, ONLY = option("--cap", "30s"), option("--only", "")
 OTHERS = {
     "stopped": "ThingsBoard gateway 0, Node-RED 3000, Telegraf 0",
-    "killed": "ThingsBoard gateway in memory 1500, in SQLite 50 to 93, Node-RED 2947, Telegraf in memory 1550, on disk 0",
+    "killed": "ThingsBoard gateway in memory 1500, in SQLite 50 to 93, Node-RED 2947, Telegraf 1550, on disk 0",
     "frozen": "ThingsBoard gateway 190 to 2650, Node-RED 252 to 284, Telegraf 0",
     "forgetful": "none of the others would know: all take the broker's acknowledgement for the end",
 }
