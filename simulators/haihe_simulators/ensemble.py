@@ -199,8 +199,13 @@ class Ensemble:
 
     async def _all_are_stored(self) -> bool:
         for part in self.parts:
-            said = await self.view.get(f"/api/v1/stations/{part.actor.code}")
-            if not said or all(each["value"] is None for each in said["series"] if each["series"] == scenery.LEVEL):
+            code = part.actor.code
+            if self._settings.get("store"):  # not in a file: the page knows
+                said = await self.view.get(f"/api/v1/stations/{code}") or {"series": []}
+                stored = any(each["value"] is not None for each in said["series"] if each["series"] == scenery.LEVEL)
+            else:
+                stored = await self.view.newest_ms(code, scenery.LEVEL) > 0
+            if not stored:
                 return False
         return True
 

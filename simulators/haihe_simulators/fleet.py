@@ -30,6 +30,8 @@ from .processes import Child
 FILES_BESIDE = 200
 """Open files that a process needs besides its connections."""
 PATIENCE_S = 300.0
+TURN_S = 5.0
+"""How often each station looks at what is overdue, and says that it is there."""
 _LOOK_S = 0.1
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -141,19 +143,17 @@ class Fleet:
             await asyncio.sleep(gap_s)
 
     async def _measuring(self) -> None:
-        """Each station measures once in its period, all of them evenly over it; in between, what is due is done."""
+        """Each station measures once in its period, and does what else is due every few seconds; all of them evenly."""
         loop = asyncio.get_running_loop()
-        began, done = loop.time(), 0
-        count, every_s = len(self.stations), self.wish.every_s
+        began, count = loop.time(), len(self.stations)
+        measured = turned = 0
         while True:
-            due = int((loop.time() - began) / every_s * count)
-            for at in range(done, due):
+            passed = loop.time() - began
+            for at in range(measured, measured := int(passed / self.wish.every_s * count)):
                 self.stations[at % count].measure()
-            done = due
-            await asyncio.sleep(0.02)
-            if int(loop.time()) % 5 == 0:
-                for station in self.stations[int(loop.time() * 50) % 250 :: 250]:
-                    station.turn()
+            for at in range(turned, turned := int(passed / TURN_S * count)):
+                self.stations[at % count].turn()
+            await asyncio.sleep(_LOOK_S / 5)
 
     @property
     def connected(self) -> int:
@@ -176,6 +176,9 @@ class Fleet:
         while (n := count()) < len(self.stations):
             for child in (self.broker, self.centre):
                 child.check()
+            for task in self._tasks:
+                if task.done():
+                    task.result()  # a station never ends by itself
             if loop.time() - said > 5:
                 said = loop.time()
                 self._say("{n} of {all} stations are {what}", n=n, all=len(self.stations), what=what)
