@@ -5,7 +5,8 @@ import asyncio
 from haihe_contract.clock import Clock
 from haihe_contract.quality import Reason
 
-from .line import BusDown, Line, more_until, settle
+from .line import BusDown, Line
+from .listening import more_until, settle
 from .modbus import (
     ExchangeError,
     OutOfStep,

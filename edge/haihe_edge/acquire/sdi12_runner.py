@@ -10,7 +10,8 @@ from haihe_edge.profile.sdi12 import Measurement, Sdi12Point, Sdi12Profile, addr
 from haihe_edge.site import Instrument, Sdi12Bus, Site
 
 from .group import Sample
-from .line import SerialLine, more_until
+from .line import SerialLine
+from .listening import more_until
 from .meaning import Value, doubted, is_seen, meaning
 from .modbus import ExchangeError
 from .sdi12 import (

@@ -10,7 +10,8 @@ from haihe_edge.profile.text import TextProfile
 from haihe_edge.site import Instrument, Site
 
 from .group import BusState, Happened, Sample
-from .line import Line, more_until, settle
+from .line import Line
+from .listening import more_until, settle
 from .meaning import Value
 from .modbus import ExchangeError, character_ms
 from .schedule import probe_wait_ms
