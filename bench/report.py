@@ -39,6 +39,16 @@ def machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}, {versions}"
 
 
+def option(name: str, otherwise: str) -> str:
+    """What a program's own option says; it is taken out of the command line, whose rest :func:`run` reads."""
+    if name not in sys.argv:
+        return otherwise
+    at = sys.argv.index(name)
+    said = sys.argv[at + 1]
+    del sys.argv[at : at + 2]
+    return said
+
+
 def run(title: str, measure: Callable[..., Iterable[Figure]], **options: tuple[Callable[[str], Any], str]) -> None:
     """Parse ``--quick``, ``--json`` and a program's own options, measure, print.
 

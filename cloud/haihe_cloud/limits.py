@@ -5,6 +5,11 @@ DAY_MS = 86_400_000
 RECEIVE_MAXIMUM = 64
 """Unacknowledged messages a subscriber lets the broker send: bounds its queue to 64 batches (at most 64 MiB)."""
 
+ROOM_MESSAGES = 4096
+ROOM_BYTES = 64 * 1024 * 1024
+"""What may wait of one urgency. More than the broker is asked for: Mosquitto 2.0 sends a resumed session with a long
+queue more than its Receive Maximum, and a centre that hung up on it each time would never hear of the present again."""
+
 ROUND_MESSAGES = 64
 """Messages that share one store write and one ledger commit: what is waiting, never waited for."""
 

@@ -35,7 +35,7 @@ from .ingest.worker import Worker
 from .ledger.follow import Follower, follow
 from .ledger.ledger import Ledger
 from .ledger.quarantine import Quarantine
-from .limits import RECEIVE_MAXIMUM
+from .limits import ROOM_MESSAGES
 from .opening import open_database, open_rules, open_store
 from .settings import InfluxStore, Settings, read_secret
 from .show.app import create_app
@@ -73,7 +73,7 @@ class Service:
         token = read_secret(token_file, "the write token") if token_file else None
         rules = open_rules(settings)
         stations = load_stations(Path(settings.stations)) if settings.stations else []
-        self._inbox = Inbox(RECEIVE_MAXIMUM)
+        self._inbox = Inbox(ROOM_MESSAGES)
         urgent = [f"{ROOT}/+/+/up/{LANE_NAMES[lane]}" for lane in (LANE_ALARM, LANE_LIVE)]
         self.live = self._subscriber("live", urgent, urgent=True, chance=chance)
         backlog = [f"{ROOT}/+/+/up/{LANE_NAMES[LANE_BACKLOG]}"]

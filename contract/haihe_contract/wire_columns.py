@@ -91,16 +91,17 @@ def groups_of(reader: Reader, grades: Sequence[int]) -> list[Readings]:
     used = [0, *runs(reader, count - 1)]
     if max(used) >= count:
         raise Malformed(f"shape {max(used)} among {count} reading groups")
-    shapes = [_shape(reader) for _ in range(max(used) + 1)]
+    shapes = _shapes(reader, max(used) + 1)
     lengths = _column_lengths(shapes, used)
     deviations = _marks(reader, lengths)
     values = {s: iter(_values(reader, length, deviations.get(s, ()))) for s, length in lengths.items()}
-    of_shape = [[values[series] for series in shape] for shape in shapes]
+    # A shape that no group has is allowed, and its series have no column.
+    of_shape = {shape: [values[series] for series in shapes[shape]] for shape in set(used)}
     rows = [list(map(next, of_shape[shape])) for shape in used]
     marks: list[list[int]] = [[]] * count
     if deviations:
         marked = {s: iter(_mark_column(length, deviations.get(s, ()))) for s, length in lengths.items()}
-        marks_of_shape = [[marked[series] for series in shape] for shape in shapes]
+        marks_of_shape = {shape: [marked[series] for series in shapes[shape]] for shape in of_shape}
         marks = [list(map(next, marks_of_shape[shape])) for shape in used]
         marks = [[] if row.count(PASS_MARK) == len(row) else row for row in marks]
     return list(map(Readings, times, grades, map(shapes.__getitem__, used), rows, marks))
@@ -114,6 +115,18 @@ def _put_shape(out: bytearray, shape: Sequence[int]) -> None:
     else:
         put(out, 2 * len(shape))
         put_signed(out, _differences(shape))
+
+
+def _shapes(reader: Reader, count: int) -> list[list[int]]:
+    """So many shapes. Few bytes can name many series, so all of them together have the limit of the columns."""
+    shapes: list[list[int]] = []
+    total = 0
+    for _ in range(count):
+        shapes.append(_shape(reader))
+        total += len(shapes[-1])
+        if total > READINGS_MAX:
+            raise Malformed(f"more than {READINGS_MAX} readings in one batch")
+    return shapes
 
 
 def _shape(reader: Reader) -> list[int]:

@@ -81,6 +81,8 @@ class Sheet(msgspec.Struct):
         readings_answered: expected by the answers of instruments that are asked.
         readings_in_store: rows with a value in the store, those of free-running receivers included.
         readings_lost: answered, and neither stored, nor in the station, nor explained by anything below.
+        timed_out: of the lost ones, those that the station wrote down as missing when it had waited long enough: late,
+            or late to its eyes, and not lost silently.
         duplicates_in_store: rows beyond the answers, whatever their time.
         in_loss_window: answered within the commit window before a kill that the station wrote down.
         in_gap_records: answered, and their numbers are named as missing.
@@ -97,6 +99,7 @@ class Sheet(msgspec.Struct):
     readings_answered: int = 0
     readings_in_store: int = 0
     readings_lost: int = 0
+    timed_out: int = 0
     duplicates_in_store: int = 0
     in_loss_window: int = 0
     in_gap_records: int = 0
@@ -272,6 +275,7 @@ def _miss(sheet: Sheet, book: SeriesBook, answer: Said, kills: Sequence[Kill], c
     else:
         sheet.readings_lost += 1
         near = any(abs(time - answer.time_ms) < book.period_ms / 2 for time in book.missing_ms)
+        sheet.timed_out += near
         why = (
             "the station wrote down that the value is missing" if near else "no row, no gap record, not in the station"
         )

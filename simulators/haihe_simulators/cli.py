@@ -21,12 +21,14 @@ from haihe_contract.quantity import duration_ms
 from . import bench_top, scenery
 from .account import account
 from .demo import demo, print_outcome, print_sheet
+from .fleet import Wish, fleet
 from .story import KILLABLE, Plan
 from .voice import Voice
 from .words import CHINESE
 
 OK, WRONG, ASKED_WRONGLY = 0, 1, 2
 STAY_OUTAGE_SHARE = 0.8
+FLEET_MAX = 50_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -149,6 +151,23 @@ def _link(asked: argparse.Namespace, words: Words) -> int:
     return OK
 
 
+def _fleet(asked: argparse.Namespace, words: Words) -> int:
+    wish = Wish(asked.stations, asked.every, asked.watch, asked.outage, round(asked.retry_most * 1000), asked.seed)
+    out = sys.stderr if asked.json else sys.stdout
+
+    def say(sentence: str, **facts: object) -> None:
+        print(words(sentence, **facts), file=out, flush=True)
+
+    facts = asyncio.run(fleet(wish, SystemClock(), say))
+    if asked.json:
+        print(json.dumps(facts, ensure_ascii=False))
+    else:
+        for name, value in facts.items():
+            shown = ", ".join(f"{who} {n}" for who, n in value.items()) if isinstance(value, dict) else value
+            print(f"  {name:22} {shown}")
+    return OK if facts["ok"] else WRONG
+
+
 def _seconds(text: str) -> float:
     try:
         return duration_ms(text if not text.replace(".", "", 1).isdigit() else text + "s") / 1000
@@ -167,6 +186,12 @@ def _kills(text: str) -> tuple[str, ...]:
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= scenery.STATIONS_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {scenery.STATIONS_MAX}")
+    return int(text)
+
+
+def _fleet_size(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= FLEET_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {FLEET_MAX}")
     return int(text)
 
 
@@ -236,6 +261,19 @@ def parser() -> argparse.ArgumentParser:
     site.add_argument("--logs", type=Path, default=Path("answers"), help="directory of the answer logs")
     site.add_argument("--factor", type=float, default=60.0, help="seconds of the river in one second (default 60)")
     site.set_defaults(run=_station)
+
+    many = commands.add_parser(
+        "fleet", parents=[shared, seeded], help="many light stations on a real broker and centre, and its restart"
+    )
+    many.add_argument("--stations", type=_fleet_size, default=100, help=f"how many, to {FLEET_MAX} (default 100)")
+    many.add_argument("--every", type=_seconds, default=60.0, metavar="TIME", help="period of each (default 60s)")
+    many.add_argument("--watch", type=_seconds, default=20.0, metavar="TIME", help="quiet course (default 20s)")
+    many.add_argument("--outage", type=_seconds, default=20.0, metavar="TIME", help="broker away (default 20s)")
+    many.add_argument(
+        "--retry-most", type=_seconds, default=30.0, metavar="TIME", help="cap of pauses between tries (default 30s)"
+    )
+    many.add_argument("--json", action="store_true", help="print one JSON object; the course goes to standard error")
+    many.set_defaults(run=_fleet)
 
     way = commands.add_parser(
         "link", parents=[shared], help="a TCP link that can be cut; orders are JSON lines on standard input"

@@ -6,9 +6,10 @@ import random
 import shutil
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from haihe_cloud.admit.broker import write_broker_files
 from haihe_cloud.admit.pki import Pki
@@ -34,6 +35,7 @@ PORTS = range(20_000, 32_000)
 _START_S = 60.0
 _LOOK_S = 0.2
 Condition = Callable[[], Awaitable[bool]]
+Fitting = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Part(NamedTuple):
@@ -56,16 +58,28 @@ class Ensemble:
         clock: the machine's.
         language: of the centre's messages.
         page_port: port of the page, 0 for any free one.
+        fit: makes another site file of a station's usual one.
+        settings: of the centre, in place of the usual ones.
 
     Raises:
         FieldError: when a part of the machine is missing.
     """
 
     def __init__(
-        self, folder: Path, stations: int, chance: random.Random, clock: Clock, language: str, page_port: int
+        self,
+        folder: Path,
+        stations: int,
+        chance: random.Random,
+        clock: Clock,
+        language: str,
+        page_port: int,
+        *,
+        fit: Fitting = lambda written: written,
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.folder = folder
         self.clock = clock
+        self._fit, self._settings = fit, settings
         self.river: River = scenery.make_river(stations, random.Random(chance.getrandbits(64)))
         self.cast = scenery.make_cast(self.river)
         self.time = RiverClock(clock, 0.0, begin_s=scenery.STORM.begin_s)
@@ -89,7 +103,7 @@ class Ensemble:
         conf = write_broker_files(self.folder / "broker", pki, CENTRE, port=self._broker_port, host="127.0.0.1")
         self.broker = Child("broker", [mosquitto(), "-c", str(conf)], self.folder / "broker.log", {})
         home = self.centre_folder
-        settings = scenery.centre_document(keys, self._broker_port, page_port, language)
+        settings = {**scenery.centre_document(keys, self._broker_port, page_port, language), **self._settings}
         scenery.write_yaml(home / "stations.yaml", scenery.stations_document(self.cast))
         scenery.write_yaml(home / "rules.yaml", scenery.rules_document())
         config = scenery.write_yaml(home / "centre.yaml", settings)
@@ -114,7 +128,7 @@ class Ensemble:
                 folder=folder,
                 window=f"{WINDOW_MS}ms",
             )
-            site_file = scenery.write_yaml(folder / "site.yaml", scenery.spread(written, self.profiles))
+            site_file = scenery.write_yaml(folder / "site.yaml", scenery.spread(self._fit(written), self.profiles))
             nature = Nature(self.river, at, self.time, actor.place, random.Random(self._chance.getrandbits(64)))
             instruments = SimulatedStation(
                 site_file, self.profiles, folder / "log", nature, self.clock,
@@ -185,7 +199,13 @@ class Ensemble:
 
     async def _all_are_stored(self) -> bool:
         for part in self.parts:
-            if not await self.view.newest_ms(part.actor.code, scenery.LEVEL):
+            code = part.actor.code
+            if self._settings.get("store"):  # not in a file: the page knows
+                said = await self.view.get(f"/api/v1/stations/{code}") or {"series": []}
+                stored = any(each["value"] is not None for each in said["series"] if each["series"] == scenery.LEVEL)
+            else:
+                stored = await self.view.newest_ms(code, scenery.LEVEL) > 0
+            if not stored:
                 return False
         return True
 

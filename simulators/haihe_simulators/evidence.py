@@ -7,7 +7,7 @@ import json
 import math
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,8 @@ FREE_MS = 5_000
 """A receiver speaks every second; the agent may write down a fix that is up to so old."""
 UNSTATED_MS = 30_000
 """How long instruments whose profile does not say it may think."""
-_MISSING = 9
+MISSING = 9
+"""The flag of a row that has no value."""
 _GNSS = {"latitude": "lat", "longitude": "lon", "satellites": "sats"}
 _PLACES = {"ABCD": (0, 1, 2, 3), "CDAB": (2, 3, 0, 1), "BADC": (1, 0, 3, 2), "DCBA": (3, 2, 1, 0)}
 _FUNCTIONS = {"holding": 3, "input": 4}
@@ -164,51 +165,81 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
+Ask = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+"""One SELECT of ours, with ``?`` for each of its parameters, put to a database; its rows."""
+
+
+def of_file(path: Path) -> Ask:
+    """Asks an SQLite file."""
+
+    def ask(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        if not path.is_file():
+            raise FieldError("there is no database", where=str(path), do="give the directory of this run")
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    return ask
+
+
 class Stored(NamedTuple):
-    """What the store's file holds of one station: rows with a value, and times of rows that say "missing"."""
+    """What a store holds of one station: rows with a value, and times of rows that say "missing"."""
 
     rows: dict[str, list[Row]]
     missing: dict[str, list[int]]
-    untimed: int
 
 
-def stored(store_file: Path, station: str) -> Stored:
+def stored(ask: Ask, station: str) -> Stored:
     """Read the embedded store by SQL. Rows that lost their place to another are stored rows too."""
     rows: dict[str, list[Row]] = {}
     missing: dict[str, list[int]] = {}
-    with closing(_open(store_file)) as connection:
-        for table in ("reading", "conflict"):
-            for key, time_ms, value, packed, line, number in connection.execute(
-                f"SELECT series.key, time_ms, value, mark, line.line, number FROM {table} "  # noqa: S608 - constant
-                "JOIN series ON series.id = series_id JOIN line ON line.id = line_id WHERE station = ?",
-                (station,),
-            ):
-                if packed & 15 == _MISSING:
-                    missing.setdefault(key, []).append(time_ms)
-                else:
-                    rows.setdefault(key, []).append(Row(time_ms, value, int(line, 16), number))
-        untimed = connection.execute(
-            "SELECT count(*) FROM untimed JOIN series ON series.id = series_id WHERE station = ?", (station,)
-        ).fetchone()[0]
-    return Stored(rows, missing, untimed)
+    for table in ("reading", "conflict"):
+        for key, time_ms, value, packed, line, number in ask(
+            f"SELECT series.key, time_ms, value, mark, line.line, number FROM {table} "  # noqa: S608 - constant
+            "JOIN series ON series.id = series_id JOIN line ON line.id = line_id WHERE station = ?",
+            (station,),
+        ):
+            if packed & 15 == MISSING:
+                missing.setdefault(key, []).append(time_ms)
+            else:
+                rows.setdefault(key, []).append(Row(time_ms, value, int(line, 16), number))
+    return Stored(rows, missing)
 
 
-def gaps(ledger_file: Path, station: str) -> list[tuple[int, int, int]]:
+def gaps(ledger: Ask, station: str) -> list[tuple[int, int, int]]:
     """Numbers that the centre knows as missing: (line, first, last), from the stations' own gap records."""
-    with closing(_open(ledger_file)) as connection:
-        found = connection.execute("SELECT detail FROM event WHERE station = ? AND kind = 'gap'", (station,))
-        details = [json.loads(detail) for (detail,) in found]
+    found = ledger("SELECT detail FROM event WHERE station = ? AND kind = 'gap'", (station,))
+    details = [json.loads(detail) for (detail,) in found]
     return [(int(detail["line"], 16), first, last) for detail in details for first, last in detail.get("ranges", ())]
 
 
-def held(ledger_file: Path, station: str) -> dict[int, RangeSet]:
+def held(ledger: Ask, station: str) -> dict[int, RangeSet]:
     """Numbers that the centre's receipts settle, by line: held ones, and refused ones that lie in quarantine.
 
     The station does not send them again, so whatever of them is not in the store is lost.
     """
-    with closing(_open(ledger_file)) as connection:
-        rows = connection.execute("SELECT line, held, refused FROM line WHERE station = ?", (station,)).fetchall()
+    rows = ledger("SELECT line, held, refused FROM line WHERE station = ?", (station,))
     return {int(line, 16): RangeSet([*_unpacked(held), *_unpacked(refused)]) for line, held, refused in rows}
+
+
+class Opening(NamedTuple):
+    """A start of the agent that its own record tells of.
+
+    Args:
+        time_ms: when.
+        lossy: whether the line before was not closed in order: the record then names its loss window.
+    """
+
+    time_ms: int
+    lossy: bool
+
+
+def openings(ledger: Ask, station: str) -> list[Opening]:
+    """Every opening that the centre holds, in order of time."""
+    found = ledger("SELECT time_ms, detail FROM event WHERE station = ? AND kind = 'opened'", (station,))
+    details = [(time_ms, json.loads(detail)) for time_ms, detail in found]
+    return sorted(
+        Opening(time_ms, bool(said.get("previous_last")) and not said.get("closed")) for time_ms, said in details
+    )
 
 
 def _unpacked(packed: bytes) -> list[tuple[int, int]]:
@@ -221,27 +252,12 @@ def _unpacked(packed: bytes) -> list[tuple[int, int]]:
     return ranges
 
 
-def restarts_with_loss(ledger_file: Path, station: str) -> int:
-    """How many openings say that the line before was not closed in order: each names its own loss window."""
-    with closing(_open(ledger_file)) as connection:
-        found = connection.execute("SELECT detail FROM event WHERE station = ? AND kind = 'opened'", (station,))
-        return sum(
-            1 for (detail,) in found if (said := json.loads(detail)).get("previous_last") and not said.get("closed")
-        )
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
-        raise FieldError("there is no database", where=str(path), do="give the directory of this run")
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-
-
 def books(
     station: str,
     site_file: Path,
     profiles: Path,
     logs: Path,
-    store_file: Path,
+    held: Stored,
     waiting: Mapping[str, Sequence[Row]],
 ) -> list[SeriesBook]:
     """Everything about one station's series.
@@ -251,10 +267,9 @@ def books(
         site_file: its site file.
         profiles: directory of the profiles.
         logs: directory with one ``<instrument>.jsonl`` each.
-        store_file: of the embedded store.
+        held: what the store holds of it.
         waiting: readings with a value that are still in the station, by series.
     """
-    held = stored(store_file, station)
     out = []
     known: set[str] = set()
     read: dict[str, list[dict[str, Any]]] = {}

@@ -45,6 +45,11 @@ class Child:
         """Whether it runs."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last, 0 before the first."""
+        return self._process.pid if self._process is not None else 0
+
     async def start(self) -> None:
         """Start it.
 

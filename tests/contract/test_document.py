@@ -6,11 +6,10 @@ import msgspec
 import pytest
 from haihe_contract.document import (
     DocumentError,
-    duration_ms,
     read,
     read_partly,
-    size_bytes,
 )
+from haihe_contract.quantity import duration_ms, size_bytes
 from haihe_contract.series import POINT_PATTERN
 from hypothesis import given
 from hypothesis import strategies as st

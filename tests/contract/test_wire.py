@@ -2,11 +2,12 @@
 
 import hashlib
 import math
+import tracemalloc
 import zlib
 
 import msgspec
 import pytest
-from haihe_contract import wire
+from haihe_contract import wire, wire_columns
 from haihe_contract.quality import PASS_MARK, Flag, Reason, mark
 from haihe_contract.record import (
     Dictionary,
@@ -22,6 +23,7 @@ from haihe_contract.record import (
     TimeFix,
     Unread,
 )
+from haihe_contract.varint import put, put_signed
 from haihe_contract.wire_columns import READINGS_MAX
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -232,6 +234,41 @@ def test_more_readings_than_a_batch_may_have_are_refused_before_memory_is_asked_
     body = b"\x14" + b"\xdf\xd4\x03" + bytes(groups) + b"\x00" + b"\xde\xd4\x03" + bytes((2 * series + 1, 0))
     with pytest.raises(wire.WireError, match="more than 200000 readings"):
         wire.decode(sealed(numbers=b"\x01\x01\xdf\xd4\x03", body=body))
+
+
+def of_shapes(used: list[int], shapes: list[tuple[int, int]]) -> bytes:
+    """A body of reading groups at 5 ms, 6 ms, …; a shape is (first series, how many), each first value is 1."""
+    out = bytearray()
+    wire_columns.put_runs(out, [0x14] * len(used))
+    put_signed(out, [5])
+    put_signed(out, [1] + [0] * (len(used) - 2))
+    wire_columns.put_runs(out, used[1:])
+    for first, count in shapes:
+        put(out, 2 * count + 1)
+        put(out, first)
+    put(out, 0)
+    for shape in sorted(set(used)):
+        out += b"\x04"
+        put_signed(out, [0] * (used.count(shape) - 1))
+    return bytes(out)
+
+
+def test_a_shape_that_no_group_has_costs_nothing_and_harms_no_batch() -> None:
+    taken = wire.decode(sealed(numbers=b"\x01\x01\x02", body=of_shapes([0, 2, 2], [(0, 1), (9, 1), (1, 1)])))
+    groups = [record.body for record in taken.records]
+    assert groups == [Readings(5, 5, [0], [1.0]), Readings(6, 5, [1], [1.0]), Readings(7, 5, [1], [1.0])]
+
+
+@pytest.mark.parametrize("used", [list(range(4000)), [0] * 3999 + [3999]])
+def test_few_bytes_that_name_many_series_are_refused_before_memory_is_asked_for(used: list[int]) -> None:
+    body = of_shapes(used, [(0, 65536)] * 4000)
+    assert len(body) < 40_000
+    tracemalloc.start()
+    with pytest.raises(wire.WireError, match="more than 200000 readings"):
+        wire.decode(sealed(numbers=b"\x01\x01\x9f\x1f", body=body))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 30_000_000
 
 
 def test_a_record_of_a_kind_from_the_future_harms_no_other_record() -> None:

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from haihe_cloud.limits import ROOM_BYTES
+
 
 class Message(NamedTuple):
     """A message on its way.
@@ -28,12 +30,14 @@ class Inbox:
     """Messages of two urgencies; alarms and live values are taken before backlog.
 
     Args:
-        most: messages of one urgency that may wait. The broker is told the same number, so a fuller room
-            means that somebody sends without acknowledgement (QoS 0), and that is not let in and counted.
+        most: messages of one urgency that may wait.
+        most_bytes: of them together. The broker is asked for fewer at a time, so a fuller room means that somebody
+            sends without acknowledgement (QoS 0), and that is not let in and counted.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, most_bytes: int = ROOM_BYTES) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._bytes = [0, 0]
         self._rooms: tuple[deque[Message], deque[Message]] = (deque(), deque())
         self._came = threading.Condition()
         self.dropped = 0
@@ -41,27 +45,32 @@ class Inbox:
     def put(self, message: Message, *, urgent: bool) -> bool:
         """Let a message in; False when there is no room."""
         with self._came:
-            room = self._rooms[0 if urgent else 1]
-            if len(room) >= self._most:
+            which = 0 if urgent else 1
+            room = self._rooms[which]
+            if len(room) >= self._most or self._bytes[which] + len(message.payload) > self._most_bytes:
                 self.dropped += 1
                 return False
             room.append(message)
+            self._bytes[which] += len(message.payload)
             self._came.notify()
             return True
 
     def forget(self, *, urgent: bool) -> None:
         """Let go of what waits in one room: its connection has ended, and the broker sends all of it again."""
         with self._came:
-            self._rooms[0 if urgent else 1].clear()
+            which = 0 if urgent else 1
+            self._rooms[which].clear()
+            self._bytes[which] = 0
 
     def take(self, most: int, seconds: float) -> list[Message]:
         """Wait for a message, then take what is there, urgent first, at most so many."""
         with self._came:
             self._came.wait_for(lambda: any(self._rooms), seconds)
             taken: list[Message] = []
-            for room in self._rooms:
+            for which, room in enumerate(self._rooms):
                 while room and len(taken) < most:
                     taken.append(room.popleft())
+                    self._bytes[which] -= len(taken[-1].payload)
             return taken
 
     def waiting(self) -> tuple[int, int]:

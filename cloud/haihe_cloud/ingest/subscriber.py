@@ -129,6 +129,9 @@ class Subscriber:
         """Connect and stay until the connection ends; why it ended."""
         self._ended.clear()
         self._end_reason = ""
+        # Before the new connection begins: an acknowledgement that the worker still owes the old one must not slip
+        # into it. Mosquitto would count it as room for one more message, or call it a protocol error.
+        self._connection += 1
         try:
             self._client.connect(
                 self._access.host,
@@ -168,7 +171,6 @@ class Subscriber:
             self._end_reason = f"refuses the connection: {code}"
             client.disconnect()
             return
-        self._connection += 1
         self._connected_ms = self._clock.monotonic_ms()
         options = SubscribeOptions(qos=1)
         client.subscribe([(each, options) for each in self._filters])
@@ -187,6 +189,7 @@ class Subscriber:
         self.link = Link(True, self._clock.now_ms(), "", 0)
 
     def _on_disconnect(self, _: Any, __: Any, flags: Any, code: Any, ___: Any) -> None:
+        self._connection += 1
         self._end_reason = self._end_reason or f"disconnected: {code}"
         if self.link.connected:
             self.link = Link(False, self._clock.now_ms(), self._end_reason, 0)

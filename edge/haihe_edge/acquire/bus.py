@@ -5,7 +5,8 @@ import asyncio
 from haihe_contract.clock import Clock
 from haihe_contract.quality import Reason
 
-from .line import BusDown, Line, settle
+from .line import BusDown, Line
+from .listening import more_until, settle
 from .modbus import (
     ExchangeError,
     OutOfStep,
@@ -89,8 +90,7 @@ class ModbusBus:
         asked_s = loop.time()
         self.line.write(frame)
         try:
-            async with asyncio.timeout((answer_ms + wire_ms) / 1000):
-                registers = await self._answer(request)
+            registers = await self._answer(request, asked_s + (answer_ms + wire_ms) / 1000)
         except TimeoutError:
             self._unsettled = True
             self._timeouts += 1
@@ -130,7 +130,7 @@ class ModbusBus:
         elif self.shared_units:
             self.shared_units.discard(request.unit)
 
-    async def _answer(self, request: Request | Write) -> bytes:
+    async def _answer(self, request: Request | Write, deadline_s: float) -> bytes:
         buffer = self.line.buffer
         while True:
             if self._tcp:
@@ -139,7 +139,8 @@ class ModbusBus:
                 found = find_rtu_answer(buffer, request)
             if found is not None:
                 return found
-            await self.line.more()
+            if not await more_until(self.line, deadline_s):
+                raise TimeoutError
 
     async def _silence(self, pause_ms: int) -> None:
         """Wait for the silence between frames; after a failure, until the line has settled."""

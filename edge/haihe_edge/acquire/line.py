@@ -9,7 +9,6 @@ from typing import Protocol
 
 import serial
 import serial.rs485
-from haihe_contract.clock import Clock
 from haihe_contract.quality import Reason
 
 from haihe_edge import limits
@@ -74,22 +73,6 @@ class Line(Protocol):
     def close(self) -> None:
         """Close it; may be called twice."""
         ...
-
-
-async def settle(line: Line, clock: Clock) -> None:
-    """Throw away what still comes until the line is silent, or has talked for :data:`limits.SETTLE_MS_MAX`.
-
-    Raises:
-        BusDown: when the line breaks.
-    """
-    until = clock.monotonic_ms() + limits.SETTLE_MS_MAX
-    while clock.monotonic_ms() < until:
-        try:
-            async with asyncio.timeout(limits.SETTLE_MS / 1000):
-                line.buffer.clear()
-                await line.more()
-        except TimeoutError:
-            break
 
 
 class _Inbox:

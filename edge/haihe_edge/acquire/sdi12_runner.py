@@ -11,6 +11,7 @@ from haihe_edge.site import Instrument, Sdi12Bus, Site
 
 from .group import Sample
 from .line import SerialLine
+from .listening import more_until
 from .meaning import Value, doubted, is_seen, meaning
 from .modbus import ExchangeError
 from .sdi12 import (
@@ -165,16 +166,13 @@ class Sdi12Conversation:
             if len(raw) > max(seen, start):  # it speaks: give it the time to finish
                 seen = len(raw)
                 deadline = min(longest, max(deadline, loop.time() + (self._latency_ms + 50) / 1000))
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await self.line.more()
-            except TimeoutError:
+            if not await more_until(self.line, deadline):
                 if seen > start:
                     failure = ExchangeError(Reason.CHECKSUM, "a damaged answer of {count} bytes", count=seen)
                 else:
                     failure = ExchangeError(Reason.TIMEOUT, "no answer")
                 self.line.buffer.clear()
-                raise failure from None
+                raise failure
 
 
 class _Running:

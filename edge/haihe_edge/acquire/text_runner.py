@@ -10,7 +10,8 @@ from haihe_edge.profile.text import TextProfile
 from haihe_edge.site import Instrument, Site
 
 from .group import BusState, Happened, Sample
-from .line import Line, settle
+from .line import Line
+from .listening import more_until, settle
 from .meaning import Value
 from .modbus import ExchangeError, character_ms
 from .schedule import probe_wait_ms
@@ -61,24 +62,22 @@ class TextConversation:
         framer.restart(midway=False)
         self.line.buffer.clear()
         self.line.write(command)
+        deadline_s = asyncio.get_running_loop().time() + wait_ms / 1000
         try:
-            async with asyncio.timeout(wait_ms / 1000):
-                while True:
-                    await self.line.more()
-                    heard_bytes += len(self.line.buffer)
-                    frames = framer.feed(self.line.buffer)
-                    self.line.buffer.clear()
-                    for frame in frames:
-                        heard = reader.read(frame, message)
-                        if heard is not None:
-                            return heard
-        except TimeoutError:
+            while await more_until(self.line, deadline_s):
+                heard_bytes += len(self.line.buffer)
+                frames = framer.feed(self.line.buffer)
+                self.line.buffer.clear()
+                for frame in frames:
+                    heard = reader.read(frame, message)
+                    if heard is not None:
+                        return heard
             self._unsettled = True
             if framer.refused["checksum"] > refused:
-                raise ExchangeError(Reason.CHECKSUM, "a damaged answer of {count} bytes", count=heard_bytes) from None
+                raise ExchangeError(Reason.CHECKSUM, "a damaged answer of {count} bytes", count=heard_bytes)
             if heard_bytes > len(command):
-                raise ExchangeError(Reason.DAMAGED, "an answer that does not fit the request") from None
-            raise ExchangeError(Reason.TIMEOUT, "no answer") from None
+                raise ExchangeError(Reason.DAMAGED, "an answer that does not fit the request")
+            raise ExchangeError(Reason.TIMEOUT, "no answer")
         finally:
             self._ended_ms = self._clock.monotonic_ms()
 
