@@ -10,6 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_contract import topic
 from haihe_contract.clock import Clock
+from haihe_contract.quality import Grade
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.receipt import sign
@@ -19,6 +20,7 @@ from haihe_cloud.admit.registry import Registry
 from haihe_cloud.database import DatabaseAway, DatabaseError
 from haihe_cloud.ledger.arrival import Arrival, Refusal
 from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.ledger.timing import timed
 from haihe_cloud.limits import BACKOFF_CAP_S, ROUND_MESSAGES, ROUND_READINGS
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
@@ -186,6 +188,7 @@ class Worker:
         """
         taken = self._judge(messages)
         self._until_it_works("database", lambda: self._note_unknown(taken))
+        self._until_it_works("database", lambda: self._gather(taken))
         readings: Mapping[str, Sequence[Reading]] = taken.readings
         refused_rows = self._until_it_works("store", lambda: self._store.write(readings))
         arrivals, refusals = self._arrivals(taken, refused_rows)
@@ -214,8 +217,6 @@ class Worker:
             if isinstance(verdict, Admitted):
                 taken.admitted.append((message, verdict))
                 taken.size += len(verdict.readings)
-                if verdict.readings:
-                    taken.readings.setdefault(verdict.envelope.station, []).extend(verdict.readings)
                 if verdict.dictionary:  # for what comes later in the same round
                     key = (verdict.envelope.station, verdict.envelope.line)
                     taken.dictionaries[key] = verdict.dictionary
@@ -231,6 +232,30 @@ class Worker:
                 self.counts.waiting_for_dictionary += 1
                 self._owed.add(verdict.station)
         return taken
+
+    def _gather(self, taken: _Round) -> None:
+        """What goes to the store: never another content of a record that is held, or came earlier in the round."""
+        taken.readings.clear()
+        earlier: dict[tuple[str, int], list[Batch]] = {}
+        for _, verdict in taken.admitted:
+            batch, readings = verdict.batch, verdict.readings
+            if not batch.volatile and batch.records:
+                before = earlier.setdefault((batch.station, batch.line), [])
+                other = self._ledger.contradicted(batch, before)
+                before.append(batch)
+                readings = self._known_times(batch, [row for row in readings if row.number not in other])
+            if readings:
+                taken.readings.setdefault(batch.station, []).extend(readings)
+
+    def _known_times(self, batch: Batch, readings: list[Reading]) -> list[Reading]:
+        """The readings; those that are repeated after they have left the untimed table do not go back into it."""
+        if all(row.grade is not Grade.NONE for row in readings):
+            return readings
+        fix = self._ledger.fix_of_line(batch.station, batch.line)
+        if fix is None:
+            return readings
+        held = self._ledger.held(batch.station, batch.line)
+        return [timed(row, fix) if row.grade is Grade.NONE and row.number in held else row for row in readings]
 
     def _verdict(self, message: Message, known: "_Known", dictionary: KnownDictionary) -> Verdict:
         def judge() -> Verdict:

@@ -106,7 +106,7 @@ def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], c
         except WireError as error:  # written by a version that this one does not know
             _log.error("position %d cannot be opened: %s", entry.position, error)  # noqa: TRY400
             continue
-        follower.handle(entry, batch, connection)
+        follower.handle(entry, ledger.without_conflicts(batch), connection)
     ledger.advance(connection, follower.name, entries[-1].position)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 from haihe_contract.clock import Clock
-from haihe_contract.ranges import RangeSet
+from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, LineHeld, Receipt
-from haihe_contract.record import Dictionary, Gap, Opened
-from haihe_contract.wire import Batch
+from haihe_contract.record import Dictionary, Gap, Opened, Summary
+from haihe_contract.wire import Batch, encode
 
 from haihe_cloud.database import Connection, Database
 from haihe_cloud.limits import (
@@ -27,8 +27,8 @@ from haihe_cloud.limits import (
     RECEIPT_RANGES,
 )
 
-from . import events, quarantine
-from .arrival import Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
+from . import contents, events, missing, quarantine, tally, told, troubles
+from .arrival import TIMED, Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
 from .lines import CLOCK_WAS_WRONG_MS, Addition, add, ends, pieces, unheard
 from .packed import line_of, line_text, pack, unpack
 
@@ -99,11 +99,9 @@ class Ledger:
 
     def lines(self, station: str, most: int = LINES_SHOWN) -> list[LineState]:
         """The lines of a station, most recently heard first: the one it writes now stands on top."""
-        rows = self._database.connection().execute(
-            _LINES,
-            (station, most),
-        )
-        return [_state(row) for row in rows]
+        connection = self._database.connection()
+        lines = [_state(row) for row in connection.execute(_LINES, (station, most))]
+        return missing.with_gone(lines, told.openings(connection, station))
 
     def stations(self) -> list[str]:
         """Every station of which something was ever taken."""
@@ -170,8 +168,11 @@ class Ledger:
         return dict(self._database.connection().execute("SELECT station, received_ms FROM heard").fetchall())
 
     def events(self, station: str | None, most: int = 200) -> list[StationEvent]:
-        """Events, openings and gaps of one station or of all, latest received first."""
-        return events.recent(self._database.connection(), station, most)
+        """Events, openings, gaps and troubles of one station or of all, latest received first."""
+        connection = self._database.connection()
+        found = events.recent(connection, station, most)
+        found += [troubles.as_event(each) for each in troubles.found(connection, station)[:most]]
+        return sorted(found, key=lambda event: -event.received_ms)[:most]
 
     def quarantine(self, refusals: Sequence[Refusal]) -> None:
         """Keep messages that were not taken, with the reason. The same bytes again are only counted."""
@@ -212,6 +213,66 @@ class Ledger:
                 (self._clock.now_ms() - ARRIVALS_KEPT_MS, PRUNE_ROWS),
             ).rowcount
 
+    def contradicted(self, batch: Batch, earlier: Sequence[Batch] = ()) -> RangeSet:
+        """Numbers of a batch that are held, or have come in an earlier batch of the round, with another content."""
+        connection = self._database.connection()
+        held = _find(connection, batch.station, batch.line, 0).held
+        return contents.contradicted(connection, batch, held, earlier)
+
+    def held(self, station: str, line: int) -> RangeSet:
+        """The numbers of a line that are durably in the store."""
+        return _find(self._database.connection(), station, line, 0).held
+
+    def fix_of_line(self, station: str, line: int) -> told.Fix | None:
+        """The fix by which the rows of a line get their time, once it is known."""
+        return told.fix_of_line(self._database.connection(), station, line)
+
+    def log_timed(self, connection: Connection, batch: Batch, received_ms: int) -> None:
+        """Log readings that have got their true time, inside a transaction of the centre's book."""
+        tally.put(connection, batch, RangeSet.from_numbers(record.number for record in batch.records), received_ms)
+        connection.execute("UPDATE meta SET value=value+1 WHERE name='arrival'")
+        connection.execute(
+            "INSERT INTO arrival(position, station, line, lane, received_ms, data)"
+            " VALUES((SELECT value FROM meta WHERE name='arrival'), ?, ?, ?, ?, ?)",
+            (batch.station, line_text(batch.line), TIMED, received_ms, encode(batch)),
+        )
+
+    def without_conflicts(self, batch: Batch) -> Batch:
+        """The batch without records whose number is held with another content."""
+        return contents.without_conflicts(self._database.connection(), batch)
+
+    def content_conflicts(self, station: str | None, most: int = 200) -> list[contents.ContentConflict]:
+        """Numbers that came with another content than they are held with, the latest first."""
+        return contents.conflicts(self._database.connection(), station, most)
+
+    def troubles(self, station: str | None = None) -> list[missing.Trouble]:
+        """What must not be about the numbers of one station or of all, the latest first."""
+        return troubles.found(self._database.connection(), station)
+
+    def gaps(self, station: str) -> list[missing.MissingRange]:
+        """Every number of a station that is missing, line by line, the line heard last first."""
+        named = told.gaps(self._database.connection(), station)
+        return [each for line in self.lines(station) for each in missing.missing_ranges(line, named)]
+
+    def missing_since(self, station: str, line: int, number: int) -> int | None:
+        """The hour (ms UTC) of the last readings of the line below a number, None without any."""
+        hour = tally.hour_below(self._database.connection(), station, line, number)
+        return None if hour is None else hour * tally.HOUR_MS
+
+    def fixes(self, station: str) -> list[told.Fix]:
+        """Every time-fix of a station, the latest first."""
+        return told.fixes(self._database.connection(), station)
+
+    def states(self, station: str) -> list[told.NamedState]:
+        """The latest state of each name that the station has written."""
+        return told.states(self._database.connection(), station)
+
+    def summaries(
+        self, station: str, series: str | None, start_ms: int, end_ms: int, most: int = 1000
+    ) -> list[told.KeptSummary]:
+        """What is left of blocks that were thinned and touch start <= time < end, in the order of time."""
+        return told.summaries(self._database.connection(), station, series, start_ms, end_ms, most)
+
     def _book(self, connection: Connection, arrival: Arrival, eventful: set[str], position: int) -> int | None:
         """Book one arrival; the position when it has taken it, 0 when it needs none, None when it must wait."""
         envelope, batch, now_ms = arrival.envelope, arrival.batch, arrival.received_ms
@@ -233,10 +294,17 @@ class Ledger:
         if too_many:
             return None
         series = self._learn(connection, arrival)
-        for more in () if envelope.volatile else _told(batch, now_ms):
-            told = add(_find(connection, station, more.line, now_ms), more)
-            if pieces(told) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
-                _save(connection, told)
+        if envelope.volatile:
+            told.note_volatile(connection, station, line, now_ms)
+            stated = EMPTY  # it explains nothing of the journal
+        else:
+            stated = held - contents.book(connection, batch, held - before.held, held & before.held, now_ms)
+        told.put(connection, batch, stated, now_ms)
+        tally.put(connection, batch, stated, now_ms)
+        for more in _told(batch, EMPTY if envelope.volatile else held, now_ms):
+            state = add(_find(connection, station, more.line, now_ms), more)
+            if pieces(state) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
+                _save(connection, state)
         if events.put(connection, arrival, series):
             eventful.add(station)
         if not batch.records or before.held.covers(held):
@@ -278,13 +346,13 @@ class Ledger:
         return int(self._database.connection().execute(sql).fetchone()[0])
 
 
-def _told(batch: Batch, now_ms: int) -> Iterable[Addition]:
-    """What the records of a batch say about other lines, or about missing numbers of their own."""
+def _told(batch: Batch, numbers: RangeSet, now_ms: int) -> Iterable[Addition]:
+    """What these records of a batch say about other lines, or about missing numbers of their own."""
     for record in batch.records:
         body = record.body
-        if isinstance(body, Gap):
+        if isinstance(body, Gap | Summary) and record.number in numbers:
             yield Addition(batch.station, body.line, now_ms, gaps=RangeSet(body.ranges))
-        elif isinstance(body, Opened) and body.previous and body.previous_last:
+        elif isinstance(body, Opened) and body.previous and body.previous_last and record.number in numbers:
             yield Addition(batch.station, body.previous, now_ms, head=body.previous_last)
 
 
