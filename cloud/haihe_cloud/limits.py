@@ -110,9 +110,6 @@ CREDIT_S = 30
 BOOT_CHARACTERS = 64
 """Length of a boot's id; the kernel's has 36."""
 
-STATE_NAMES = 256
-"""Named states that one station may have."""
-
 STATION_CHANGES = 100
 """Earlier entries of the registry that are kept of one station."""
 

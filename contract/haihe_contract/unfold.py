@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from .quality import PASS_MARK, Flag, Grade, Reason, unmark
 from .reading import Reading
-from .record import Dictionary, Readings, Summary
+from .record import Dictionary, Readings, SeriesSummary, Summary
 from .wire import Batch
 
 _pass = (Flag.PASS, Reason.NONE)
@@ -37,7 +37,8 @@ def unfold(batch: Batch, dictionary: Sequence[str] | Mapping[int, str]) -> list[
             if type(body) is Dictionary and len(body.series) > len(dictionary):
                 dictionary = body.series
             elif type(body) is Summary:
-                out += _extremes(body, line, record.number)
+                for told in body.series:
+                    out += extremes(told, line, record.number)
             continue
         grade = grades.get(body.grade)
         if grade is None:
@@ -54,12 +55,12 @@ def unfold(batch: Batch, dictionary: Sequence[str] | Mapping[int, str]) -> list[
     return out
 
 
-def _extremes(body: Summary, line: int, number: int) -> list[Reading]:
+def extremes(told: SeriesSummary, line: int, number: int) -> list[Reading]:
+    """The smallest and largest reading that a summary record kept of a series, if a trusted clock stamped them."""
     out: list[Reading] = []
-    for each in body.series:
-        for time_ms, value, packed, grade in dict.fromkeys((each.lowest, each.highest)):
-            if grade != Grade.NONE:
-                flag, reasons = _unmark(packed)
-                reasons |= Reason.THINNED
-                out.append(Reading(each.series, time_ms, value, flag, reasons, Grade(grade), line, number))
+    for time_ms, value, packed, grade in dict.fromkeys((told.lowest, told.highest)):
+        if grade != Grade.NONE:
+            flag, reasons = _unmark(packed)
+            reasons |= Reason.THINNED
+            out.append(Reading(told.series, time_ms, value, flag, reasons, Grade(grade), line, number))
     return out

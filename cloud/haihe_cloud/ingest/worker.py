@@ -13,15 +13,23 @@ from haihe_contract.clock import Clock
 from haihe_contract.quality import Grade
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
-from haihe_contract.receipt import sign
+from haihe_contract.receipt import Credit, LineWanted, Receipt, sign
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Registry
 from haihe_cloud.database import DatabaseAway, DatabaseError
-from haihe_cloud.ledger.arrival import Arrival, Refusal
+from haihe_cloud.ledger.arrival import Arrival, LineState, Refusal
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.timing import timed
-from haihe_cloud.limits import BACKOFF_CAP_S, ROUND_MESSAGES, ROUND_READINGS
+from haihe_cloud.ledger.wanted import Patience
+from haihe_cloud.limits import (
+    BACKOFF_CAP_S,
+    CREDIT_BATCHES,
+    CREDIT_S,
+    RECEIVE_MAXIMUM,
+    ROUND_MESSAGES,
+    ROUND_READINGS,
+)
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
 from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, UnknownStation, Verdict, admit
@@ -129,6 +137,7 @@ class Worker:
         self._chance = chance
         self._stop = stop
         self._touched = touched
+        self._patience = Patience()
         self._owed: set[str] = set()
         self._owe_all = threading.Event()
         self._pruned_ms = 0
@@ -309,11 +318,19 @@ class Worker:
 
     def _state_receipts(self) -> None:
         for station in sorted(self._owed):
-            payload = sign(self._ledger.receipt(station), self._receipt_key)
+            payload = sign(self._receipt(station), self._receipt_key)
             if not self._publish(topic.receipt(station, self._ledger.centre), payload):
                 return  # no connection: they stay owed
             self._owed.discard(station)
             self.counts.receipts += 1
+
+    def _receipt(self, station: str) -> Receipt:
+        def wanted(lines: Sequence[LineState]) -> list[LineWanted]:
+            return self._patience.wanted(station, lines, self._clock.monotonic_ms())
+
+        _, backlog = self._inbox.waiting()
+        credit = Credit(CREDIT_BATCHES, CREDIT_S) if backlog > RECEIVE_MAXIMUM // 2 else None
+        return self._ledger.receipt(station, wanted, credit)
 
     def housekeep(self) -> None:
         """Send receipts that are owed, prune the log from time to time."""

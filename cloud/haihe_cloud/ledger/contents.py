@@ -15,6 +15,7 @@ from . import content
 from .packed import line_of, line_text
 
 _encoder = msgspec.msgpack.Encoder()
+_BLOCKS_KEPT = 1024
 
 
 class ContentConflict(NamedTuple):
@@ -69,6 +70,8 @@ class Blocks:
     def _block(self, at: int) -> bytearray:
         found = self._blocks.get(at)
         if found is None:
+            if len(self._blocks) >= _BLOCKS_KEPT and not self._changed:
+                self._blocks.clear()
             row = self._connection.execute(
                 "SELECT digests FROM content WHERE station=? AND line=? AND block=?", (*self._place, at)
             ).fetchone()
@@ -149,7 +152,7 @@ def conflicts(connection: Connection, station: str | None, most: int) -> list[Co
     return [ContentConflict(row[0], line_of(row[1]), row[2], row[3], bytes(row[4]), *row[5:]) for row in rows]
 
 
-def held_readings(connection: Connection, station: str, line: int) -> Iterable[tuple[int, bytes]]:
+def blocks(connection: Connection, station: str, line: int) -> Iterable[tuple[int, bytes]]:
     """Every block of a line, ascending, a bounded number of them at a time."""
     after = -1
     while True:

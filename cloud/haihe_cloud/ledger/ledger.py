@@ -6,15 +6,15 @@ fall together, so a receipt can never name what the followers will not see.
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.receipt import VERSION, LineHeld, Receipt
+from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
 from haihe_contract.record import Dictionary, Gap, Opened, Summary
-from haihe_contract.wire import Batch, encode
+from haihe_contract.wire import CODECS, Batch, encode
 
 from haihe_cloud.database import Connection, Database
 from haihe_cloud.limits import (
@@ -153,15 +153,27 @@ class Ledger:
         rows = self._database.connection().execute("SELECT name, position FROM follower ORDER BY name")
         return {name: max(0, newest - position) for name, position in rows}
 
-    def receipt(self, station: str) -> Receipt:
-        """What the centre can state about a station now: a true subset where it would be too long."""
+    def receipt(
+        self,
+        station: str,
+        wanted: Callable[[Sequence[LineState]], list[LineWanted]] = lambda lines: [],
+        credit: Credit | None = None,
+    ) -> Receipt:
+        """What the centre can state about a station now: a true subset where it would be too long.
+
+        Args:
+            station: whose.
+            wanted: what to ask the station for, told what is known of its lines, the one heard last first.
+            credit: cap on backlog, if any.
+        """
         known = self.lines(station, RECEIPT_LINES)
         lines = [
             LineHeld(line.line, ends(line.held, RECEIPT_RANGES), ends(line.refused, RECEIPT_RANGES))
             for line in known
             if (line.held or line.refused) and known[0].last_ms - line.last_ms <= RECEIPT_LINE_MS
         ]
-        return Receipt(VERSION, self.centre, self.epoch, station, self._clock.now_ms(), lines)
+        now_ms = self._clock.now_ms()
+        return Receipt(VERSION, self.centre, self.epoch, station, now_ms, lines, credit, wanted(known), list(CODECS))
 
     def last_heard(self) -> dict[str, int]:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""
@@ -240,38 +252,6 @@ class Ledger:
     def without_conflicts(self, batch: Batch) -> Batch:
         """The batch without records whose number is held with another content."""
         return contents.without_conflicts(self._database.connection(), batch)
-
-    def content_conflicts(self, station: str | None, most: int = 200) -> list[contents.ContentConflict]:
-        """Numbers that came with another content than they are held with, the latest first."""
-        return contents.conflicts(self._database.connection(), station, most)
-
-    def troubles(self, station: str | None = None) -> list[missing.Trouble]:
-        """What must not be about the numbers of one station or of all, the latest first."""
-        return troubles.found(self._database.connection(), station)
-
-    def gaps(self, station: str) -> list[missing.MissingRange]:
-        """Every number of a station that is missing, line by line, the line heard last first."""
-        named = told.gaps(self._database.connection(), station)
-        return [each for line in self.lines(station) for each in missing.missing_ranges(line, named)]
-
-    def missing_since(self, station: str, line: int, number: int) -> int | None:
-        """The hour (ms UTC) of the last readings of the line below a number, None without any."""
-        hour = tally.hour_below(self._database.connection(), station, line, number)
-        return None if hour is None else hour * tally.HOUR_MS
-
-    def fixes(self, station: str) -> list[told.Fix]:
-        """Every time-fix of a station, the latest first."""
-        return told.fixes(self._database.connection(), station)
-
-    def states(self, station: str) -> list[told.NamedState]:
-        """The latest state of each name that the station has written."""
-        return told.states(self._database.connection(), station)
-
-    def summaries(
-        self, station: str, series: str | None, start_ms: int, end_ms: int, most: int = 1000
-    ) -> list[told.KeptSummary]:
-        """What is left of blocks that were thinned and touch start <= time < end, in the order of time."""
-        return told.summaries(self._database.connection(), station, series, start_ms, end_ms, most)
 
     def _book(self, connection: Connection, arrival: Arrival, eventful: set[str], position: int) -> int | None:
         """Book one arrival; the position when it has taken it, 0 when it needs none, None when it must wait."""

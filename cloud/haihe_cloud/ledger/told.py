@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import msgspec
 from haihe_contract.quality import Grade
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Body, Duty, Gap, Opened, SeriesSummary, State, Summary, TimeFix
+from haihe_contract.record import Body, Duty, Gap, Opened, SeriesSummary, Summary, TimeFix
 from haihe_contract.wire import Batch
 
 from haihe_cloud.database import Connection
-from haihe_cloud.limits import STATE_NAMES
 
 from .packed import line_of, line_text, pack, unpack
 
@@ -102,15 +101,6 @@ class Fix(NamedTuple):
     line: int
     number: int
     used: bool
-
-
-class NamedState(NamedTuple):
-    """The latest state of a name, as the station wrote it."""
-
-    name: str
-    value: Any
-    time_ms: int
-    grade: int
 
 
 def put(connection: Connection, batch: Batch, taken: RangeSet, received_ms: int) -> None:
@@ -240,14 +230,6 @@ def lines_of_boot(connection: Connection, station: str, boot: str) -> list[int]:
     return [line_of(line) for (line,) in rows]
 
 
-def states(connection: Connection, station: str) -> list[NamedState]:
-    """The latest of each name."""
-    rows = connection.execute(
-        "SELECT name, value, time_ms, grade FROM station_state WHERE station=? ORDER BY name", (station,)
-    )
-    return [NamedState(row[0], msgspec.json.decode(row[1]), row[2], row[3]) for row in rows]
-
-
 def note_volatile(connection: Connection, station: str, line: int, received_ms: int) -> None:
     """Remember that a line was never durable, so that its rows in the store are explained."""
     connection.execute(
@@ -344,33 +326,6 @@ def _time_fix(connection: Connection, station: str, line: int, number: int, body
         )
 
 
-def _state(connection: Connection, station: str, line: int, number: int, body: State, received_ms: int) -> None:  # noqa: ARG001
-    newest = (body.grade != Grade.NONE, body.time_ms, line_text(line), number)
-    row = connection.execute(
-        "SELECT grade, time_ms, line, number FROM station_state WHERE station=? AND name=?", (station, body.name)
-    ).fetchone()
-    if row is not None and newest <= (row[0] != Grade.NONE, *row[1:]):
-        return
-    if row is None:
-        (count,) = connection.execute("SELECT count(*) FROM station_state WHERE station=?", (station,)).fetchone()
-        if count >= STATE_NAMES:
-            return
-    connection.execute(
-        "INSERT INTO station_state VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, name) DO UPDATE SET"
-        " value=excluded.value, time_ms=excluded.time_ms, grade=excluded.grade, line=excluded.line,"
-        " number=excluded.number",
-        (
-            station,
-            body.name,
-            msgspec.json.encode(body.value).decode(),
-            body.time_ms,
-            body.grade,
-            line_text(line),
-            number,
-        ),
-    )
-
-
 def _fix(row: tuple[Any, ...], *, used: bool) -> Fix:
     boot, offset_ms, error_ms, grade, time_ms, line, number = row[:7]
     return Fix(boot, offset_ms, error_ms, grade, time_ms, line_of(line), number, used)
@@ -387,5 +342,4 @@ _KEEP: dict[type[Body], Callable[[Connection, str, int, int, Any, int], None]] =
     Gap: _gap,
     Summary: _summary,
     TimeFix: _time_fix,
-    State: _state,
 }

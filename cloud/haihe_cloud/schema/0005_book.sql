@@ -116,17 +116,6 @@ CREATE TABLE boot_time (
     PRIMARY KEY (station, boot)
 ) WITHOUT ROWID;
 
-CREATE TABLE station_state (
-    station TEXT NOT NULL,
-    name TEXT NOT NULL,
-    value TEXT NOT NULL,
-    time_ms INTEGER NOT NULL,
-    grade INTEGER NOT NULL,
-    line TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    PRIMARY KEY (station, name)
-) WITHOUT ROWID;
-
 -- every body that a station had in the registry, and when it got it
 CREATE TABLE station_change (
     code TEXT NOT NULL,
