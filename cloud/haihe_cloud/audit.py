@@ -12,9 +12,9 @@ from haihe_contract.quality import Grade, mark
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 
+from .ledger.book import Book
 from .ledger.content import BLOCK, get, has_readings, readings_content
 from .ledger.contents import Blocks
-from .ledger.book import Book
 from .ledger.timing import untimed
 from .limits import DAY_MS
 from .store.port import TIME_END_MS, Store

@@ -46,10 +46,7 @@ def show(
     fixes = book.fixes(code) if code else []
     lost = sum(line.lost.count() for line in lines)
     awaited = sum(line.awaited.count() for line in lines)
-    if code is not None:
-        text = [_one_day(days[0], words)]
-    else:
-        text = [_all_days(days, which, words)] if days else []
+    text = [_one_day(days[0], words)] if code is not None else [_all_days(days, which, words)]
     text += [_lines(lines, words)] if lines else []
     text += [_fixes(fixes, words)] if fixes else []
     text += [_troubles(troubles, words)] if troubles else []
@@ -69,10 +66,11 @@ def show(
 
 def gaps(ledger: Ledger, book: Book, code: str | None, words: Sentences) -> Answer:
     """Ranges of numbers that are missing, with state and cause."""
-    found: list[tuple[str, MissingRange, int | None]] = []
-    for station in [code] if code else ledger.stations():
-        for each in book.missing_ranges(station):
-            found.append((station, each, book.missing_since(station, each.line, each.first)))
+    found: list[tuple[str, MissingRange, int | None]] = [
+        (station, each, book.missing_since(station, each.line, each.first))
+        for station in ([code] if code else ledger.stations())
+        for each in book.missing_ranges(station)
+    ]
     rows = [
         (
             station,
@@ -243,7 +241,7 @@ def _fixes(fixes: Iterable[Any], words: Sentences) -> str:
             f"±{fix.error_ms} ms",
             GRADE_NAMES[Grade(fix.grade)][words.language != "zh"],
             beijing(fix.time_ms),
-            words("yes") if fix.used else words("no"),
+            words("used") if fix.used else words("kept"),
         )
         for fix in fixes
     ]

@@ -27,10 +27,10 @@ def station_import(registry: Registry, path: Path, clock: Clock, words: Sentence
         stations: Sequence[Station] = load_table(path, registry.get)
     else:
         stations = load_stations(path)
-    new, changed, same = [], [], []
-    for station in stations:
-        known = registry.get(station.code)
-        (new if known is None else same if known == station else changed).append(station.code)
+    known = {station.code: registry.get(station.code) for station in stations}
+    new = [station.code for station in stations if known[station.code] is None]
+    same = [station.code for station in stations if known[station.code] == station]
+    changed = [station.code for station in stations if station.code not in {*new, *same}]
     if not dry_run:
         registry.add_all(stations, clock.now_ms())
     rows = [(code, words("new")) for code in new] + [(code, words("changed")) for code in changed]
