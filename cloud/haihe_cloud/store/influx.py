@@ -128,7 +128,7 @@ class InfluxStore:
 
     def forget_untimed(self, station: str, line: int, numbers: RangeSet) -> None:
         """See :meth:`haihe_cloud.store.port.Store.forget_untimed`."""
-        where = f"{_of(station)} AND \"line\" = '{line:016x}'"
+        where = f"{_of(station)} AND \"line\"::tag = '{line:016x}'"
         self._ask.ask_all(
             f"DELETE FROM {UNTIMED} WHERE {where} AND time >= {first}ns AND time <= {last}ns"  # noqa: S608 - quoted
             for first, last in numbers.ranges
