@@ -260,7 +260,9 @@ def _troubles(troubles: Iterable[Trouble], words: Sentences) -> str:
         )
         for each in troubles
     ]
-    return table([words(head) for head in ("station", "line", "number", "trouble", "facts", "since")], rows, right=[2])
+    return table(
+        [words(head) for head in ("station", "line", "number", "trouble", "facts", "found out")], rows, right=[2]
+    )
 
 
 def _verdict(lost: int, awaited: int, troubles: int, words: Sentences) -> str:

@@ -64,7 +64,7 @@ def station_show(registry: Registry, code: str, words: Sentences) -> Answer:
         known = [
             (beijing(change.changed_ms), _service(change.station, words), change.station.name_zh) for change in changes
         ]
-        text += table([words("since"), words("in service"), words("name")], known) + "\n\n"
+        text += table([words("known since"), words("in service"), words("name")], known) + "\n\n"
     data = {
         "station": None if station is None else msgspec.to_builtins(station),
         "changes": [

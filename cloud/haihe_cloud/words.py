@@ -71,7 +71,7 @@ CHINESE = {
     "what": "事项",
     "always": "始终",
     "in service": "在用时间",
-    "since": "自",
+    "known since": "登记自",
     "kept": "仅留存",
     "nothing was changed: {new} stations would be new, {changed} changed, {same} are as they are": "未作改动：将新增 {new} 站，变更 {changed} 站，{same} 站不变",
     "{new} stations are new, {changed} changed, {same} are as they were": "新增 {new} 站，变更 {changed} 站，{same} 站不变",
@@ -299,8 +299,7 @@ TABLE_FAULTS = {
     "not CSV: {why}": "不是 CSV：{why}",
     "not a workbook that can be read: {why}": "不是可读取的工作簿：{why}",
     "unpacks to more than {n} bytes": "解压后超过 {n} 字节",
-    "latitude {value} is outside ±90°; write decimal degrees": "纬度 {value} 超出 ±90°；请用十进制度",
-    "longitude {value} is outside ±180°; write decimal degrees": "经度 {value} 超出 ±180°；请用十进制度",
+    "{name}: {value} is outside ±{most}°; write decimal degrees": "{name}：{value} 超出 ±{most}°；请用十进制度",
 }
 """What tables of stations can have wrong."""
 

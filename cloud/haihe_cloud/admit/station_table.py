@@ -122,7 +122,8 @@ def _joined(station: Station, given: dict[str, Any], row: Row, faults: _Faults) 
         joined = msgspec.structs.replace(station, levels=levels, valid=valid, **plain)
         check_station(joined)
     except FieldError as error:
-        named = next((name for name in ("since", "until", "code") if name in row.cells), "code")
+        about = ("guarantee", "code") if "guarantee" in error.what else ("since", "until", "code")
+        named = next(name for name in about if name in row.cells)
         faults.add(row.number, row.cells[named].column, f"{error.what}; {error.do}" if error.do else error.what)
         return None
     return joined
@@ -186,9 +187,16 @@ def _number(value: Any) -> float:
     return number
 
 
+def _degrees(value: Any, most: int) -> float:
+    number = _number(value)
+    if not -most <= number <= most:
+        raise ValueError(f"{number} is outside ±{most}°; write decimal degrees")
+    return number
+
+
 def _seconds(value: Any) -> int:
     number = _number(value)
-    if not number.is_integer():
+    if not number.is_integer() or number < 1:
         raise ValueError(f"wanted a whole number of seconds, got {str(value)[:40]!r}")
     return int(number)
 
@@ -213,8 +221,8 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "code": _code,
     "name_zh": _text,
     "name_en": _text,
-    "latitude": _number,
-    "longitude": _number,
+    "latitude": lambda value: _degrees(value, 90),
+    "longitude": lambda value: _degrees(value, 180),
     "river": _text,
     "district": _text,
     "silent_after_s": _seconds,
