@@ -77,7 +77,7 @@ def gaps(ledger: Ledger, book: Book, code: str | None, words: Sentences) -> Answ
             line_text(each.line)[:8],
             f"{each.first}-{each.last}" if each.last > each.first else each.first,
             each.last - each.first + 1,
-            words(each.state),
+            words(_plain(each.state)),
             _cause(each.cause, words),
             "-" if since is None else beijing(since, seconds=False),
             "-" if each.told_ms is None else beijing(each.told_ms),
@@ -197,8 +197,12 @@ def _missing(figures: Figures, words: Sentences) -> str:
     parts = []
     for (state, cause), count in sorted(figures.missing.items(), key=lambda item: -item[1]):
         named = f" ({_cause(cause, words)})" if cause else ""
-        parts.append(f"{count} {words(state)}{named}")
+        parts.append(f"{count} {words(_plain(state))}{named}")
     return ", ".join(parts) or "-"
+
+
+def _plain(state: Missing) -> str:
+    return state.replace("_", " ")
 
 
 def _cause(cause: str, words: Sentences) -> str:

@@ -29,12 +29,15 @@ def readings_content(
     time_ms: int, grade: int, series: Sequence[int], values: Sequence[float | None], marks: Sequence[int]
 ) -> int:
     """The digest of a reading group."""
-    if any(mark != PASS_MARK for mark in marks):
-        rows = zip(series, values, marks, strict=True)
-    else:
-        rows = zip(series, values, [PASS_MARK] * len(series), strict=True)
-    told = [(number, None if value is None else value + 0.0, mark) for number, value, mark in sorted(rows, key=_series)]
-    return _digest(_encoder.encode((time_ms, int(grade), told))) | 1
+    if sorted(series) != list(series):
+        order = sorted(range(len(series)), key=series.__getitem__)
+        series, values = [series[at] for at in order], [values[at] for at in order]
+        marks = [marks[at] for at in order] if marks else marks
+    if 0.0 in values:
+        values = [None if value is None else value + 0.0 for value in values]  # a negative zero may come as zero
+    if all(mark == PASS_MARK for mark in marks):
+        marks = ()
+    return _digest(_encoder.encode((time_ms, int(grade), series, values, marks))) | 1
 
 
 def has_readings(digest: int) -> bool:
@@ -54,10 +57,6 @@ def put(digests: bytearray, number: int, digest: int) -> None:
     if len(digests) < at + WIDTH:
         digests.extend(bytes(at + WIDTH - len(digests)))
     digests[at : at + WIDTH] = digest.to_bytes(WIDTH, "big")
-
-
-def _series(row: tuple[int, float | None, int]) -> int:
-    return row[0]
 
 
 def _digest(data: bytes) -> int:

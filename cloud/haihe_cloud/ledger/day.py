@@ -12,12 +12,17 @@ from haihe_contract.ranges import EMPTY, Range, RangeSet
 from haihe_contract.record import SeriesSummary
 
 from .missing import Missing
-from .tally import HOUR_MS, Hour, Seconds
+from .tally import HOUR_MS, Hour, ranges
 
 Cause = tuple[Missing, str]
 """Why readings miss: the state and, where somebody has named one, the cause."""
 OFF = "off"
 """Cause of what was never acquired while the station stood still between two lines."""
+
+
+_Sets = tuple[RangeSet, ...]
+"""Seconds since 1970: arrived, in time, valued, valid."""
+_NONE: _Sets = (EMPTY, EMPTY, EMPTY, EMPTY)
 
 
 class Span(NamedTuple):
@@ -96,7 +101,7 @@ def figures(known: Known) -> dict[str, Figures]:
     out: dict[str, Figures] = {}
     for span in known.spans:
         for key, period_ms in span.periods.items():
-            counted = _count(known, span, key, max(period_ms, 1000), seconds.get(key, Seconds()))
+            counted = _count(known, span, key, max(period_ms, 1000), seconds.get(key, _NONE))
             out[key] = out.get(key, Figures()).plus(counted)
     return out
 
@@ -109,7 +114,7 @@ def total(parts: Iterable[Figures]) -> Figures:
     return out
 
 
-def _count(known: Known, span: Span, key: str, period_ms: int, seen: Seconds) -> Figures:
+def _count(known: Known, span: Span, key: str, period_ms: int, seen: _Sets) -> Figures:
     first, last = -(-span.start_ms // period_ms), -(-span.end_ms // period_ms) - 1
     if last < first:
         return Figures()
@@ -158,14 +163,14 @@ def _slots(seconds: RangeSet, period_ms: int) -> RangeSet:
     return RangeSet((first * 1000 // period_ms, last * 1000 // period_ms) for first, last in seconds.ranges)
 
 
-def _by_series(hours: Iterable[Hour], keys: Mapping[int, Sequence[str]]) -> dict[str, Seconds]:
-    """Seconds since 1970 of each series, whichever line its readings came on."""
+def _by_series(hours: Iterable[Hour], keys: Mapping[int, Sequence[str]]) -> dict[str, _Sets]:
+    """The seconds of each series, whichever line its readings came on."""
     gathered: dict[str, tuple[list[Range], ...]] = {}
     for hour in hours:
         names, base = keys.get(hour.line, ()), hour.hour * 3600
         for number, seconds in hour.seen.items():
             if number < len(names):
                 into = gathered.setdefault(names[number], ([], [], [], []))
-                for ranges, each in zip(into, seconds, strict=True):
-                    ranges += [(base + first, base + last) for first, last in each.ranges]
-    return {key: Seconds(*map(RangeSet, ranges)) for key, ranges in gathered.items()}
+                for found, each in zip(into, seconds, strict=True):
+                    found += [(base + first, base + last) for first, last in ranges(each)]
+    return {key: tuple(map(RangeSet, found)) for key, found in gathered.items()}

@@ -4,28 +4,31 @@ For each (station, hour, line) one row. Within it series that were always measur
 seconds. Adding is a union of sets, so order and repetition do not matter.
 """
 
+import re
+import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 from haihe_contract.quality import PASS_MARK, Flag, Grade
-from haihe_contract.ranges import EMPTY, RangeSet
+from haihe_contract.ranges import Range, RangeSet
 from haihe_contract.record import Readings
 from haihe_contract.wire import Batch
 
 from haihe_cloud.database import Connection
 from haihe_cloud.limits import IN_TIME_MS
 
-from .packed import line_of, line_text, pack, unpack
+from .packed import line_of, line_text
 
 HOUR_MS = 3_600_000
+_RUNS = re.compile("1+")
 _GOOD = (Flag.PASS, Flag.NOT_EVALUATED)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[tuple[list[int], bytes, bytes, bytes, bytes]])
 
 
 class Seconds(NamedTuple):
-    """Seconds of one hour, for one series.
+    """Seconds of one hour, for one series; each set is a number whose bit n stands for second n.
 
     Args:
         arrived: with a reading, whatever it says.
@@ -34,14 +37,24 @@ class Seconds(NamedTuple):
         valid: whose value passes, or was not evaluated.
     """
 
-    arrived: RangeSet = EMPTY
-    in_time: RangeSet = EMPTY
-    valued: RangeSet = EMPTY
-    valid: RangeSet = EMPTY
+    arrived: int = 0
+    in_time: int = 0
+    valued: int = 0
+    valid: int = 0
 
     def plus(self, more: "Seconds") -> "Seconds":
         """Both together."""
-        return Seconds(*(mine | theirs for mine, theirs in zip(self, more, strict=True)))
+        return Seconds(
+            self.arrived | more.arrived,
+            self.in_time | more.in_time,
+            self.valued | more.valued,
+            self.valid | more.valid,
+        )
+
+
+def ranges(seconds: int) -> list[Range]:
+    """The seconds of a set as ranges, ascending."""
+    return [(found.start(), found.end() - 1) for found in _RUNS.finditer(f"{seconds:b}"[::-1])]
 
 
 class Hour(NamedTuple):
@@ -122,20 +135,25 @@ def hour_below(connection: Connection, station: str, line: int, number: int) -> 
     return row[0] if row else None
 
 
-def _sort(
-    batch: Batch, taken: RangeSet, received_ms: int
-) -> dict[int, tuple[list[int], dict[tuple[int, ...], dict[tuple[bool, bool, bool], list[int]]]]]:
-    """By hour: the numbers, and for series measured together their seconds by (in time, valued, valid)."""
-    out: dict[int, tuple[list[int], dict[tuple[int, ...], dict[tuple[bool, bool, bool], list[int]]]]] = {}
+_Seen = dict[tuple[int, ...], Seconds]
+"""Seconds of series that were measured together."""
+
+
+def _sort(batch: Batch, taken: RangeSet, received_ms: int) -> dict[int, tuple[list[int], _Seen]]:
+    """By hour: the numbers of the reading groups, and their seconds."""
+    out: dict[int, tuple[list[int], _Seen]] = {}
     for record in batch.records:
         body = record.body
         if type(body) is not Readings or body.grade == Grade.NONE or record.number not in taken:
             continue
-        second, in_time = body.time_ms // 1000, received_ms - body.time_ms <= IN_TIME_MS
+        second = body.time_ms // 1000
+        bit = 1 << second % 3600
+        in_time = bit if received_ms - body.time_ms <= IN_TIME_MS else 0
         numbers, seen = out.setdefault(second // 3600, ([], {}))
         numbers.append(record.number)
         for valued, valid, series in _by_state(body):
-            seen.setdefault(series, {}).setdefault((in_time, valued, valid), []).append(second % 3600)
+            new = Seconds(bit, in_time, bit if valued else 0, bit if valid else 0)
+            seen[series] = seen.get(series, _NOTHING).plus(new)
     return out
 
 
@@ -150,16 +168,8 @@ def _by_state(body: Readings) -> Iterable[tuple[bool, bool, tuple[int, ...]]]:
     return [(valued, valid, tuple(series)) for (valued, valid), series in states.items()]
 
 
-def _joined(
-    seen: dict[int, Seconds], more: dict[tuple[int, ...], dict[tuple[bool, bool, bool], list[int]]]
-) -> dict[int, Seconds]:
-    for together, by_state in more.items():
-        new = Seconds()
-        for (in_time, valued, valid), seconds in by_state.items():
-            these = RangeSet.from_numbers(seconds)
-            new = new.plus(
-                Seconds(these, these if in_time else EMPTY, these if valued else EMPTY, these if valid else EMPTY)
-            )
+def _joined(seen: dict[int, Seconds], more: _Seen) -> dict[int, Seconds]:
+    for together, new in more.items():
         joined: dict[int, Seconds] = {}  # series that shared their sets go on sharing them
         for series in together:
             old = seen.get(series, _NOTHING)
@@ -178,7 +188,8 @@ def _pack(seen: dict[int, Seconds]) -> bytes:
         shared.setdefault(seen[series], []).append(series)
     return _encoder.encode(
         [
-            (series, pack(each.arrived), *(_unlike(each.arrived, other) for other in each[1:]))
+            # what all that arrived has and the other set has not is mostly nothing
+            (series, _bytes(each.arrived), *(_bytes(each.arrived & ~other) for other in each[1:]))
             for each, series in shared.items()
         ]
     )
@@ -187,13 +198,14 @@ def _pack(seen: dict[int, Seconds]) -> bytes:
 def _unpack(data: bytes) -> dict[int, Seconds]:
     seen: dict[int, Seconds] = {}
     for series, *packed in _decoder.decode(data):
-        arrived = unpack(packed[0])
-        each = Seconds(arrived, *(arrived - unpack(other) for other in packed[1:]))
+        arrived, *others = (int.from_bytes(zlib.decompress(each), "little") if each else 0 for each in packed)
+        each = Seconds(arrived, *(arrived & ~other for other in others))
         for number in series:
             seen[number] = each
     return seen
 
 
-def _unlike(arrived: RangeSet, other: RangeSet) -> bytes:
-    """What is missing of a set to all that arrived: mostly nothing."""
-    return pack(arrived - other)
+def _bytes(seconds: int) -> bytes:
+    if not seconds:
+        return b""
+    return zlib.compress(seconds.to_bytes((seconds.bit_length() + 7) // 8, "little"), 1)

@@ -223,7 +223,7 @@ def test_arrived_and_missing_together_are_what_was_expected(
 ) -> None:
     start_ms, end_ms = sorted(stretch)
     hours = [
-        Hour(hour, 7, 1, 1, {0: Seconds(*[RangeSet.from_numbers(s % 3600 for s in seconds if s // 3600 == hour)] * 4)})
+        Hour(hour, 7, 1, 1, {0: Seconds(*[sum(1 << s % 3600 for s in seconds if s // 3600 == hour)] * 4)})
         for hour in range(3)
     ]
     known = Known(
