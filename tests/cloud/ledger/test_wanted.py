@@ -53,7 +53,7 @@ def test_a_station_that_never_said_its_tail_is_asked_for_nothing() -> None:
     assert beats(Patience(), [line(RangeSet.of((1, 50)), tail=0)], 60) == []
 
 
-def test_wishes_are_bounded() -> None:
+def test_wishes_never_grow_beyond_their_bounds() -> None:
     torn = RangeSet((n, n) for n in range(1, 2000, 2))
     many = [line(torn, head=2000, which=each) for each in range(1, 40)]
     asked = beats(Patience(), many, 60)
