@@ -44,7 +44,7 @@ asyncio.run(main())
 
 async def station(folder: Path, seconds: float, every: str) -> dict[str, float]:
     """Run everything for so long, with such a period."""
-    clock, chance = SystemClock(), random.Random(3)
+    clock, chance = SystemClock(), random.Random()
     actor = scenery.make_cast(river := scenery.make_river(1, random.Random(3)))[0]
     broker_port, page_port, modbus_port = (free_port(chance) for _ in range(3))
     conf, centre_file = centre_files(folder, actor, broker_port, page_port)

@@ -7,7 +7,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Figure(NamedTuple):
@@ -39,14 +39,22 @@ def machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}, {versions}"
 
 
-def run(title: str, measure: Callable[[bool], Iterable[Figure]]) -> None:
-    """Parse ``--quick`` and ``--json``, measure, print. ``measure`` is told whether to be quick."""
+def run(title: str, measure: Callable[..., Iterable[Figure]], **options: tuple[Callable[[str], Any], str]) -> None:
+    """Parse ``--quick``, ``--json`` and a program's own options, measure, print.
+
+    Args:
+        title: what is measured.
+        measure: told whether to be quick, and each option of its own by name, None where it was not given.
+        options: type and help of each.
+    """
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--quick", action="store_true", help="at most half a minute")
     parser.add_argument("--json", action="store_true", help="one object instead of a table")
+    for name, (kind, text) in options.items():
+        parser.add_argument(f"--{name}", type=kind, help=text)
     asked = parser.parse_args()
     figures = []
-    for figure in measure(asked.quick):
+    for figure in measure(asked.quick, **{name: getattr(asked, name) for name in options}):
         figures.append({**figure._asdict(), "ratio": figure.ratio})
         if not asked.json:
             beside = f"   {figure.against} {_short(figure.reference)}, ratio {figure.ratio}" if figure.reference else ""

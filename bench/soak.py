@@ -5,7 +5,9 @@
 Real processes: the agent, Mosquitto, the centre. The instruments answer in this process, on pseudo-terminals whose
 plugs are pulled and come back under another name, and on sockets whose connections are reset; the link to the centre
 goes through a proxy that is cut. Exchanges are counted by the instruments. Run by hand: without ``--quick`` it goes
-on until two million exchanges, a thousand cuts of the link and a hundred pulled plugs, which takes some hours.
+on until two million exchanges, a thousand cuts of the link and a hundred pulled plugs, which takes about an hour.
+Memory is given for each tenth of the time. Growth is judged by the agent's own (anonymous) memory: pages of files
+count as resident too, but the kernel takes them back when it likes, which would hide a growth.
 """
 
 import asyncio
@@ -31,12 +33,11 @@ from report import Figure, run
 
 from edge import PROFILES, memory_mb
 
-SOCKETS, LINES, UNITS = 24, 2, 2
+SOCKETS, LINES, UNITS = 60, 2, 2
 """Instruments on sockets of their own; serial lines; instruments on each line."""
 EXCHANGES, CUTS, UNPLUGS = 2_000_000, 1_000, 100
-QUICK_S = 30
-MINUTES: list[float] = []
-"""What ``--minutes`` said, if it was there."""
+QUICK_S = 20
+TENTHS = 10
 
 
 class Port:
@@ -89,8 +90,9 @@ class Soak:
         self.chance = random.Random(5)
         self.ports = [Port(folder / f"line{at}") for at in range(LINES)]
         self.link: Link | None = None
-        self.cuts = self.resets = self.unplugs = 0
-        self.memory: list[tuple[float, float]] = []
+        self.cuts = self.cut_connections = self.resets = self.unplugs = 0
+        self.memory: list[tuple[float, float, float]] = []
+        """Seconds since the start, resident and own memory in MB."""
 
     @property
     def exchanges(self) -> int:
@@ -101,8 +103,9 @@ class Soak:
         """Cut, reset and pull, evenly over the whole time and at odds with each other."""
         while True:
             share = 0.4 if self.seconds <= QUICK_S else 1.0
-            await asyncio.sleep(self.chance.uniform(2, 6) * share)
+            await asyncio.sleep(self.chance.uniform(1.5, 4.5) * share)
             assert self.link is not None
+            self.cut_connections += (await self.link.order({"do": "status"}))["connections"]
             await self.link.cut()
             self.cuts += 1
             if Counted.connections:
@@ -141,14 +144,17 @@ class Soak:
         instruments = [instrument(f"t{at}", f"t{at}", 1) for at in range(len(tcp))]
         instruments += [instrument(f"s{at}u{u}", f"s{at}", u + 1) for at in range(LINES) for u in range(UNITS)]
         journal = {"directory": "journal", "size": "32MiB", "window": "1s"}
-        return {**document, "buses": sockets + lines, "instruments": instruments, "levels": [], "journal": journal}
+        # so that nearly every cut ends a connection
+        centres = [{**each, "retry_most": "1s"} for each in document["centres"]]  # type: ignore[attr-defined]
+        ours = {"buses": sockets + lines, "instruments": instruments, "levels": [], "journal": journal}
+        return {**document, **ours, "centres": centres}
 
 
 async def soak(folder: Path, seconds: float) -> dict[str, float]:
     """Run everything; ``seconds`` 0 means until enough has happened."""
     day = Soak(folder, seconds)
     actor = scenery.make_cast(scenery.make_river(1, random.Random(3)))[0]
-    broker_port, page_port = free_port(day.chance), free_port(day.chance)
+    broker_port, page_port = (free_port(random.Random()) for _ in range(2))
     conf, centre_file = centre_files(folder, actor, broker_port, page_port)
     day.link = Link(("127.0.0.1", broker_port))
     await day.link.start()
@@ -182,7 +188,7 @@ async def soak(folder: Path, seconds: float) -> dict[str, float]:
             agent.check()
             if trouble.done():
                 trouble.result()
-            day.memory.append((loop.time() - began, memory_mb(pid, "VmRSS")))
+            day.memory.append((loop.time() - began, memory_mb(pid), memory_mb(pid, "RssAnon")))
         trouble.cancel()
         await day.link.mend()
         for port in day.ports:
@@ -211,42 +217,52 @@ async def verdict(day: Soak, folder: Path, took_s: float) -> dict[str, float]:
         if living == len(states) and said["centres"][0]["connected"]:
             break
         await asyncio.sleep(0.5)
-    tenth = [mb for at_s, mb in day.memory if took_s * 0.1 <= at_s <= took_s * 0.2]
-    middle = [mb for at_s, mb in day.memory if took_s * 0.45 <= at_s <= took_s * 0.55]
-    end = [mb for at_s, mb in day.memory if at_s >= took_s * 0.9]
+    resident, own = _by_tenths(day.memory, took_s)
     return {
         "exchanges": day.exchanges,
         "cuts": day.cuts,
+        "cut_connections": day.cut_connections,
         "resets": day.resets,
         "unplugs": day.unplugs,
-        "rss_mb": statistics.median(end),
-        "growth_mb": statistics.median(end) - statistics.median(tenth),
-        "late_mb": statistics.median(end) - statistics.median(middle),
+        "growth_mb": own[-1] - own[1],
+        "late_mb": own[-1] - own[TENTHS // 2],
+        **{f"rss_{n}": mb for n, mb in enumerate(resident, 1)},
+        **{f"own_{n}": mb for n, mb in enumerate(own, 1)},
         "living": living,
         "minutes": took_s / 60,
     }
 
 
-def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.run
+def _by_tenths(memory: list[tuple[float, float, float]], took_s: float) -> tuple[list[float], list[float]]:
+    """Medians of resident and own memory in each tenth of the time."""
+    tenths: list[list[tuple[float, float]]] = [[] for _ in range(TENTHS)]
+    for at_s, resident, own in memory:
+        tenths[min(TENTHS - 1, int(at_s / took_s * TENTHS))].append((resident, own))
+    return (
+        [statistics.median(resident for resident, _ in each) for each in tenths],
+        [statistics.median(own for _, own in each) for each in tenths],
+    )
+
+
+def measure(quick: bool, minutes: float | None) -> Iterator[Figure]:  # noqa: FBT001 - told by report.run
     """All figures."""
-    seconds = QUICK_S if quick else 60 * MINUTES[0] if MINUTES else 0
+    seconds = QUICK_S if quick else 60 * (minutes or 0)
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(soak(Path(folder), seconds))
     yield Figure("minutes", found["minutes"], "minutes")
     yield Figure("exchanges", found["exchanges"], "answers that instruments gave", EXCHANGES, "wanted of a whole soak")
     yield Figure("link_cuts", found["cuts"], "cuts of the link to the centre", CUTS, "wanted of a whole soak")
+    yield Figure("cut_connections", found["cut_connections"], "connections to the centre that these cuts ended")
     yield Figure("connection_resets", found["resets"], "reset connections to instruments")
     yield Figure("unplugs", found["unplugs"], "pulled plugs", UNPLUGS, "wanted of a whole soak")
-    yield Figure("rss_mb", found["rss_mb"], "MB at the end")
-    yield Figure("growth_mb", found["growth_mb"], "MB more at the end than after the first tenth (2 at most)")
+    for n in range(1, TENTHS + 1):
+        yield Figure(f"rss_mb_{n}", found[f"rss_{n}"], f"MB resident, tenth {n} of the time")
+        yield Figure(f"own_mb_{n}", found[f"own_{n}"], f"MB of its own, tenth {n} of the time")
+    yield Figure("growth_mb", found["growth_mb"], "MB of its own more than after the first tenth (2 at most)")
     yield Figure("late_growth_mb", found["late_mb"], "MB of that in the second half")
     yield Figure("living", found["living"], "instruments read at the end", SOCKETS + LINES * UNITS, "all of them")
 
 
 if __name__ == "__main__":
-    if "--minutes" in sys.argv:
-        at = sys.argv.index("--minutes")
-        MINUTES.append(float(sys.argv[at + 1]))
-        del sys.argv[at : at + 2]
     os.environ.setdefault("HAIHE_PROFILES", str(PROFILES))
-    run("a long day of one station", measure)
+    run("a long day of one station", measure, minutes=(float, "how long, instead of until enough has happened"))

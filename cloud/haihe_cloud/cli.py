@@ -165,6 +165,8 @@ def _station(
         return commands.station_add(registry, station, clock.now_ms(), words)
     if asked.what == "remove":
         return commands.station_remove(registry, asked.code, words)
+    if asked.what == "state":
+        return commands.station_state(ledger, asked.code, words)
     if asked.what == "import":
         return registry_commands.station_import(registry, asked.file, clock, words, dry_run=asked.dry_run)
     if asked.what == "show":
@@ -236,6 +238,8 @@ def parser(words: Sentences) -> argparse.ArgumentParser:
     add.add_argument("--level", action="append", metavar="SERIES:WARNING:GUARANTEE")
     remove = station.add_parser("remove", parents=[of_centre], help=words("take nothing more from a station"))
     remove.add_argument("code", metavar="CODE")
+    told = station.add_parser("state", parents=[of_centre], help=words("what a new card would have to be told"))
+    told.add_argument("code", metavar="CODE")
     load = station.add_parser("import", parents=[of_centre], help=words("register the stations of a file"))
     load.add_argument("file", type=Path, metavar="FILE", help=words(".csv, .xlsx or .yaml"))
     load.add_argument("--dry-run", action="store_true", help=words("only say what would change"))

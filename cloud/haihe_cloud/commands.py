@@ -77,6 +77,23 @@ def station_remove(registry: Registry, code: str, words: Sentences) -> Answer:
     )
 
 
+def station_state(ledger: Ledger, code: str, words: Sentences) -> Answer:
+    """What a new card of a station would have to be told; ``--json`` prints the file that restores it.
+
+    Raises:
+        FieldError: when nothing is known.
+    """
+    states = ledger.states(code)
+    if not states:
+        raise FieldError(
+            f"station {code} has told no state", do="haihe-cloud station list shows which stations have spoken"
+        )
+    rows = [(each.name, beijing(each.time_ms) if each.grade else words("time unknown")) for each in states]
+    verdict = words("{count} states; --json prints what haihe-edge init --restore reads", count=len(states))
+    text = table([words(head) for head in ("name", "since")], rows) + "\n\n" + verdict
+    return Answer({"station": code, "states": msgspec.to_builtins(states)}, text)
+
+
 def levels_of(written: Sequence[str]) -> list[StationLevels]:
     """Levels of ``SERIES:WARNING:GUARANTEE``, metres; either may be left empty.
 

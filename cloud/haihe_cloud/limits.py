@@ -58,6 +58,12 @@ EVENTS_PER_STATION = 5000
 EVENT_DETAIL_CHARACTERS = 4000
 """Length of one event's further facts as JSON."""
 
+STATES_PER_STATION = 2000
+"""Names of states kept per station: a counter for each series that a station can have."""
+
+STATE_NAME_CHARACTERS = 200
+"""Length of such a name: that of a series key and a word."""
+
 QUARANTINE_ROWS = 10_000
 """Different refused messages kept."""
 

@@ -1,6 +1,7 @@
 """Time as an argument: what the wall says, how long it has been, wake me later."""
 
 import asyncio
+import calendar
 import time
 from typing import Protocol
 
@@ -45,3 +46,20 @@ def beijing(time_ms: int, *, seconds: bool = True) -> str:
     """A moment as people in Beijing write it, ``2026-08-01 08:00:00``."""
     form = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
     return time.strftime(form, time.gmtime((time_ms + BEIJING_OFFSET_MS) // 1000))
+
+
+_FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
+
+
+def beijing_ms(text: str) -> int:
+    """Milliseconds UTC of a moment as people in Beijing write it; a date alone is its midnight.
+
+    Raises:
+        ValueError: when the text is no such moment.
+    """
+    for form in _FORMS:
+        try:
+            return calendar.timegm(time.strptime(text.strip(), form)) * 1000 - BEIJING_OFFSET_MS
+        except ValueError:
+            continue
+    raise ValueError(f"{text!r} is no moment; write for example '2026-08-01 08:00'")

@@ -33,7 +33,7 @@ class Reason(IntFlag):
     INCOMPLETE = 1 << 13  # the interval could not be observed from its beginning to its end
     DOUBTFUL = 1 << 14  # the instrument itself says that this value is not sure
     THINNED = 1 << 15  # an extreme that was kept of a block of readings; the others gave way for want of space
-    FROM_MEMORY = 1 << 16  # read later, from the instrument's own memory
+    FROM_MEMORY = 1 << 16  # read back later from the instrument's own memory, stamped by its own clock
 
 
 class Grade(IntEnum):

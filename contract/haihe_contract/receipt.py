@@ -5,17 +5,22 @@ receipt, so one that had to be cut to size is still right.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from .ed25519 import SIGNATURE_BYTES, PublicKey
 from .ranges import Range, RangeSet
 
 RECEIPT_BYTES_MAX = 4096
-_SIGNATURE_BYTES = 64
 VERSION = 1
+
+
+class Signer(Protocol):
+    """The centre's private key, an ``Ed25519PrivateKey`` of cryptography."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """The 64 bytes of the signature."""
 
 
 class ReceiptRefused(Exception):
@@ -88,7 +93,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Receipt)
 
 
-def sign(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:
+def sign(receipt: Receipt, key: Signer) -> bytes:
     """Bytes of the receipt with its signature in front, cut to its first lines if it were too long.
 
     A line is left out whole or loses its highest ranges: both leave a true statement, and a smaller wish.
@@ -97,7 +102,7 @@ def sign(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:
     wanted: Sequence[LineWanted] = receipt.wanted
     while True:
         body = _encoder.encode(msgspec.structs.replace(receipt, lines=lines, wanted=wanted))
-        if len(body) + _SIGNATURE_BYTES <= RECEIPT_BYTES_MAX:
+        if len(body) + SIGNATURE_BYTES <= RECEIPT_BYTES_MAX:
             return key.sign(body) + body
         if len(_encoder.encode(wanted)) > len(_encoder.encode(lines)):
             wanted = _fewer(wanted, _half_wanted)
@@ -121,21 +126,20 @@ def _half_wanted(of: LineWanted) -> LineWanted:
     return LineWanted(of.line, of.ranges[: len(of.ranges) // 2])
 
 
-def verify(data: bytes, key: Ed25519PublicKey, *, centre: str, station: str) -> Receipt:
+def verify(data: bytes, key: PublicKey, *, centre: str, station: str) -> Receipt:
     """Check signature, centre and station.
 
     Raises:
         ReceiptRefused: with the reason.
     """
-    if not _SIGNATURE_BYTES < len(data) <= RECEIPT_BYTES_MAX:
+    if not SIGNATURE_BYTES < len(data) <= RECEIPT_BYTES_MAX:
         raise ReceiptRefused(f"a receipt has 65 to {RECEIPT_BYTES_MAX} bytes, this has {len(data)}")
+    if not key.verify(data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]):
+        raise ReceiptRefused("the signature is not of the centre's receipt key")
     try:
-        key.verify(data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:])
-        receipt = _decoder.decode(data[_SIGNATURE_BYTES:])
+        receipt = _decoder.decode(data[SIGNATURE_BYTES:])
         receipt.settled()
         receipt.asked_for()
-    except InvalidSignature:
-        raise ReceiptRefused("the signature is not of the centre's receipt key") from None
     except (msgspec.DecodeError, ValueError) as error:
         raise ReceiptRefused(f"signed, but not readable: {error}") from None
     if receipt.version != VERSION:

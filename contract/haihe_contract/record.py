@@ -28,6 +28,8 @@ class Opened(msgspec.Struct, frozen=True, array_like=True, tag=1):
         closed: whether the line before was closed in order, so that nothing at all is missing.
         version: of the agent.
         site: fingerprint of the site file.
+        lines: older lines that are still in the station, newest first, each with its lowest and highest number.
+        more_lines: how many older ones there are beside these.
     """
 
     time_ms: int
@@ -41,6 +43,8 @@ class Opened(msgspec.Struct, frozen=True, array_like=True, tag=1):
     closed: bool
     version: str
     site: str
+    lines: list[tuple[int, int, int]] = []
+    more_lines: int = 0
 
 
 class Dictionary(msgspec.Struct, frozen=True, array_like=True, tag=2):

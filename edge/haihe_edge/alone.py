@@ -57,7 +57,7 @@ async def done_alone(site: Site, do: Do, request: Mapping[str, Any]) -> dict[str
     journal = open_journal(site, clock, trust)
 
     counted = CountedRain(site)
-    note_forgotten(counted, journal.append, clock)
+    note_forgotten("counters_forgotten", counted.trouble, journal.append, clock)
 
     def happened(each: Happening) -> None:
         counted.happened(each)

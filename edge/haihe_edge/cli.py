@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -17,7 +18,9 @@ from haihe_contract.errors import FieldError
 from haihe_contract.quality import GRADE_NAMES, Flag, Grade
 
 from . import control
+from .field.journals import add_journal_commands
 from .field.profiles import add_profile_commands
+from .field.restore import add_init_command
 from .site import Site, load_site
 from .talk import ASKED_WRONGLY, OK, WRONG, Talk
 from .words import CHINESE
@@ -98,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
         site.metavar = "SITE.yaml"
         return sub
 
+    add_init_command(commands, common, say, Path(SITE_FILE))
     add("check", check, "check a site file and its profiles without touching anything")
     add("plan", plan, "what each bus has to do, and which periods it cannot meet")
     add("run", run, "measure, keep and send until stopped")
@@ -125,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     watch_parser.add_argument("--instrument", "-i", help=say("only this instrument"))
     watch_parser.add_argument("--count", "-n", type=int, default=0, help=say("stop after so many (0: never)"))
     add_profile_commands(commands, common, say)
+    add_journal_commands(commands, common, say, Path(SITE_FILE))
     return root
 
 
@@ -152,7 +157,10 @@ def plan(talk: Talk, arguments: argparse.Namespace) -> int:
 
 def check(talk: Talk, arguments: argparse.Namespace) -> int:
     """Offline: every fault at once, exit 2; what is only worth a look, exit 0."""
-    site = _load(arguments)
+    from . import lasting
+
+    site = lasting.doubted(_load(arguments))
+    taken = lasting.of(site)
     if talk.json:
         warnings = [
             {"file": p.file, "line": p.line, "column": p.column, "what": p.what, "level": "warning"}
@@ -166,6 +174,7 @@ def check(talk: Talk, arguments: argparse.Namespace) -> int:
                     "fingerprint": site.fingerprint,
                     "instruments": len(site.instruments),
                     "series": site.dictionary(),
+                    "journal": {"bytes_limit": site.journal.size_bytes, **taken._asdict()},
                     "problems": warnings,
                 },
                 ensure_ascii=False,
@@ -179,6 +188,9 @@ def check(talk: Talk, arguments: argparse.Namespace) -> int:
         for each in site.series
     ]
     talk.table(("bus", "instrument", "series", "every", "source"), rows)
+    days, card = lasting.said_days(taken.lasts_ms), f"{taken.card_bytes_per_day / 2**20:.1f}"
+    sentence = "without a link the journal lasts {days} days; at most {card} MiB a day are written to the card"
+    print(talk.say(sentence, days=days, card=card))
     for warning in site.warnings:
         print(f"{talk.problem(warning)}  [{talk.say('worth a look')}]")
     return talk.verdict(talk.say("the site file is usable (fingerprint {print})", print=site.fingerprint), good=True)
@@ -193,9 +205,11 @@ def _period(talk: Talk, period_ms: int) -> str:
 
 def run(talk: Talk, arguments: argparse.Namespace) -> int:
     """In the foreground; the service manager keeps it running."""
-    from . import station
+    from . import heap, station
 
+    heap.keep_small()
     site = _load(arguments)
+    gc.collect()  # what the files were read into; the agent grows into its place
     for warning in site.warnings:
         print(talk.problem(warning), file=sys.stderr)
 
@@ -254,6 +268,11 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
             receipt=talk.ago(centre["last_receipt_ms"], now),
         )
         print(line)
+        if centre["budget_bytes"] is not None:
+            print(_budget_line(talk, centre))
+    for bus in said["buses"]:
+        for each in bus["instruments"]:
+            _show_memory(talk, each)
     journal = said["journal"]
     print(
         talk.say(
@@ -265,10 +284,42 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
             clock=GRADE_NAMES[Grade(said["clock"]["grade"])][talk.language == "en"],
         )
     )
+    if said["card"]["bytes_per_day"] is not None:
+        print(talk.say("{n} MB a day are written to the card", n=f"{said['card']['bytes_per_day'] / 1e6:.1f}"))
     for trouble in said["troubles"]:
         words = talk.say(trouble["words"]["sentence"], **trouble["words"]["facts"])
         print(talk.paint(f"! {trouble['where']}: {talk.say(trouble['kind'] + ' trouble')} {words}", good=False))
     return talk.verdict(talk.say("all is well" if said["ok"] else "something is wrong, see above"), good=said["ok"])
+
+
+def _budget_line(talk: Talk, centre: dict[str, Any]) -> str:
+    """What a metered link has carried, and what waits for that reason."""
+    if centre["live_every_ms"]:
+        words = talk.say("backlog waits, live goes every {n} s", n=centre["live_every_ms"] // 1000)
+    else:
+        words = talk.say("backlog waits" if centre["backlog_waits"] else "everything goes")
+    return talk.say(
+        "  budget: {used} of {limit} MB until {end}: {words}",
+        used=f"{centre['budget_used_bytes'] / 1e6:.1f}",
+        limit=f"{centre['budget_bytes'] / 1e6:g}",
+        end=beijing(centre["budget_ends_ms"], seconds=False),
+        words=words,
+    )
+
+
+def _show_memory(talk: Talk, instrument: dict[str, Any]) -> None:
+    for log in instrument["memory"]:
+        line = talk.say(
+            "memory of {instrument}, {log}: {n} entries read back, {damaged} damaged, {future} in the future",
+            instrument=instrument["name"],
+            log=log["log"],
+            n=log["entries"],
+            damaged=log["damaged"],
+            future=log["future"],
+        )
+        notes = [talk.say(log["error"][0], **log["error"][1])] if log["error"] else []
+        notes += [talk.say("being read")] if log["reading"] else []
+        print("; ".join([line, *notes]))
 
 
 def read(talk: Talk, arguments: argparse.Namespace) -> int:

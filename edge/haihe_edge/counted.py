@@ -54,13 +54,17 @@ class CountedRain:
         ]
         self._counters.commanded(counters, happening.time_ms, sure=happening.kind == "command_sent")
 
+    def states(self) -> dict[str, CounterState]:
+        """What the counters stand at, by the key of their rain; nothing while there is no time of the day."""
+        return {self._keys[number]: state for number, state in self._counters.states().items()}
+
     def save(self) -> None:
         """Keep the states, if a counter has moved or an interval has ended since the last time.
 
         Raises:
             OSError: when the disk refuses.
         """
-        states = {self._keys[number]: state for number, state in self._counters.states().items()}
+        states = self.states()
         moved: dict[str, tuple[object, ...]] = {
             key: (state.value, state.end_ms, state.base, state.commanded is None) for key, state in states.items()
         }

@@ -99,3 +99,20 @@ def rain_record_mm(milliseconds: int) -> float:
     (J. L. H. Paulhus, Monthly Weather Review 93, 1965: 16.6 inches).
     """
     return float(422.0 * (max(60_000, milliseconds) / 3_600_000) ** 0.475)
+
+
+LOG_ENTRIES_MAX = 65_536
+"""As many as one register can number."""
+MEMORY_ENTRIES_MAX = 500
+"""Entries of an instrument's memory that are read before others of the bus get their chance again."""
+MEMORY_TOGETHER = 16
+"""Entries that are read before it is looked whether the memory has moved on meanwhile."""
+MEMORY_PAUSE_MS_MIN = 10_000
+MEMORY_PAUSE_MS_MAX = 3_600_000
+"""After a failure a memory is left alone for so long, growing."""
+MEMORY_FUTURE_MS = 60_000
+"""An entry further ahead of the station's clock than this is not believed; the centre takes the same minute."""
+MEMORY_GAPS_MAX = 32
+"""Silences of one series that wait to be filled from an instrument's memory; the oldest is given up and counted."""
+MEMORY_LOOKS = 12
+"""What only a memory tells is looked for so often within its interval, until it is there."""

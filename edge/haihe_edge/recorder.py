@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Body
+from haihe_contract.record import Body, Record
 
 from .forward.forwarder import Forwarder
 from .journal import Journal
@@ -21,6 +21,8 @@ WINDOW_SHARE = 0.75
 """Of the commit window, how much a routine reading waits; the rest is for the disk to sync."""
 COMMIT_STUCK_MS = 120_000
 DISK_RETRY_S = 1.0
+UNKEPT_WINDOWS = 3
+"""Records that have waited for the disk for so many windows are shown from memory."""
 
 
 class Recorder:
@@ -36,6 +38,8 @@ class Recorder:
         self.journal = journal
         self.forwarders: list[Forwarder] = []
         self.commits = 0
+        self.committed: Callable[[Sequence[Record]], object] = lambda _records: None
+        """Told what has become durable, before any of it can leave."""
         self._required: list[Forwarder] = []
         self._clock = clock
         self._wait_ms = window_ms * WINDOW_SHARE
@@ -43,6 +47,8 @@ class Recorder:
         self._urgent = asyncio.Event()
         self._oldest_ms = 0
         self._commit_ms: int | None = None
+        self._refused_ms: int | None = None
+        self._unkept_after_ms = UNKEPT_WINDOWS * window_ms
         self._disk = ThreadPoolExecutor(1, "journal")  # its own: a link that hangs in name resolution must not delay it
 
     def add(self, forwarder: Forwarder, *, required: bool) -> None:
@@ -90,30 +96,54 @@ class Recorder:
 
     async def _commit_now(self) -> None:
         freed = self.journal.files_freed
-        self._commit_ms = self._clock.monotonic_ms()
-        records = await asyncio.get_running_loop().run_in_executor(self._disk, self.journal.commit)
+        began = self._commit_ms = self._clock.monotonic_ms()
+        committing = asyncio.get_running_loop().run_in_executor(self._disk, self.journal.commit)
+        while not committing.done():
+            await asyncio.wait({committing}, timeout=max(DISK_RETRY_S, self._unkept_after_ms / 1000))
+            if not committing.done():
+                self._show_unkept(began)  # the disk hangs
+        records = committing.result()
         self._commit_ms = None
         if records:
             self.commits += 1
+            self.committed(records)
+        self._refused_ms = (began if self._refused_ms is None else self._refused_ms) if self.journal.trouble else None
+        if self._refused_ms is not None:
+            self._show_unkept(self._refused_ms)
         for forwarder in self.forwarders:
             if records:
                 forwarder.committed(records)
             if self.journal.files_freed != freed:
                 forwarder.refresh()
 
+    def _show_unkept(self, since_ms: int) -> None:
+        """What the disk has not taken for long goes to the centres from memory, on a line that counts for nothing."""
+        if self._clock.monotonic_ms() - since_ms >= self._unkept_after_ms:
+            unkept = self.journal.unkept()
+            for forwarder in self.forwarders:
+                forwarder.unkept(unkept)
+
     def receipted(self) -> None:
         """What all required centres hold may go when its space is needed."""
         if self._required:
             self.journal.settle(held_by_all(self._required))
 
-    async def save(self, states: Sequence[Callable[[], object]] = ()) -> None:
-        """Keep for ever, over restarts, what the centres hold, and the states whose saving is given."""
+    async def save(
+        self, states: Sequence[Callable[[], object]] = (), note: Callable[[], object] = lambda: None
+    ) -> None:
+        """Keep for ever, over restarts, what the centres hold, and the states whose saving is given.
+
+        Args:
+            states: called in a thread of their own; each saves one.
+            note: called before them on the event loop, where nothing changes meanwhile.
+        """
         receipts_ms = self._clock.monotonic_ms()
         while True:
             await self._clock.sleep(STATES_SAVE_S)
             due = self._clock.monotonic_ms() - receipts_ms >= RECEIPTS_SAVE_S * 1000
             if due:
                 receipts_ms = self._clock.monotonic_ms()
+            note()
             await asyncio.to_thread(self.save_now, states, receipts=due)
 
     def save_now(self, states: Sequence[Callable[[], object]] = (), *, receipts: bool = True) -> None:

@@ -11,37 +11,42 @@ import random
 import re
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from haihe_contract import topic
+from haihe_contract import VERSION, topic
 from haihe_contract.clock import Clock, SystemClock
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
-from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings
+from haihe_contract.quality import PASS_MARK, Reason, mark, unmark
+from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings, State
 from haihe_contract.service_manager import notify, watchdog_s
 
 from . import orders, status
 from .acquire import Acquirer, Group, Happening
+from .boot_times import LOOK_S, BootTimes
+from .card import CardWear
 from .clock.kernel import boot_id
 from .clock.stamping import StationClock
 from .clock.trust import ClockTrust
 from .control import Control
 from .counted import CountedRain
+from .forward.budget import Budget
 from .forward.forwarder import Forwarder
 from .forward.held import Held
 from .journal import Folder, Journal
-from .link.mqtt import MqttLink
+from .link.mqtt import KEEPALIVE_S, MqttLink
+from .metered import KeptBudget
 from .qualify import Judge, Judged, LevelWatch
+from .recalled import Recalled
 from .recorder import Recorder
 from .site import Centre, Site
+from .site_states import SiteStates
 
 WATCHERS_QUEUE_MAX = 1000
 _PEM = re.compile("-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----")
 _ED25519 = bytes.fromhex("302a300506032b6570032100")
-"""How the DER of an Ed25519 public key begins (RFC 8410, section 4); its 32 bytes follow. A general reader of keys
-would take the station another 2 MB of memory."""
+"""How the DER of an Ed25519 public key begins (RFC 8410, section 4); its 32 bytes follow."""
 
 
 class StationAgent:
@@ -51,17 +56,35 @@ class StationAgent:
         self.site = site
         self.system = clock
         self.started_ms = clock.now_ms()
+        self.card = CardWear(clock)
         trust = ClockTrust()
         self.clock = StationClock(clock, trust)
-        self.recorder = Recorder(open_journal(site, self.clock, trust), clock, site.journal.window_ms)
+        self.boots = BootTimes(site.journal.directory, boot_id(), self.clock)
+        journal = open_journal(site, self.clock, trust, self.boots.ended)
+        self.boots.began(journal.line, journal.head)
+        self.recorder = Recorder(journal, clock, site.journal.window_ms)
+        self.recorder.committed = self.boots.committed
         self.recorder.record(Duty(site.duty()))
         self.counted = CountedRain(site)
-        note_forgotten(self.counted, self.recorder.record, self.clock)
+        self.recalled = Recalled(site, self.recorder.journal)
+        for kind, why in (("counters_forgotten", self.counted.trouble), ("memories_forgotten", self.recalled.trouble)):
+            note_forgotten(kind, why, self.recorder.record, self.clock)
+        self.states = SiteStates(site, self.counted.states, clock)
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
         self._watchers: set[asyncio.Queue[dict[str, Any]]] = set()
-        self.acquirer = Acquirer(site, self.clock, self.clock.grade, self.take, self.clock.saw_gnss, self.happened)
+        self.acquirer = Acquirer(
+            site,
+            self.clock,
+            self.clock.grade,
+            self.take,
+            self.clock.saw_gnss,
+            self.happened,
+            missed=self.recalled.missed,
+            recalled=self.recall,
+        )
+        self.budgets: list[KeptBudget] = []
         for centre in site.centres:
             self.recorder.add(self._forwarder(centre, chance), required=centre.required)
         self.recorder.receipted()
@@ -81,13 +104,28 @@ class StationAgent:
                 certificate=centre.certificate,
                 key=centre.key,
                 topics=[topic.receipt(station, centre.name)],
+                keepalive_s=max(KEEPALIVE_S, centre.heartbeat_ms // 1000),
             ),
             held=Held(self.site.journal.directory / f"receipts-{centre.name}"),
             clock=self.system,
             chance=chance,
             retry_most_ms=centre.retry_most_ms,
             receipted=self.recorder.receipted,
+            heartbeat_ms=centre.heartbeat_ms,
+            budget=self._budget(centre),
+            heard=self.boots.heard,
         )
+
+    def _budget(self, centre: Centre) -> Budget | None:
+        if centre.allowance is None:
+            return None
+        kept = KeptBudget(self.site.journal.directory / f"budget-{centre.name}.json", centre.allowance)
+        if kept.trouble:
+            stamp = self.clock.stamp()
+            detail = {"why": kept.trouble, "centre": centre.name}
+            self.recorder.record(Event(stamp.time_ms, stamp.grade, "budget_forgotten", detail=detail))
+        self.budgets.append(kept)
+        return kept.budget
 
     def take(self, group: Group) -> None:
         """A poll's group, and the rain that its counters make known."""
@@ -96,6 +134,7 @@ class StationAgent:
 
     def _take(self, group: Group) -> Judged:
         """Judge a group, watch the levels, give it its number."""
+        self.boots.saw(group.grade, group.monotonic_ms)
         judged = self.judge(group.samples)
         crossings = self.levels.see(judged, group.monotonic_ms)
         urgent = any(crossing.urgent for crossing in crossings)
@@ -116,18 +155,41 @@ class StationAgent:
             }
             event = Event(group.time_ms, group.grade, each.kind, each.number, each.value, detail)
             self.recorder.record(event, urgent=each.urgent)
+        self._show(group, judged)
+        return judged
+
+    def _show(self, group: Group, judged: Judged) -> None:
         if self._watchers:
             row = status.row_of(self.site, group, judged)
             for watcher in self._watchers:
                 if not watcher.full():
                     watcher.put_nowait(row)
-        return judged
+
+    def recall(self, group: Group) -> None:
+        """What an instrument's memory brought: of the past, so it moves no level, counter or latest value."""
+        judged = self.judge(group.samples)
+        marks = [mark(flag, reasons | Reason.FROM_MEMORY) for flag, reasons in map(unmark, judged.marks)]
+        marks = marks or [mark(unmark(PASS_MARK)[0], Reason.FROM_MEMORY)] * len(judged.series)
+        self.recorder.record(Readings(group.time_ms, group.grade, judged.series, judged.values, marks))
+        self._show(group, judged._replace(marks=marks))
 
     def happened(self, happening: Happening) -> None:
         """A bus noticed something that is no reading."""
         self.counted.happened(happening)
         detail = {**happening.detail, "bus": happening.bus}
         self.recorder.record(Event(happening.time_ms, happening.grade, happening.kind, detail=detail))
+
+    async def look_after(self) -> None:
+        """Record what the true time of boots was once it is known, and what another card would have to be told."""
+        while True:
+            self.boots.look(self.recorder.record)
+            self._record_states()
+            await self.system.sleep(LOOK_S)
+
+    def _record_states(self, *, last: bool = False) -> None:
+        stamp = self.clock.stamp()
+        for name, value in self.states.due(last=last):
+            self.recorder.record(State(name, value, stamp.time_ms, stamp.grade))
 
     async def beat(self) -> None:
         """Feed the service manager's watchdog as long as the event loop turns and the disk answers.
@@ -154,22 +216,27 @@ class StationAgent:
             },
             {"watch": self.answer_watch},
         )
+        states = [self.counted.save, self.recalled.save, self.boots.save, *(kept.save for kept in self.budgets)]
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(control.run(), name="control")
                 tasks.create_task(self.acquirer.run(), name="acquire")
                 tasks.create_task(self.recorder.commit(), name="commit")
-                tasks.create_task(self.recorder.save([self.counted.save]), name="receipts")
+                tasks.create_task(self.recorder.save(states, note=self.recalled.note), name="receipts")
+                tasks.create_task(self.look_after(), name="time and states")
                 tasks.create_task(self.beat(), name="watchdog")
                 for forwarder in self.recorder.forwarders:
                     tasks.create_task(forwarder.run(), name=f"forward {forwarder.centre}")
                 self.recorder.hurry(urgent=True)
         finally:
             notify("STOPPING=1")
+            self._record_states(last=True)
             stamp = self.clock.stamp()
             self.recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
             self.recorder.journal.close()
-            self.recorder.save_now([self.counted.save])
+            self.recorder.save_now(
+                [self.counted.save, self.recalled.close, self.boots.save_now, *(kept.keep for kept in self.budgets)]
+            )
 
     async def answer_status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         """What ``haihe-edge status`` shows; documented in docs/reference/status.md."""
@@ -199,14 +266,26 @@ class StationAgent:
             self._watchers.discard(queue)
 
 
-def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
+def open_journal(
+    site: Site,
+    clock: StationClock,
+    trust: ClockTrust,
+    ended: Callable[[int, int], object] = lambda _line, _last_ms: None,
+) -> Journal:
     """Start a new line in the journal of that site.
+
+    Args:
+        site: of the station.
+        clock: that records are stamped with.
+        trust: told the newest time that was ever recorded.
+        ended: told the line before, and its last commit's time.
 
     Raises:
         FieldError: when it cannot be used, or another agent has it.
     """
 
     def opened(previous: int, last: int, last_ms: int, closed: bool) -> Opened:  # noqa: FBT001 - the record's own word
+        ended(previous, last_ms)
         stamp = clock.stamp()
         return Opened(
             time_ms=stamp.time_ms,
@@ -218,7 +297,7 @@ def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
             previous_time_ms=last_ms,
             window_ms=site.journal.window_ms,
             closed=closed,
-            version=version("haihe"),
+            version=VERSION,
             site=site.fingerprint,
         )
 
@@ -233,14 +312,14 @@ def open_journal(site: Site, clock: StationClock, trust: ClockTrust) -> Journal:
     )
 
 
-def note_forgotten(counted: CountedRain, record: Callable[[Event], object], clock: StationClock) -> None:
-    """Record it if what the rain counters stood at could not be read."""
-    if counted.trouble:
+def note_forgotten(kind: str, why: str, record: Callable[[Event], object], clock: StationClock) -> None:
+    """Record it if something that was kept beside the journal could not be read; ``why`` is empty if it could."""
+    if why:
         stamp = clock.stamp()
-        record(Event(stamp.time_ms, stamp.grade, "counters_forgotten", detail={"why": counted.trouble}))
+        record(Event(stamp.time_ms, stamp.grade, kind, detail={"why": why}))
 
 
-def read_receipt_key(path: Path) -> Ed25519PublicKey:
+def read_receipt_key(path: Path) -> PublicKey:
     """The centre's public receipt key.
 
     Raises:
@@ -251,7 +330,7 @@ def read_receipt_key(path: Path) -> Ed25519PublicKey:
         der = base64.b64decode(body[1]) if body else b""
         if not der.startswith(_ED25519):
             raise ValueError  # noqa: TRY301 - all that is wrong with the file is said in one place
-        return Ed25519PublicKey.from_public_bytes(der.removeprefix(_ED25519))
+        return PublicKey(der.removeprefix(_ED25519))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not an Ed25519 public key in PEM"
         raise FieldError(

@@ -1,15 +1,17 @@
 """What the agent says of itself: one JSON object, described in docs/reference/status.md."""
 
 import os
-from importlib.metadata import version
 from typing import Any, Protocol
 
 import msgspec
+from haihe_contract import VERSION
 from haihe_contract.clock import Clock
 from haihe_contract.quality import PASS_MARK, unmark
 
 from .acquire import Acquirer, Group
+from .card import CardWear
 from .clock.stamping import StationClock
+from .forward.forwarder import Forwarder
 from .qualify import Judged, LevelWatch
 from .recorder import Recorder
 from .site import Site
@@ -23,6 +25,7 @@ class Agent(Protocol):
     system: Clock
     clock: StationClock
     recorder: Recorder
+    card: CardWear
     acquirer: Acquirer
     levels: LevelWatch
     latest: dict[tuple[str, int], tuple[Group, Judged]]
@@ -34,21 +37,7 @@ def of(agent: Agent) -> dict[str, Any]:
     stamp = agent.clock.stamp()
     site, journal = agent.site, agent.recorder.journal
     buses = [_bus(state) for state in agent.acquirer.state()]
-    centres = [
-        {
-            "name": forwarder.centre,
-            "connected": forwarder.connected,
-            "since_ms": forwarder.since_ms,
-            "waiting_records": forwarder.outbox.unsettled(),
-            "in_flight": sum(forwarder.outbox.flying(lane) for lane in range(3)),
-            "last_receipt_ms": forwarder.last_receipt_ms or None,
-            "next_try_ms": None if forwarder.connected else forwarder.next_try_ms,
-            "bytes_sent": forwarder.bytes_sent,
-            "refused": forwarder.refused,
-            "trouble": forwarder.trouble or None,
-        }
-        for forwarder in agent.recorder.forwarders
-    ]
+    centres = [_centre(forwarder, now) for forwarder in agent.recorder.forwarders]
     latest = _latest(agent)
     series = [
         {
@@ -63,7 +52,7 @@ def of(agent: Agent) -> dict[str, Any]:
     return {
         "station": site.station.code,
         "name": {"zh": site.station.name.zh, "en": site.station.name.en},
-        "version": version("haihe"),
+        "version": VERSION,
         "running": True,
         "pid": os.getpid(),
         "started_ms": agent.started_ms,
@@ -81,12 +70,39 @@ def of(agent: Agent) -> dict[str, Any]:
             "files_freed": journal.files_freed,
             "trouble": journal.trouble or None,
         },
+        "card": {"written_bytes": agent.card.bytes(), "bytes_per_day": agent.card.per_day()},
         "centres": centres,
         "buses": buses,
         "series": series,
         "levels_reached": [{"series": site.series[n].key, "level": level} for n, level in agent.levels.reached()],
         "ok": not troubles,
         "troubles": troubles,
+    }
+
+
+def _centre(forwarder: Forwarder, now_ms: int) -> dict[str, Any]:
+    outbox, budget = forwarder.outbox, forwarder.budget
+    return {
+        "name": forwarder.centre,
+        "connected": forwarder.connected,
+        "since_ms": forwarder.since_ms,
+        "waiting_records": outbox.unsettled(),
+        "in_flight": sum(outbox.flying(lane) for lane in range(3)),
+        "in_flight_bytes": outbox.flying_bytes(),
+        "round_trip_ms": outbox.flow.round_trip_ms or None,
+        "bytes_per_s": round(outbox.flow.bytes_per_s) or None,
+        "last_receipt_ms": forwarder.last_receipt_ms or None,
+        "next_try_ms": None if forwarder.connected else forwarder.next_try_ms,
+        "bytes_sent": forwarder.bytes_sent,
+        "refused": forwarder.refused,
+        "passed_over": outbox.passed_over,
+        "volatile_sent": forwarder.volatile_sent,
+        "budget_bytes": budget.allowance.bytes if budget is not None else None,
+        "budget_used_bytes": budget.used_bytes(now_ms) if budget is not None else None,
+        "budget_ends_ms": budget.ends_ms(now_ms) if budget is not None else None,
+        "backlog_waits": budget is not None and not budget.pace(now_ms).backlog,
+        "live_every_ms": budget.pace(now_ms).live_every_ms if budget is not None else 0,
+        "trouble": forwarder.trouble or None,
     }
 
 
@@ -142,6 +158,12 @@ def _troubles(buses: list[dict[str, Any]], centres: list[dict[str, Any]], journa
             {"kind": "instrument", "where": each["name"], "words": _said(each["error"])}
             for each in bus["instruments"]
             if bus["is_open"] and each["error"] and not bus["error"]
+        ]
+        found += [
+            {"kind": "memory", "where": each["name"], "words": _said(log["error"])}
+            for each in bus["instruments"]
+            for log in each["memory"]
+            if bus["is_open"] and log["error"] and not bus["error"]
         ]
     return found
 

@@ -14,6 +14,8 @@ from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 from haihe_contract.series import parse_series
 
 from .doing_words import DOING_FAULTS
+from .journal_words import JOURNAL_FAULTS
+from .memory_words import MEMORY_FAULTS
 from .words import CHINESE, SITE_FAULTS
 
 OK, WRONG, ASKED_WRONGLY = 0, 1, 2
@@ -60,13 +62,13 @@ class Talk:
 
     def told(self, text: str) -> str:
         """A fault that was raised in English, in the language of the person, as far as its form is known."""
-        return Retelling(DOING_FAULTS, CHINESE)(text) if self.language == "zh" else text
+        return Retelling(DOING_FAULTS, JOURNAL_FAULTS, CHINESE)(text) if self.language == "zh" else text
 
     def problem(self, problem: Problem) -> str:
         """A fault of a file with its place."""
         if self.language != "zh":
             return str(problem)
-        what = Retelling(SITE_FAULTS, DOCUMENT_FAULTS)(problem.what)
+        what = Retelling(SITE_FAULTS, MEMORY_FAULTS, DOCUMENT_FAULTS)(problem.what)
         return f"{problem.file}:{problem.line}:{problem.column}: {what}"
 
     def name(self, key: str) -> str:

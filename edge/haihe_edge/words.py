@@ -1,6 +1,9 @@
 """Sentences of the station's side in Chinese; the English ones stand in the code."""
 
+from .journal_words import JOURNAL
+
 CHINESE = {
+    **JOURNAL,
     # command line
     "The station's side of Haihe.": "海河系统的测站端。",
     "COMMAND": "命令",
@@ -94,6 +97,11 @@ CHINESE = {
     "centre {name}: {words} {since}, {waiting} records wait for a receipt, last receipt {receipt}": (
         "中心 {name}：{words}（{since}），{waiting} 条记录等待回执，最近回执 {receipt}"
     ),
+    "  budget: {used} of {limit} MB until {end}: {words}": "  流量：已用 {used} / {limit} MB，至 {end}：{words}",
+    "everything goes": "全部正常发送",
+    "backlog waits": "补传暂停",
+    "backlog waits, live goes every {n} s": "补传暂停，实时数据每 {n} 秒发送一次",
+    "receipts are overdue": "回执超时未到",
     "journal: {used} of {limit} MiB, line {line}, number {head}; clock: {clock}": (
         "日志：已用 {used} / {limit} MiB，编号段 {line}，编号 {head}；时钟：{clock}"
     ),
@@ -101,6 +109,7 @@ CHINESE = {
     "link trouble": "链路故障",
     "bus trouble": "总线故障",
     "instrument trouble": "仪器故障",
+    "memory trouble": "仪器内存补读故障",
     "all is well": "一切正常",
     "something is wrong, see above": "有异常，见上",
     # acquire: why there is no value
@@ -136,6 +145,20 @@ CHINESE = {
     "this is no {profile}: it knows none of its registers; no known profile fits it": (
         "不是 {profile}：该型号的寄存器它都不认识；没有已知型号与之相符"
     ),
+    # acquire: an instrument's own memory
+    "its clock is ahead: {n} entries lie in the future and were refused": (
+        "仪器时钟超前：{n} 条记录的时间在未来，已拒收"
+    ),
+    "its pointer {point} says {said}": "其指针 {point} 的值为 {said}，无法使用",
+    "its pointer {point} does not name its newest entry, or its clock was set back": (
+        "其指针 {point} 所指并非最新记录，或者其时钟被往回调过"
+    ),
+    "its memory moves on faster than it can be read": "仪器内存更新太快，来不及读取",
+    "its memory lies in no block that may be read": "仪器内存不在可读的寄存器范围内",
+    "memory of {instrument}, {log}: {n} entries read back, {damaged} damaged, {future} in the future": (
+        "{instrument} 的内存 {log}：已补读 {n} 条，损坏 {damaged} 条，时间在未来 {future} 条"
+    ),
+    "being read": "正在读取",
     # write
     "set a point of an instrument, where profile and site file allow it": "设置仪器参数（须型号文件与配置文件均允许）",
     "name of the point in the profile": "型号文件中的参数名称",
@@ -233,6 +256,8 @@ CHINESE = {
     "what is not sure, and notes": "存疑与说明",
     "why, and other byte orders": "原因与其他字节序",
     "sources": "资料来源",
+    "memory": "仪器内存",
+    "{n} entries at most": "最多 {n} 条",
     "must be set first": "须先设置",
     "notes": "说明",
     "{n} faults in {files} profiles": "{files} 个型号文件中共 {n} 处错误",
@@ -297,6 +322,12 @@ SITE_FAULTS = {
     "point: {profile} has no {word}": "point：{profile} 没有 {word}",
     "point: {point} names no element; add 'as: …'": "point：{point} 没有指明要素；请加 as:",
     "as: {word} is not in the element register": "as：要素表中没有 {word}",
+    "memory: {profile} describes none that can be read back": "memory：{profile} 没有可补读的内存",
+    "memory: {profile} has no log {word}": "memory：{profile} 没有内存 {word}",
+    "memory: {log} tells of {points}, and no series here is made of that": (
+        "memory：{log} 记录的是 {points}，这里没有相应的测项"
+    ),
+    "memory {log} of {profile} is not sure: {why}": "{profile} 的内存 {log} 未经证实：{why}",
     "times: 0 would make every value the same": "times：0 会使所有值相同",
     "high: must be more than low": "high：必须大于 low",
     "a water level without datum can be compared with no level; add 'datum: …'": (
@@ -312,7 +343,16 @@ SITE_FAULTS = {
     "datum: {series} is measured from {datums}, not from {datum}": "datum：{series} 的基面是 {datums}，不是 {datum}",
     "no datum": "无基面",
     "series: can mean {keys}; write the whole key": "series：可指 {keys}；请写完整的键",
-    "size: at least 1MiB is needed": "size：至少需要 1MiB",
+    "{key}: at least 1MiB is needed": "{key}：至少需要 1MiB",
+    "lasts: without a link the journal is full after {days} days, not {wish}; size: {size} would do": (
+        "lasts：链路中断时日志 {days} 天即满，达不到 {wish} 天；可改为 size: {size}"
+    ),
+    "writes_most: about {mib} MiB a day are written to the card, more than {most} MiB; measure less often": (
+        "writes_most：每天约写存储卡 {mib} MiB，超过 {most} MiB；请降低采集频率"
+    ),
+    "writes_most: about {mib} MiB a day are written to the card, more than {most} MiB; window: {window} would do": (
+        "writes_most：每天约写存储卡 {mib} MiB，超过 {most} MiB；可改为 window: {window}"
+    ),
     "point {point} of {profile} is not sure: {why}": "{profile} 的点位 {point} 未经证实：{why}",
     "bus: {bus} is set to {ours}; a new {profile} has {theirs}": "bus：{bus} 设为 {ours}；新的 {profile} 为 {theirs}",
     "writable: {profile} does not let {word} be written": "writable：{profile} 不允许写 {word}",
@@ -336,6 +376,7 @@ SITE_FAULTS = {
     "profile: {word} lies in a file named {file}; they must agree": "profile：{word} 所在文件名为 {file}；两者必须一致",
     "unit: {unit} lies outside units {units}": "unit：{unit} 不在 units {units} 之内",
     "most: less than typical": "most：小于 typical",
+    "as: {kind} needs 'registers: …'": "as：{kind} 需要写 registers:",
     "count: the block ends beyond address 65535": "count：该块超出地址 65535",
     "count: more than registers_most, and whole_blocks forbids parts": (
         "count：超过 registers_most，而 whole_blocks 不允许分段读取"

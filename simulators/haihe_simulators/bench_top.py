@@ -59,7 +59,7 @@ async def instrument(asked: argparse.Namespace, words: Words, clock: Clock) -> N
     with tempfile.TemporaryDirectory(prefix="haihe-sim-") as spare:
         log = AnswerLog(asked.log or Path(spare) / "answers.jsonl", clock)
         nature = _nature(asked.seed, clock, 60.0)
-        made = Instrument(sheet.name, unit, sheet, read_by_point(nature), log, random.Random(asked.seed))
+        made = Instrument(sheet.name, unit, sheet, read_by_point(nature), log, random.Random(asked.seed), records=True)
         faults = {unit: Fault(asked.fault)}
         bus: ModbusServer | SerialLine
         if asked.tcp:

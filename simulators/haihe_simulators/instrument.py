@@ -10,6 +10,7 @@ from haihe_contract.clock import Clock, SystemClock
 
 from .answer_log import AnswerLog
 from .fault import LATE_S, Fault
+from .log_sheet import InstrumentLog
 from .profile_sheet import TABLES, Sheet, SheetPoint, registers_of
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE, ACKNOWLEDGE = 1, 2, 3, 4, 5
@@ -45,7 +46,8 @@ class Instrument:
         log: where its answers are written down.
         chance: for the time it takes to answer.
         silent: undeclared registers are met with silence instead of what the profile says.
-        clock: for what it does by itself: sleeping, measuring.
+        clock: for what it does by itself: sleeping, measuring, writing its logs.
+        records: it writes its logs by itself; else whoever owns it does, through ``logs``.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Instrument:
         *,
         silent: bool | None = None,
         clock: Clock | None = None,
+        records: bool = False,
     ) -> None:
         self.name = name
         self.unit = unit
@@ -77,6 +80,17 @@ class Instrument:
         self._cleared: dict[str, float] = {}
         self._zeros: dict[str, float] = {}
         self._set: dict[tuple[str, int], int] = {}
+        self.logs = {log.name: log for log in map(InstrumentLog, sheet.logs)}
+        self._records = records
+
+    def tick(self) -> None:
+        """Write down what has become due in its logs."""
+        for log in self.logs.values() if self._records else ():
+            log.record_until(self._clock.now_ms(), self._logged)
+
+    def _logged(self, of: str, point: SheetPoint) -> float | None:
+        value = self._source(self._points.get(of, point))
+        return float(value) if isinstance(value, int | float) else None
 
     async def converse(self, pdu: bytes, fault: Fault) -> Answer | None:
         """The reply under that fault, after the time that it takes; None for silence.
@@ -90,6 +104,7 @@ class Instrument:
 
     def answer(self, pdu: bytes) -> Answer | None:
         """The reply to a request, or None for silence. Nothing is logged before :meth:`given`."""
+        self.tick()
         if not pdu or self._sleeps():
             return None
         function = pdu[0]
@@ -118,6 +133,8 @@ class Instrument:
             registers = number.to_bytes((count + 7) // 8, "little")
         else:
             registers = struct.pack(f">{count}H", *image)
+        for log in self.logs.values():
+            log.was_read(table, start, count)
         return Answer(bytes((function, len(registers))) + registers, function, start, count, registers)
 
     def given(self, answer: Answer, took_ms: float) -> None:
@@ -170,6 +187,8 @@ class Instrument:
     def _write(self, pdu: bytes) -> Answer | None:
         function = pdu[0]
         conduct = self.sheet.conduct
+        if self._selects(pdu):
+            return self._obey(function, int.from_bytes(pdu[1:3], "big"), pdu[:5])
         if not any(known == function for known, _ in (*conduct.orders, *conduct.writable)):
             return self._refuse(function, ILLEGAL_FUNCTION)
         if len(pdu) < (6 if function == 16 else 5):
@@ -191,6 +210,15 @@ class Instrument:
             if place is not None:
                 self._set[place] = word if function != 5 else int(word != 0)
         return self._obey(function, start, pdu[:5])
+
+    def _selects(self, pdu: bytes) -> bool:
+        """Whether this write says what of a log is to be shown."""
+        if len(pdu) < 5:
+            return False
+        data = pdu[6:] if pdu[0] == 16 else pdu[3:5]
+        registers = struct.unpack(f">{len(data) // 2}H", data[: len(data) // 2 * 2])
+        start = int.from_bytes(pdu[1:3], "big")
+        return bool(registers) and any(log.obeys(pdu[0], start, registers) for log in self.logs.values())
 
     def _obey(self, function: int, start: int, pdu: bytes) -> Answer | None:
         if (function, start) == self.sheet.conduct.started_by:
@@ -214,6 +242,10 @@ class Instrument:
                 place = point.at + shift - start
                 if 0 <= place < count:
                     image[place] = image[place] | register if point.bits else register
+        for log in self.logs.values():
+            for at, register in log.registers(table):
+                if start <= at < start + count:
+                    image[at - start] = register
         for shift in range(count):
             image[shift] = self._set.get((table, start + shift), image[shift])
         return image
@@ -221,6 +253,9 @@ class Instrument:
     def _value(self, point: SheetPoint) -> float | str | None:
         if point.name in self.sheet.conduct.measures and not self._has_measured():
             return None
+        for log in self.logs.values():
+            if (said := log.says(point.name)) is not None:
+                return said
         value = self._source(point)
         if point.name in self._zeros and isinstance(value, int | float):
             value -= self._zeros[point.name]

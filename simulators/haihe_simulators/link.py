@@ -1,7 +1,8 @@
-"""A link between station and broker that can be cut, frozen, delayed and throttled: a TCP proxy."""
+"""A link between station and broker that can be cut, frozen, delayed, throttled and lossy: a TCP proxy."""
 
 import asyncio
 import contextlib
+import random
 import socket
 import struct
 from collections.abc import Mapping
@@ -12,6 +13,12 @@ from haihe_contract.errors import FieldError
 
 CONNECTIONS_MAX = 64
 _CHUNK = 16 * 1024
+_SEGMENT = 1400
+"""What a shaped link carries at once: about one TCP segment."""
+BUFFER_BYTES = 256 * 1024
+"""What the link takes in before it has carried it, as a modem does."""
+RETRANSMIT_S = 0.2
+"""A lost segment, and all behind it, comes so much later than the round trip that shows the loss."""
 
 
 class LinkState(StrEnum):
@@ -29,15 +36,21 @@ class Link:
         target: host and port behind the link.
         host: address to listen at.
         port: 0 for any free one; the chosen one is in ``port`` after :meth:`start`.
+        chance: for losses.
     """
 
-    def __init__(self, target: tuple[str, int], *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, target: tuple[str, int], *, host: str = "127.0.0.1", port: int = 0, chance: random.Random | None = None
+    ) -> None:
         self.target = target
         self.host, self.port = host, port
         self.state = LinkState.OPEN
         self._flows = asyncio.Event()
         self.delay_s = 0.0
         self.bytes_per_s = 0.0
+        self.loss = 0.0
+        self._chance = chance or random.Random(1)
+        self._free_s = {True: 0.0, False: 0.0}
         self.carried_up = 0
         self.carried_down = 0
         self._server: asyncio.Server | None = None
@@ -93,6 +106,7 @@ class Link:
             case "shape":
                 self.delay_s = max(0.0, float(message.get("delay_s", self.delay_s)))
                 self.bytes_per_s = max(0.0, float(message.get("bytes_per_s", self.bytes_per_s)))
+                self.loss = min(0.9, max(0.0, float(message.get("loss", self.loss))))
             case "status":
                 pass
             case other:
@@ -106,6 +120,7 @@ class Link:
             "connections": len(self._writers) // 2,
             "delay_s": self.delay_s,
             "bytes_per_s": self.bytes_per_s,
+            "loss": self.loss,
             "bytes_up": self.carried_up,
             "bytes_down": self.carried_down,
         }
@@ -139,11 +154,34 @@ class Link:
                     _reset(each)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool) -> None:
-        while data := await reader.read(_CHUNK):
-            if self.bytes_per_s:
-                await asyncio.sleep(len(data) / self.bytes_per_s)
-            if self.delay_s:
-                await asyncio.sleep(self.delay_s)
+        """Take in, and give out when it would have arrived: what is under way delays nothing else."""
+        way = _Way()
+        giving = asyncio.ensure_future(self._give_out(way, writer, up=up))
+        try:
+            while not giving.done() and (data := await reader.read(_SEGMENT if self._is_shaped else _CHUNK)):
+                way.put(data, self._arrives_s(len(data), up=up))
+                while way.bytes >= BUFFER_BYTES and not giving.done():
+                    way.moved.clear()
+                    await way.moved.wait()
+            way.put(b"", 0.0)
+            await giving
+        finally:
+            giving.cancel()
+
+    @property
+    def _is_shaped(self) -> bool:
+        return bool(self.bytes_per_s or self.loss)
+
+    def _arrives_s(self, size: int, *, up: bool) -> float:
+        """When, by the loop's time, so many bytes that leave now arrive. All connections share the link."""
+        now = asyncio.get_running_loop().time()
+        lost = self.loss > 0 and self._chance.random() < self.loss
+        if self.bytes_per_s:
+            now = self._free_s[up] = max(now, self._free_s[up]) + (1 + lost) * size / self.bytes_per_s
+        return now + self.delay_s + lost * (RETRANSMIT_S + 2 * self.delay_s)
+
+    async def _give_out(self, way: "_Way", writer: asyncio.StreamWriter, *, up: bool) -> None:
+        while data := await way.take():
             await self._flows.wait()
             writer.write(data)
             await writer.drain()
@@ -151,6 +189,30 @@ class Link:
                 self.carried_up += len(data)
             else:
                 self.carried_down += len(data)
+
+
+class _Way:
+    """Bytes under way in one direction of a connection, in order."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.moved = asyncio.Event()
+        self._queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        self._last_s = 0.0
+
+    def put(self, data: bytes, due_s: float) -> None:
+        """They arrive then, and not before what went before them."""
+        self._last_s = max(self._last_s, due_s)
+        self.bytes += len(data)
+        self._queue.put_nowait((self._last_s, data))
+
+    async def take(self) -> bytes:
+        """The next ones, when they have arrived."""
+        due_s, data = await self._queue.get()
+        await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
+        self.bytes -= len(data)
+        self.moved.set()
+        return data
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 from haihe_contract.errors import FieldError
 
+from .log_sheet import LogSheet
 from .register_code import FORMS, SheetPoint, registers_of
 from .usual import usual_values
 
@@ -76,6 +77,7 @@ class Sheet(NamedTuple):
     blocks: tuple[tuple[str, int, int], ...]
     points: tuple[SheetPoint, ...]
     conduct: Conduct = Conduct()
+    logs: tuple[LogSheet, ...] = ()
 
     def declared(self) -> set[tuple[str, int]]:
         """Registers that exist: those of blocks and points."""
@@ -119,6 +121,7 @@ def sheet(
             ),
             tuple(_point(entry, usual, known) for entry in entries),
             _conduct(chosen, entries, usual),
+            tuple(_log(each, usual, known) for each in chosen.get("memory") or ()),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as error:
         raise not_simulated(error, file) from None
@@ -177,6 +180,12 @@ def _point(point: Mapping[str, Any], usual: Mapping[str, float | str], known: Ma
         bool(point.get("read_clears")),
         usual.get(str(point["name"]), float(point.get("plus", 0))),
     )
+
+
+def _log(log: dict[str, Any], usual: Mapping[str, float | str], known: Mapping[str, Any]) -> LogSheet:
+    table = log.get("table", "holding")
+    points = tuple(_point({**entry, "table": table}, usual, known) for entry in log["entry"])
+    return LogSheet(log, points, {entry["name"]: entry["of"] for entry in log["entry"] if "of" in entry})
 
 
 def _sentinel(entry: Any) -> float:

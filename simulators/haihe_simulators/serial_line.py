@@ -65,6 +65,11 @@ class SerialLine(Line):
         if self._timer is not None:
             self._timer.cancel()
 
+    def _stir(self) -> None:
+        for instrument in self.units.values():
+            instrument.tick()
+        super()._stir()
+
     def _read(self) -> None:
         data = self.port.read()
         if not data:

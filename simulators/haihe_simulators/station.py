@@ -107,6 +107,7 @@ class SimulatedStation:
                     read_by_point(nature),
                     log_of(each["name"]),
                     random.Random(stream.getrandbits(64)),
+                    records=True,
                 )
                 for each in site.get("instruments") or ()
                 if each["bus"] == bus["name"]

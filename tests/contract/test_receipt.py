@@ -2,6 +2,7 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import (
     RECEIPT_BYTES_MAX,
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 KEY = Ed25519PrivateKey.generate()
+PUBLIC = PublicKey(KEY.public_key().public_bytes_raw())
 STATION, CENTRE = "31005650", "bureau"
 
 held = st.lists(st.tuples(st.integers(1, 2**40), st.integers(0, 2**30)), max_size=60).map(
@@ -40,7 +42,7 @@ def test_a_receipt_fits_its_size_and_never_says_more_than_the_ledger(
 ) -> None:
     data = sign(receipt(of, wanted), KEY)
     assert len(data) <= RECEIPT_BYTES_MAX
-    said = verify(data, KEY.public_key(), centre=CENTRE, station=STATION)
+    said = verify(data, PUBLIC, centre=CENTRE, station=STATION)
     truth = receipt(of, wanted)
     assert all(truth.settled()[line].covers(numbers) for line, numbers in said.settled().items())
     assert all(truth.asked_for()[line].covers(numbers) for line, numbers in said.asked_for().items())
@@ -49,7 +51,7 @@ def test_a_receipt_fits_its_size_and_never_says_more_than_the_ledger(
 
 def test_a_wish_that_is_too_long_leaves_room_for_what_is_held() -> None:
     wanted = [LineWanted(7, [(n * 1000, n * 1000 + 9) for n in range(1, 3000)])]
-    said = verify(sign(receipt([LineHeld(7, [(1, 5)])], wanted), KEY), KEY.public_key(), centre=CENTRE, station=STATION)
+    said = verify(sign(receipt([LineHeld(7, [(1, 5)])], wanted), KEY), PUBLIC, centre=CENTRE, station=STATION)
     assert said.lines == [LineHeld(7, [(1, 5)])]
     assert said.asked_for()[7].first == 1000
 
@@ -57,7 +59,7 @@ def test_a_wish_that_is_too_long_leaves_room_for_what_is_held() -> None:
 def test_a_small_receipt_says_everything() -> None:
     of = [LineHeld(7, [(1, 5), (9, 9)], [(6, 8)]), LineHeld(8, [(1, 1)])]
     wanted = [LineWanted(8, [(2, 4)])]
-    said = verify(sign(receipt(of, wanted), KEY), KEY.public_key(), centre=CENTRE, station=STATION)
+    said = verify(sign(receipt(of, wanted), KEY), PUBLIC, centre=CENTRE, station=STATION)
     assert said == receipt(of, wanted)
     assert said.settled()[7] == RangeSet.of((1, 9))
 
@@ -67,35 +69,35 @@ def test_a_receipt_that_was_changed_on_the_way_is_refused(at: int, change: int) 
     data = bytearray(sign(receipt([LineHeld(7, [(1, 5)])]), KEY))
     data[at % len(data)] ^= change
     with pytest.raises(ReceiptRefused):
-        verify(bytes(data), KEY.public_key(), centre=CENTRE, station=STATION)
+        verify(bytes(data), PUBLIC, centre=CENTRE, station=STATION)
 
 
 @pytest.mark.parametrize(("station", "centre"), [("31005651", CENTRE), (STATION, "other")])
 def test_a_receipt_for_another_station_or_of_another_centre_is_refused(station: str, centre: str) -> None:
     data = sign(receipt([LineHeld(7, [(1, 5)])], station=station, centre=centre), KEY)
     with pytest.raises(ReceiptRefused, match="meant for"):
-        verify(data, KEY.public_key(), centre=CENTRE, station=STATION)
+        verify(data, PUBLIC, centre=CENTRE, station=STATION)
 
 
 @given(st.binary(max_size=5000))
 def test_bytes_that_are_no_receipt_are_refused_and_never_crash(data: bytes) -> None:
     with pytest.raises(ReceiptRefused):
-        verify(data, KEY.public_key(), centre=CENTRE, station=STATION)
+        verify(data, PUBLIC, centre=CENTRE, station=STATION)
 
 
 def test_a_signed_receipt_with_a_backward_range_is_refused() -> None:
     data = sign(receipt([LineHeld(7, [(5, 1)])]), KEY)
     with pytest.raises(ReceiptRefused, match="backwards"):
-        verify(data, KEY.public_key(), centre=CENTRE, station=STATION)
+        verify(data, PUBLIC, centre=CENTRE, station=STATION)
 
 
 def test_a_signed_receipt_that_wants_a_backward_range_is_refused() -> None:
     data = sign(receipt([], [LineWanted(7, [(5, 1)])]), KEY)
     with pytest.raises(ReceiptRefused, match="backwards"):
-        verify(data, KEY.public_key(), centre=CENTRE, station=STATION)
+        verify(data, PUBLIC, centre=CENTRE, station=STATION)
 
 
 def test_a_receipt_of_another_version_is_refused() -> None:
     data = sign(Receipt(2, CENTRE, 3, STATION, 4, []), KEY)
     with pytest.raises(ReceiptRefused, match="version 2"):
-        verify(data, KEY.public_key(), centre=CENTRE, station=STATION)
+        verify(data, PUBLIC, centre=CENTRE, station=STATION)

@@ -27,6 +27,7 @@ buses:
   - {{kind: gnss, name: beidou, port: no-such-port}}
 instruments:
   - {{name: radar, profile: geolux-lx-80, bus: gateway, unit: 1, every: 1s}}
+  - {{name: meter, profile: tuf-2000m, bus: gateway, unit: 2, every: 1min, memory: true}}
 journal: {{directory: journal, size: 1MiB, window: 50ms}}
 control: s
 centres:

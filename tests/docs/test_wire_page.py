@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from haihe_contract import receipt, topic, wire
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.quality import Flag, Reason, mark
 from haihe_contract.receipt import Credit, LineHeld, LineWanted, Receipt
 from haihe_contract.record import Dictionary, Readings, Record, Unread
@@ -82,7 +83,7 @@ def test_the_example_receipt_verifies_and_means_what_the_page_says() -> None:
     line = 0x0123456789ABCDEF
     lines, credit, wanted = [[line, [[1, 5]], []]], [4, 600], [[line, [[7, 9]]]]
     assert said == [1, "haihe", 1785542399000, "31005650", 1785542406000, lines, credit, wanted, [0, 1]]
-    taken = receipt.verify(RECEIPT, key, centre="haihe", station="31005650")
+    taken = receipt.verify(RECEIPT, PublicKey(key.public_bytes_raw()), centre="haihe", station="31005650")
     assert str(taken.settled()[line]) == "1-5"
     assert taken.credit == Credit(4, 600)
     assert str(taken.asked_for()[line]) == "7-9"
@@ -103,7 +104,8 @@ def test_a_receipt_without_its_last_elements_and_one_with_further_ones_are_read(
     for said in ([1, "haihe", 3, "31005650", 4, [[7, [[1, 9]]]]],
                  [1, "haihe", 3, "31005650", 4, [[7, [[1, 9]], [], "new"]], None, [], [], {"new": 1}]):  # fmt: skip
         body = msgspec.msgpack.encode(said)
-        taken = receipt.verify(key.sign(body) + body, key.public_key(), centre="haihe", station="31005650")
+        public = PublicKey(key.public_key().public_bytes_raw())
+        taken = receipt.verify(key.sign(body) + body, public, centre="haihe", station="31005650")
         assert taken == Receipt(1, "haihe", 3, "31005650", 4, [LineHeld(7, [(1, 9)])])
 
 

@@ -27,10 +27,11 @@ from haihe_cloud.limits import (
     RECEIPT_RANGES,
 )
 
-from . import contents, events, missing, quarantine, tally, told, troubles
+from . import contents, events, missing, quarantine, states, tally, told, troubles
 from .arrival import TIMED, Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
 from .lines import CLOCK_WAS_WRONG_MS, Addition, add, ends, pieces, unheard
 from .packed import line_of, line_text, pack, unpack
+from .states import StationState
 
 _LINE_COLUMNS = "station, line, head, tail, held, refused, gaps, first_ms, last_ms"
 _FIND = f"SELECT {_LINE_COLUMNS} FROM line WHERE station=? AND line=?"  # noqa: S608
@@ -186,6 +187,10 @@ class Ledger:
         found += [troubles.as_event(each) for each in troubles.found(connection, station)[:most]]
         return sorted(found, key=lambda event: -event.received_ms)[:most]
 
+    def states(self, station: str) -> list[StationState]:
+        """What a new card of that station would have to be told."""
+        return states.of_station(self._database.connection(), station)
+
     def quarantine(self, refusals: Sequence[Refusal]) -> None:
         """Keep messages that were not taken, with the reason. The same bytes again are only counted."""
         with self._database.transaction() as connection:
@@ -287,6 +292,7 @@ class Ledger:
                 _save(connection, state)
         if events.put(connection, arrival, series):
             eventful.add(station)
+        states.put(connection, arrival, held - before.held)
         if not batch.records or before.held.covers(held):
             return 0
         connection.execute(

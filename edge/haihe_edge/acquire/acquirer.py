@@ -20,6 +20,8 @@ from .gnss import GnssInstrument
 from .gpio import GpioChip
 from .group import BusState, Group, Happened, Happening, Sample
 from .line import Line, SerialLine, TcpLine, adapter_turns, kernel_turns
+from .memory import Memories, Memory
+from .missed import Missed
 from .order import Sent, obeyed, order
 from .power import Supplies
 from .runner import GnssRunner, ModbusRunner
@@ -64,6 +66,8 @@ class Acquirer:
         on_happening: told what is no reading: an outage begins or ends, antenna, the station has moved.
         chips: makes the chip of a gpio bus.
         keeps: whether the totals of rain gauges are kept beside the journal; not by a command that only looks.
+        missed: what the station lacks of the series that instruments remember; None to read no memories.
+        recalled: takes each group that an instrument's memory brought, stamped with the instrument's own time.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class Acquirer:
         *,
         chips: Callable[[GpioBus, Sequence[Wanted], Clock], DigitalChip] = open_chip,
         keeps: bool = True,
+        missed: Missed | None = None,
+        recalled: Callable[[Group], None] = _nothing,
     ) -> None:
         self._site = site
         self._clock = clock
@@ -84,6 +90,8 @@ class Acquirer:
         self._sink = sink
         self._on_gnss_time = on_gnss_time
         self._on_happening = on_happening
+        self._missed = missed
+        self._on_recalled = recalled
         self._runners: dict[str, ModbusRunner | GnssRunner | DigitalRunner] = {}
         self._supplies = Supplies(clock)
         self._units: dict[str, Unit] = {}
@@ -117,7 +125,15 @@ class Acquirer:
         happened = self._teller(bus.name)
         units = [Unit(each, self._site, conversation, self._clock) for each in instruments]
         self._units.update((unit.name, unit) for unit in units)
-        return ModbusRunner(bus, conversation.line, units, self._clock, self._emit, happened)
+        runner = ModbusRunner(bus, conversation.line, units, self._clock, self._emit, happened)
+        if self._missed is not None:
+            memories = [
+                Memory(unit, each.recalls, self._missed, self._clock, self._time, self._recaller(each.name))
+                for unit, each in zip(units, instruments, strict=True)
+                if each.recalls
+            ]
+            runner.memories = Memories(memories, self._clock)
+        return runner
 
     def _gnss(self, bus: GnssBus) -> GnssRunner:
         series = tuple(each for each in self._site.series if each.instrument == bus.name)
@@ -142,6 +158,16 @@ class Acquirer:
 
         return happened
 
+    def _time(self) -> tuple[int, Grade]:
+        return self._stamp()[:2]
+
+    def _recaller(self, instrument: str) -> Callable[[int, list[Sample]], None]:
+        def recalled(time_ms: int, samples: list[Sample]) -> None:
+            # Nobody has checked the instrument's clock.
+            self._on_recalled(Group(time_ms, Grade.SYSTEM, self._clock.monotonic_ms(), instrument, samples))
+
+        return recalled
+
     def _stamp(self) -> tuple[int, Grade, int]:
         grade = self._grade()
         monotonic = self._clock.monotonic_ms()
@@ -151,6 +177,10 @@ class Acquirer:
         time_ms, grade, monotonic = self._stamp()
         group = Group(time_ms - ago_ms, grade, monotonic - ago_ms, instrument, samples)
         self._sink(group)
+        if self._missed is not None and grade is not Grade.NONE:
+            for number, value, _ in samples:
+                if value is not None:
+                    self._missed.see(number, group.time_ms)
         return group
 
     @property

@@ -61,6 +61,11 @@ class ModbusBus:
         """Whether a late answer can be told from the one that is waited for (Modbus TCP)."""
         return self._tcp
 
+    def wire_ms(self, request: Request | Write) -> float:
+        """How long request and full answer take on the wire."""
+        size = len(rtu_request(request)) + rtu_answer_bytes(request)
+        return self._character_ms * size + (0 if self._tcp else self._quiet_ms)
+
     async def exchange(self, request: Request | Write, answer_ms: int, pause_ms: int = 0) -> bytes:
         """Ask and return the data: registers, two bytes each; none for a write.
 
@@ -76,7 +81,7 @@ class ModbusBus:
         await self._silence(pause_ms)
         self._transaction = self._transaction + 1 & 0xFFFF
         frame = tcp_request(request, self._transaction) if self._tcp else rtu_request(request)
-        wire_ms = self._character_ms * (len(frame) + rtu_answer_bytes(request)) + (0 if self._tcp else self._quiet_ms)
+        wire_ms = self.wire_ms(request)
         if not self._tcp:
             self._look_for_a_second_answer()
             self.line.buffer.clear()

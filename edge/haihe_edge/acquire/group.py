@@ -62,6 +62,30 @@ Said = tuple[str, dict[str, object]]
 """A sentence of the words table with its facts: ``words(said[0], **said[1])``."""
 
 
+class MemoryState(msgspec.Struct):
+    """How reading one log of an instrument's memory is doing.
+
+    Args:
+        log: of the profile.
+        reading: whether something is wanted from it now.
+        entries: entries that became readings since the start.
+        damaged: entries without a time that can be, passed over.
+        future: entries ahead of the station's clock, refused when it was last read.
+        given_up: silences that were let go of because too many waited.
+        newest_ms: time of the newest entry that became a reading, None for none yet.
+        error: why it could not be read, None when it could.
+    """
+
+    log: str
+    reading: bool = False
+    entries: int = 0
+    damaged: int = 0
+    future: int = 0
+    given_up: int = 0
+    newest_ms: int | None = None
+    error: Said | None = None
+
+
 class InstrumentState(msgspec.Struct):
     """How an instrument is doing.
 
@@ -77,6 +101,7 @@ class InstrumentState(msgspec.Struct):
         next_probe_ms: when it is asked again, if it is being left alone; else None.
         wait_ms: how long its answer is waited for at present.
         error: why the last poll failed, None after a good one.
+        memory: how reading its memory is doing, one a log that the site uses.
     """
 
     name: str
@@ -90,6 +115,7 @@ class InstrumentState(msgspec.Struct):
     next_probe_ms: int | None = None
     wait_ms: int | None = None
     error: Said | None = None
+    memory: list[MemoryState] = []
 
 
 class BusState(msgspec.Struct):

@@ -3,15 +3,18 @@
 The way in: own framing on bytes, own checksum (required), then the type, only then a parser, then limits of
 what can be true. Receivers in the field leave checksums out, glue sentences together, and send answers of
 short-message terminals in the same stream.
+
+The parser is imported with the first sentence, so a station without a receiver does not pay for its many types.
 """
 
 import re
 from datetime import UTC, date, datetime, time
-from typing import NamedTuple
-
-import pynmea2
+from typing import TYPE_CHECKING, NamedTuple
 
 from haihe_edge import limits
+
+if TYPE_CHECKING:
+    import pynmea2
 
 TALKERS = frozenset(("BD", "GB", "GN", "GP", "GL", "GA", "GQ", "QZ", "GI"))
 """Beidou (two ways), combined, GPS, GLONASS, Galileo, QZSS (two ways), NavIC."""
@@ -105,6 +108,8 @@ def read(body: bytes, earliest: datetime = EARLIEST) -> Word | None:
         return None
     if head[2:] == "TXT":
         return _text(body.decode("latin-1"))
+    import pynmea2
+
     try:
         sentence = pynmea2.parse("$" + body.decode("latin-1"))
         if head[2:] == "GGA":

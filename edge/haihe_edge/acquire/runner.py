@@ -14,6 +14,7 @@ from .askable import Askable, Listened
 from .group import BusState, Group, Happened, Said, Sample
 from .jobs import Asked, Jobs
 from .line import BusDown, Line
+from .memory import Memories
 from .outage import Outages, Told
 from .power import Supplies
 from .schedule import Agenda, Allowance, deadline, first_due, growing, next_due
@@ -111,6 +112,7 @@ class ModbusRunner:
         self._outages = Outages(self._units)
         self._flood = False
         self.supplies: Supplies | None = None
+        self.memories = Memories((), clock)
 
     @property
     def flood(self) -> bool:
@@ -149,7 +151,9 @@ class ModbusRunner:
                         self._arrange(self._units[name])
                     continue
                 due = self._agenda.next_ms()
-                await self._asked.wait(3_600_000 if due is None else max(0, due - clock.monotonic_ms()))
+                look = await self._remember(due)
+                turns = [turn for turn in (due, look) if turn is not None]
+                await self._asked.wait(max(0, min(turns) - clock.monotonic_ms()) if turns else 3_600_000)
         finally:
             self._asked.stop()
             self.jobs.stop()
@@ -166,6 +170,14 @@ class ModbusRunner:
         group = self._emit(name, await self._ask(unit, at_once=True))
         self._arrange(unit)
         return group
+
+    async def _remember(self, due: int | None) -> int | None:
+        """One exchange about an instrument's memory, if it is over before the next turn; when to look again."""
+        try:
+            return await self.memories.step(due, self.supplies) if self._opener.line.is_open else None
+        except BusDown as error:
+            self._opener.broke(error)
+            return None
 
     def _arrange_failing(self) -> None:
         for unit in self._units.values():

@@ -18,6 +18,7 @@ from .follow import follow
 from .group import InstrumentState, Sample
 from .identity import Identity
 from .line import BusDown
+from .log import LogReader
 from .modbus import ExchangeError, Refused, Request, Unsent, Write
 from .outage import Told
 from .patience import Patience
@@ -68,7 +69,9 @@ class Unit(AskedUnit):
         self._reads = [
             (read.request, read.fields, [numbers.get(field.name, []) for field in read.fields]) for read in reads
         ]
-        self._telling = telling_read(profile, reads)
+        # Read back in spare time, so its late answers must be told apart too.
+        self.logs = {each.name: LogReader(profile, self._unit, each) for each in profile.memory}
+        self._telling = telling_read(profile, [*reads, *(read for log in self.logs.values() for read in log.reads())])
         self._clearing = {read.request for read in reads if read.clears}
         self._variant_is_open = any(each.when for each in profile.variants)
 
@@ -213,10 +216,35 @@ class Unit(AskedUnit):
         wake, asked_ms = self._recipe.wake, self._asked_ms
         return wake is not None and (asked_ms is None or self._clock.monotonic_ms() - asked_ms >= wake.after_ms)
 
-    async def _ask(self, request: Request | Write, *, once: bool = False) -> bytes | ExchangeError:
+    @property
+    def is_sure(self) -> bool:
+        """Whether it answers, is who it should be, and no late answer of it can be under way."""
+        well = self._answered_ms is not None and self.breaker.failures == 0
+        return well and self._doubt_ms is None and self.identity.error is None
+
+    def takes_ms(self, request: Request | Write) -> float:
+        """How long an exchange takes if no answer comes."""
+        pause = max(self._profile.pause_ms, self._profile.pause_after_write_ms)
+        return self._patience.ms + self._bus.wire_ms(request) + pause + limits.PROBE_COST_MS
+
+    async def remember(self, request: Request | Write) -> bytes | ExchangeError:
+        """One exchange about its memory, and never more than one; what goes wrong does not count against it.
+
+        A write only chooses what is read next. It changes nothing, so it is waited for no longer than a read: the
+        longest answer that the profile allows may be longer than all spare time between two polls.
+
+        Raises:
+            BusDown: when the bus cannot be used.
+        """
+        self._probe = None
+        return await self._ask(request, once=True, wait_ms=self._patience.ms)
+
+    async def _ask(
+        self, request: Request | Write, *, once: bool = False, wait_ms: int | None = None
+    ) -> bytes | ExchangeError:
         try:
             await self._settle_doubt()
-            return await self._exchange_when_ready(request, once=once)
+            return await self._exchange_when_ready(request, once=once, wait_ms=wait_ms)
         except BusDown:
             raise
         except Refused as refusal:
@@ -227,7 +255,7 @@ class Unit(AskedUnit):
                 self._doubt_ms = self._clock.monotonic_ms()
             return error
 
-    async def _exchange_when_ready(self, request: Request | Write, *, once: bool) -> bytes:
+    async def _exchange_when_ready(self, request: Request | Write, *, once: bool, wait_ms: int | None) -> bytes:
         """Who says "busy" or "still working" is asked again, for as long as an answer may take anyway.
 
         Not after a command, nor for what a read clears: whether it was carried out is not known then.
@@ -237,7 +265,7 @@ class Unit(AskedUnit):
         once = once or isinstance(request, Write) or request in self._clearing or self._profile.retry is not None
         while True:
             try:
-                return await self._exchange(request)
+                return await self._exchange(request, wait_ms)
             except Refused as refusal:
                 if once or refusal.code not in _WAIT_CODES or self._clock.monotonic_ms() + pause_ms > until:
                     raise
@@ -263,21 +291,22 @@ class Unit(AskedUnit):
                 await self._exchange(self._telling)
         self._doubt_ms = None
 
-    def _wait_ms(self) -> int:
-        """How long the next answer may take."""
+    def _wait_ms(self, request: Request | Write) -> int:
+        """How long its answer may take."""
+        if isinstance(request, Write):
+            return self._profile.answer_ms.most
         if self._probe is None:
             return self._patience.ms
         return probe_wait_ms(self._patience.ms, self._profile.answer_ms.typical, *self._probe)
 
-    async def _exchange(self, request: Request | Write) -> bytes:
+    async def _exchange(self, request: Request | Write, wait_ms: int | None = None) -> bytes:
         pause = self._profile.pause_ms
         if self._wrote:
             pause = max(pause, self._profile.pause_after_write_ms)
         self._wrote = isinstance(request, Write)
         self._asked_ms = self._clock.monotonic_ms()
-        wait = self._profile.answer_ms.most if isinstance(request, Write) else self._wait_ms()
         try:
-            answer = await self._bus.exchange(request, wait, pause)
+            answer = await self._bus.exchange(request, wait_ms or self._wait_ms(request), pause)
         except ExchangeError as error:
             if error.reason is Reason.TIMEOUT:
                 self._patience.missed()

@@ -11,11 +11,18 @@ see :mod:`haihe_edge.acquire.replay`. For Modbus:
         response: 01 03 02 00 01 79 84      # or:  response: silence
     values:
       level: 3.214            # or: sentinel, damaged, exception, timeout, doubtful 3.2, or a text
+
+A case of an instrument's memory has ``log`` and the values of one entry, with its ``time``; ``age`` says how many
+were made after it (0 if left out), and for a log that is asked since a time ``since`` says which:
+
+    log: days
+    values: {time: "2026-08-06T00:00:00+08:00", day_flow: 0.005}
 """
 
 import asyncio
 import math
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +33,7 @@ from haihe_contract.quality import Reason
 
 from haihe_edge.acquire.decode import spoken
 from haihe_edge.acquire.follow import follow
+from haihe_edge.acquire.log import LogReader, Unreadable
 from haihe_edge.acquire.modbus import (
     ExchangeError,
     Refused,
@@ -109,7 +117,8 @@ def _play_modbus(profile: Any, case: Mapping[str, Any]) -> list[str]:
         fitted = varied(fitted, next(each for each in fitted.variants if each.name == case["variant"]))
     fitted = with_parameters(fitted, case.get("parameters", {}))
     line = _Line(case["exchanges"])
-    found = asyncio.run(_poll(fitted, int(case["unit"]), case["values"], line))
+    ask = _remember(fitted, case, line) if "log" in case else _poll(fitted, int(case["unit"]), case["values"], line)
+    found = asyncio.run(ask)
     wrong = line.wrong + differences(case["values"], found)
     if line.left:
         wrong.append(f"{len(line.left)} exchanges of the case were not asked for")
@@ -125,6 +134,28 @@ async def _poll(profile: ModbusProfile, unit: int, wanted: Mapping[str, Any], li
             if not isinstance(answer, ExchangeError):
                 found[point.name] = spoken(point, answer, point.at)
     return found
+
+
+async def _remember(profile: ModbusProfile, case: Mapping[str, Any], line: "_Line") -> dict[str, Any]:
+    log = next(each for each in profile.memory if each.name == case["log"])
+    since = int(datetime.fromisoformat(case["since"]).timestamp() * 1000) if "since" in case else None
+    walk = LogReader(profile, int(case["unit"]), log).one(int(case.get("age", 0)), since)
+    try:
+        step = next(walk)
+        while True:
+            step = walk.send(await line.ask(step) if isinstance(step, Request | Write) else None)
+    except StopIteration as end:
+        if end.value is None:
+            return {}
+        entry = end.value
+        found: dict[str, Any] = {name: said(*value) for name, value in entry.values.items()}
+        if entry.time_ms is None:
+            return {**found, "time": "damaged"}
+        local = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=entry.time_ms, seconds=log.time.zone_s)
+        return {**found, "time": f"{local:%Y-%m-%dT%H:%M:%S}{log.time.zone}"}
+    except (ExchangeError, Unreadable) as error:
+        line.wrong.append(str(error))
+        return {}
 
 
 class _Line:

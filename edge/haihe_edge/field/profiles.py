@@ -15,7 +15,15 @@ from haihe_contract.errors import FieldError
 from haihe_contract.language import Words
 from haihe_contract.quality import Reason, reasons_text
 
-from haihe_edge.profile import PointBase, Profile, known_profiles, load_profile, problems_of, profile_directories
+from haihe_edge.profile import (
+    ModbusProfile,
+    PointBase,
+    Profile,
+    known_profiles,
+    load_profile,
+    problems_of,
+    profile_directories,
+)
 from haihe_edge.site import load_site
 from haihe_edge.talk import ASKED_WRONGLY, OK, WRONG, Talk
 
@@ -115,6 +123,12 @@ def show(talk: Talk, arguments: argparse.Namespace) -> int:
         ("point", "element", "unit", "range", "what is not sure, and notes"),
         [_row(talk, each) for each in profile.points],
     )
+    for log in profile.memory if isinstance(profile, ModbusProfile) else ():
+        kept = ", ".join(f"{point.name} → {point.of or point.element}" for point in log.keeps)
+        talk.line(f"{talk.say('memory')}: {log.name}: {talk.say('{n} entries at most', n=log.entries)}: {kept}")
+        for line in (log.unsure and f"? {log.unsure}", *(f"? {p.name}: {p.unsure}" for p in log.keeps if p.unsure)):
+            if line:
+                talk.line(f"  {line}")
     for head, lines in (
         ("sources", profile.sources),
         ("must be set first", profile.preconditions),
@@ -219,7 +233,10 @@ def test(talk: Talk, arguments: argparse.Namespace) -> int:
 
 def _unproved(profile: Profile, cases: Sequence[Mapping[str, Any]]) -> list[str]:
     proved = {name for case in cases for name in case["values"]}
-    return [point.name for point in profile.points if point.element and point.name not in proved]
+    logs = profile.memory if isinstance(profile, ModbusProfile) else ()
+    wanted = [point.name for point in profile.points if point.element]
+    wanted += [point.name for log in logs for point in log.keeps]
+    return [name for name in wanted if name not in proved]
 
 
 def _test_live(talk: Talk, arguments: argparse.Namespace) -> int:

@@ -37,6 +37,8 @@ class Held:
         self.lines: dict[int, RangeSet] = {}
         self._path = path
         self._saved = True
+        self._asked: dict[int, RangeSet] = {}
+        self._asked_ms = 0
         self._epoch_saved = True
         if path is not None and path.exists():
             try:
@@ -53,6 +55,8 @@ class Held:
     def take(self, receipt: Receipt) -> bool:
         """Add a receipt. Returns whether anything that was held became void.
 
+        What the centre asks for is not held any more, whatever it said before: only a later receipt settles it.
+
         Raises:
             OSError: when it begins a new epoch and the disk refuses. What was held is void then, and the receipt is
                 not taken: after a power cut the old epoch would be back, and with it receipts for what is gone.
@@ -63,11 +67,18 @@ class Held:
         if receipt.epoch > self.epoch or not self._epoch_saved:
             if receipt.epoch > self.epoch:
                 self.epoch, self.lines, self._saved = receipt.epoch, {}, False
+                self._asked, self._asked_ms = {}, 0
             self._epoch_saved = self._path is None
             self.save()
-        for line, settled in receipt.settled().items():
+        outdated = self._asked if receipt.issued_ms < self._asked_ms else {}
+        wanted = {} if outdated else receipt.asked_for()
+        if wanted:
+            self._asked, self._asked_ms = wanted, receipt.issued_ms
+        settled = receipt.settled()
+        for line in settled.keys() | (wanted.keys() & self.lines.keys()):
             before = self.of(line)
-            after = before | settled
+            after = before | (settled.get(line, EMPTY) - outdated.get(line, EMPTY))
+            after = after - wanted.get(line, EMPTY)
             if after != before:
                 self.lines[line] = after
                 self._saved = False

@@ -7,13 +7,24 @@ from typing import Protocol
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Record
 
+from .flow import Grant
+
 
 class LinkDown(Exception):
     """The link cannot be used now; the text says why."""
 
 
 class PublishRefused(Exception):
-    """The broker answered, and said no (rights, quota, size)."""
+    """The broker answered, and said no.
+
+    Args:
+        text: why.
+        by_content: whether another content or size might please it; rights and quotas ask for none.
+    """
+
+    def __init__(self, text: str, *, by_content: bool = False) -> None:
+        super().__init__(text)
+        self.by_content = by_content
 
 
 class Link(Protocol):
@@ -21,8 +32,8 @@ class Link(Protocol):
 
     incoming: "asyncio.Queue[tuple[str, bytes]]"
 
-    async def connect(self) -> None:
-        """Connect and subscribe.
+    async def connect(self) -> Grant | None:
+        """Connect and subscribe. Returns what the broker takes, None where it names no limit.
 
         Raises:
             LinkDown: with the reason.

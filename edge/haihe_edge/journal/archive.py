@@ -19,7 +19,7 @@ from .writing import THIN_SUFFIX, replace_thinned
 DAMAGED = ".damaged"
 DAMAGED_SHARE = 16
 """Damaged files that were set aside may take one part in so many of the journal's size."""
-_INDEXES_KEPT = 4
+_INDEXES_KEPT = 2
 
 
 class Fault(NamedTuple):
@@ -44,6 +44,19 @@ class Change(NamedTuple):
     way: Way
     bodies: list[Body]
     kept: list[Record]
+
+
+def attributed(disk: Disk, name: str) -> Segment:
+    """A file whose records can be told apart from all others.
+
+    Raises:
+        SegmentDamaged: when nothing in it can be attributed.
+        OSError: when it cannot be read.
+    """
+    segment = Segment(disk, name)
+    if not segment.whole_header and not segment.numbers:
+        raise SegmentDamaged("neither its header nor any commit in it verifies")
+    return segment
 
 
 class Archive:
@@ -78,9 +91,7 @@ class Archive:
             parts = name_parts(name)
             serial = max(serial, parts[0] if parts else 0)
             try:
-                segment = Segment(self._disk, name)
-                if not segment.whole_header and not segment.numbers:
-                    raise SegmentDamaged("neither its header nor any commit in it verifies")  # noqa: TRY301
+                segment = attributed(self._disk, name)
             except SegmentDamaged as error:
                 faults.append(self._set_aside(name, str(error)))
                 continue
@@ -90,7 +101,7 @@ class Archive:
             if not segment.whole_header:
                 faults.append(Fault(name, "its header does not verify; line by its name", "journal_salvaged"))
             segment.forget_frames()
-            self.segments.append(segment)
+            self.add(segment)
         self._shed_damaged()
         return faults, serial
 
@@ -109,6 +120,12 @@ class Archive:
                     self._disk.unlink(name)
         except OSError:
             return  # read-only
+
+    def add(self, segment: Segment) -> None:
+        """The newest closed file. Files mostly repeat one dictionary: it is kept in memory once."""
+        alike = (each.dictionary for each in reversed(self.segments) if each.dictionary == segment.dictionary)
+        segment.dictionary = next(alike, segment.dictionary)
+        self.segments.append(segment)
 
     def bytes_used(self) -> int:
         """Bytes of all closed files."""
@@ -201,6 +218,7 @@ class Archive:
         if change.kept:
             new = replace_thinned(self._disk, segment, change.kept)
             must(new.numbers.covers(RangeSet.from_numbers(each.number for each in change.kept)), "a whole copy")
+            new.dictionary = segment.dictionary
             self.segments[at] = new
         else:
             self._disk.unlink(segment.name)

@@ -7,13 +7,14 @@ starts a new line and never touches older files, so there is nothing that a data
 import errno
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError, must
 from haihe_contract.quality import PASS_MARK, Flag, Reason, mark, unmark
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Body, Dictionary, Event, Opened, Readings, Record
+from msgspec import structs
 
 from .archive import Archive, Fault
 from .disk import Disk
@@ -26,6 +27,7 @@ from .thin import gaps
 
 DICTIONARY_NUMBER = 2
 PENDING_RECORDS_MAX = 50_000
+OPENING_LINES_MAX = 64
 _DICTIONARY_ONLY = RangeSet.of((DICTIONARY_NUMBER, DICTIONARY_NUMBER))  # every file of a line repeats it
 _MISTAKES = {errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
 """Errors of whoever wrote the site file; with any other the station measures on and waits for its disk."""
@@ -136,6 +138,7 @@ class Journal:
             previous.time_ms if previous else 0,
             previous is not None and previous.final,
         )
+        first = structs.replace(first, **journal._still_here())
         must(journal.append(first) == 1, "the first record of a line is its opening")
         must(journal.append(dictionary) == DICTIONARY_NUMBER, "the second is its dictionary")
         for fault in faults:
@@ -143,6 +146,11 @@ class Journal:
             journal.append(Event(first.time_ms, first.grade, fault.kind, detail=detail))
         journal.commit()
         return journal
+
+    def _still_here(self) -> dict[str, Any]:
+        """What the opening says of older lines: a line that it does not name is not waited for any more."""
+        older = [(each.line, each.first, each.last) for each in reversed(self.extents())]
+        return {"lines": older[:OPENING_LINES_MAX], "more_lines": max(0, len(older) - OPENING_LINES_MAX)}
 
     @property
     def line(self) -> int:
@@ -161,6 +169,18 @@ class Journal:
     def files_freed(self) -> int:
         """How often a file was freed or thinned: what is here has changed."""
         return self._archive.files_freed + self._archive.files_thinned
+
+    @property
+    def appended(self) -> int:
+        """Highest number given so far, durable or not."""
+        return self._next - 1
+
+    @property
+    def durable(self) -> int:
+        """Number up to which none waits for the disk any more; what gives room is written ahead of others."""
+        with self._numbering:
+            waiting = [each[0].number for each in (self._pending, self._writing, self._room.ahead) if each]
+            return min(waiting, default=self._next) - 1
 
     @property
     def waiting(self) -> int:
@@ -313,8 +333,15 @@ class Journal:
 
     def dictionary(self, line: int) -> Dictionary | None:
         """The dictionary of a line that is still here."""
+        if line == self.line:
+            return self._tail.dictionary  # without the lock: it is needed while the disk hangs, too
         with self._lock:
-            return self._tail.dictionary if line == self.line else self._archive.dictionary(line)
+            return self._archive.dictionary(line)
+
+    def unkept(self) -> list[Record]:
+        """What waits in memory for a disk that refuses or hangs, in order of number."""
+        with self._numbering:
+            return [*self._room.ahead, *self._writing, *self._pending]
 
     def read(self, line: int, wanted: RangeSet, most_bytes: int = 1 << 20) -> list[Record]:
         """The wanted records that are here, in order, about so many bytes at most.

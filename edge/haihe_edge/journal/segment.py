@@ -15,7 +15,9 @@ import os
 import re
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import BinaryIO, NamedTuple
 
 import msgspec
@@ -37,6 +39,7 @@ FRAME_BYTES_MAX = 16 * 1024 * 1024
 FRAME_RECORDS_MAX = 200
 """A record has at most 64 KiB, so a frame of so many is always one that can be read again."""
 
+_range_last = itemgetter(1)
 _records = msgspec.msgpack.Decoder(list[Record])
 
 
@@ -229,6 +232,14 @@ class Segment:
                     continue
             at = start + length
 
+    def groups(self) -> Iterator[tuple[Frame, list[Record]]]:
+        """Every commit group that verifies, in file order, read in one go: the file may be replaced meanwhile.
+
+        Raises:
+            OSError: when the file cannot be read, or has gone.
+        """
+        return self._walk(self._bytes())
+
     def frames(self) -> list[Frame]:
         """The commit groups that verify, in file order."""
         if self._frames is None:
@@ -236,6 +247,19 @@ class Segment:
             # a seal says what was written; only now is it known what still verifies
             self.numbers &= RangeSet((f.first, f.first + f.records - 1) for f in self._frames if f.records)
         return self._frames
+
+    def _touched(self, wanted: RangeSet) -> Iterator[Frame]:
+        """Commit groups that may have wanted numbers, in file order: numbers mostly ascend in it, not always."""
+        if not wanted:
+            return
+        lowest, highest = wanted.first, wanted.last
+        for frame in self.frames():
+            first, records = frame[0], frame[1]
+            if first > highest or first + records < lowest:
+                continue
+            at = bisect_left(wanted.ranges, first, key=_range_last)
+            if at < len(wanted.ranges) and wanted.ranges[at][0] < first + max(1, records):
+                yield frame
 
     def forget_frames(self) -> None:
         """Let go of the index; it is found again when needed."""
@@ -250,18 +274,33 @@ class Segment:
         """
         found: dict[int, Record] = {}
         with self._disk.open(self.name) as file:
-            for frame in self.frames():
-                reach = RangeSet.of((frame.first, max(frame.first, frame.first + frame.records - 1)))
-                if not (reach & wanted):
-                    continue
-                file.seek(frame.offset)
-                payload = file.read(frame.length)
-                try:
-                    records = _records.decode(payload)
-                except msgspec.DecodeError:
-                    continue  # damaged since the index was made: these numbers stay missing
-                found.update((record.number, record) for record in records if record.number in wanted)
-                most_bytes -= frame.length
-                if most_bytes <= 0:
+            for run in _runs_of(self._touched(wanted), most_bytes):
+                start, end = run[0].offset, run[-1].offset + run[-1].length
+                file.seek(start)
+                data = file.read(end - start)
+                for frame in run:
+                    at = frame.offset - start
+                    try:
+                        records = _records.decode(data[at : at + frame.length])
+                    except msgspec.DecodeError:
+                        continue  # damaged since the index was made: these numbers stay missing
+                    found.update((record.number, record) for record in records if record.number in wanted)
+                most_bytes -= end - start
+                if found and most_bytes <= 0:  # a group that has none of the wanted in it ends nothing
                     break
         return [found[number] for number in sorted(found)]
+
+
+def _runs_of(frames: Iterable[Frame], most_bytes: int) -> Iterator[list[Frame]]:
+    """Frames that lie one behind the other, to be read at once, each time about so many bytes at most."""
+    run: list[Frame] = []
+    for frame in frames:
+        if run:
+            last = run[-1]
+            apart = frame.offset != last.offset + last.length + FRAME.size
+            if apart or frame.offset - run[0].offset >= most_bytes:
+                yield run
+                run = []
+        run.append(frame)
+    if run:
+        yield run

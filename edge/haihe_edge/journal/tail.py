@@ -16,6 +16,11 @@ SEGMENT_BYTES_MIN = 32 * 1024
 SEGMENTS_PER_JOURNAL = 64
 
 
+def segment_bytes(size: int) -> int:
+    """When a file of a journal of that size counts as full."""
+    return max(SEGMENT_BYTES_MIN, min(SEGMENT_BYTES_MAX, size // SEGMENTS_PER_JOURNAL))
+
+
 class Tail:
     """Where commit groups of this line go; its closed files are the archive's.
 
@@ -27,7 +32,7 @@ class Tail:
     """
 
     def __init__(self, disk: Disk, size: int, archive: Archive, clock: Clock) -> None:
-        self.segment_bytes = max(SEGMENT_BYTES_MIN, min(SEGMENT_BYTES_MAX, size // SEGMENTS_PER_JOURNAL))
+        self.segment_bytes = segment_bytes(size)
         self.line = 0
         self.serial = 0
         self.dictionary = Dictionary([])
@@ -73,7 +78,7 @@ class Tail:
 
     def _close(self, file: OpenSegment, *, final: bool) -> None:
         try:
-            self._archive.segments.append(file.seal(final=final))
+            self._archive.add(file.seal(final=final))
         except OSError:
             self.abandon()
             raise
@@ -87,7 +92,7 @@ class Tail:
         with suppress(SegmentDamaged, OSError):
             left = Segment(self._disk, self.open.name)
             if left.numbers:
-                self._archive.segments.append(left)
+                self._archive.add(left)
             else:
                 self._disk.unlink(left.name)
         self.open = None

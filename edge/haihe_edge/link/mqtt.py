@@ -1,7 +1,7 @@
 """MQTT v5 over TLS through paho, as a link.
 
 paho runs its own network thread; this class carries its callbacks over to the event loop and nothing more.
-It never reconnects by itself: when to try again is decided by :mod:`haihe_edge.forward.backoff`. paho is used
+It never reconnects by itself: when to try again is decided by :mod:`haihe_contract.backoff`. paho is used
 directly because wrappers around it swallow an acknowledgement that says "refused".
 """
 
@@ -10,15 +10,17 @@ import contextlib
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import paho.mqtt.client as paho
+from haihe_contract import wire
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from haihe_edge.forward.flow import Grant
 from haihe_edge.forward.port import LinkDown, PublishRefused
 
 CONNECT_TIMEOUT_S = 10.0
@@ -26,7 +28,15 @@ CONNECT_TIMEOUT_S = 10.0
 _STEP_TIMEOUT_S = 4.0
 """For TCP and TLS each; paho waits so long in a thread that nobody can call back."""
 KEEPALIVE_S = 20
+CLOSE_S = 2.0
+"""So long a frozen link may keep us from ending the connection in order."""
 INCOMING_MAX = 256
+UNANSWERED_MAX = 64
+HEADER_BYTES = 128
+"""Of a publish, at most: fixed header, topic, packet id, alias."""
+_BY_CONTENT = {128, 131, 149, 153}
+"""Reason codes (MQTT 5, 3.4.2.1) that another content or size may avoid: unspecified, implementation specific,
+packet too large, payload format invalid."""
 
 
 class MqttLink:
@@ -40,22 +50,34 @@ class MqttLink:
         certificate: this station's.
         key: this station's.
         topics: what to subscribe to.
+        keepalive_s: after so long without a word the broker is asked whether it is there.
     """
 
     def __init__(
-        self, *, station: str, host: str, port: int, ca: Path, certificate: Path, key: Path, topics: list[str]
+        self,
+        *,
+        station: str,
+        host: str,
+        port: int,
+        ca: Path,
+        certificate: Path,
+        key: Path,
+        topics: list[str],
+        keepalive_s: int = KEEPALIVE_S,
     ) -> None:
         self.incoming: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(INCOMING_MAX)
         self._station, self._host, self._port = station, host, port
         self._ca, self._certificate, self._key = ca, certificate, key
         self._topics = topics
+        self._keepalive_s = keepalive_s
+        self._grant = Grant()
         self._client: paho.Client | None = None
         self._ready: asyncio.Future[None] | None = None
         self._ended: asyncio.Future[str] | None = None
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._aliases = _Aliases(0)
 
-    async def connect(self) -> None:
+    async def connect(self) -> Grant:
         """Connect and subscribe (see the port)."""
         loop = asyncio.get_running_loop()
         self._ready, self._ended = loop.create_future(), loop.create_future()
@@ -76,6 +98,7 @@ class MqttLink:
         except LinkDown:
             await self.close()
             raise
+        return self._grant
 
     def _dial(self, client: paho.Client) -> None:
         """Connect, in a thread.
@@ -83,7 +106,7 @@ class MqttLink:
         If we were given up meanwhile the connection must go at once: a second one with the same client id would
         push the next attempt off the broker.
         """
-        client.connect(self._host, self._port, KEEPALIVE_S, clean_start=True)
+        client.connect(self._host, self._port, self._keepalive_s, clean_start=True)
         if client is not self._client:
             dialled = client.socket()
             if dialled is not None:
@@ -104,7 +127,7 @@ class MqttLink:
             raise LinkDown(f"the certificates cannot be used: {_reason(error)} ({self._certificate})") from None
         client.tls_set_context(context)
         client.connect_timeout = _STEP_TIMEOUT_S
-        client.max_inflight_messages_set(64)
+        client.max_inflight_messages_set(UNANSWERED_MAX)
 
         def over(function: Any) -> Any:
             """Carry a callback of paho's thread over to the loop."""
@@ -130,6 +153,7 @@ class MqttLink:
             self._fail(LinkDown(f"the broker refused the connection: {reason}"))
         else:
             self._aliases = _Aliases(getattr(properties, "TopicAliasMaximum", 0))
+            self._grant = _granted(properties)
             client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._topics])
 
     def _subscribed(self, client: paho.Client, _mid: int, reasons: list[ReasonCode], _properties: Properties) -> None:
@@ -178,7 +202,7 @@ class MqttLink:
         if future is None or future.done():
             return
         if reason.is_failure:
-            future.set_exception(PublishRefused(str(reason)))
+            future.set_exception(PublishRefused(str(reason), by_content=reason.value in _BY_CONTENT))
         else:
             future.set_result(None)
 
@@ -192,7 +216,7 @@ class MqttLink:
         try:
             info = self._client.publish(name, payload, qos=1, properties=properties)
         except ValueError as error:
-            future.set_exception(PublishRefused(str(error)))
+            future.set_exception(PublishRefused(str(error), by_content=True))
             return future
         if info.rc != paho.MQTT_ERR_SUCCESS:
             future.set_exception(LinkDown(paho.error_string(info.rc)))
@@ -213,7 +237,12 @@ class MqttLink:
         client, self._client = self._client, None
         if client is not None:
             client.disconnect()
-            await asyncio.to_thread(client.loop_stop)
+            stopping = asyncio.ensure_future(asyncio.to_thread(client.loop_stop))
+            try:
+                await asyncio.wait_for(asyncio.shield(stopping), CLOSE_S)
+            except TimeoutError:  # paho waits for bytes to leave that never will
+                _hang_up(client)
+                await stopping
         self._end("closed")
 
 
@@ -251,6 +280,21 @@ class _Aliases:
 
 def _failed(done: "asyncio.Future[None]") -> bool:
     return done.cancelled() or done.exception() is not None
+
+
+def _granted(properties: Properties) -> Grant:
+    """What the CONNACK says of limits; those that it does not name are MQTT's own, and there ours are narrower."""
+    unanswered = min(UNANSWERED_MAX, getattr(properties, "ReceiveMaximum", UNANSWERED_MAX))
+    packet = getattr(properties, "MaximumPacketSize", wire.BATCH_BYTES_MAX + HEADER_BYTES)
+    return Grant(unanswered, max(1, min(wire.BATCH_BYTES_MAX, packet - HEADER_BYTES)))
+
+
+def _hang_up(client: paho.Client) -> None:
+    """End the TCP connection under paho, so that its thread notices."""
+    dialled = client.socket()
+    if dialled is not None:
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(cast("socket.socket", dialled), socket.SHUT_RDWR)
 
 
 def _no_delay(_client: paho.Client, _userdata: Any, connection: Any) -> None:

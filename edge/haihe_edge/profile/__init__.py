@@ -7,8 +7,10 @@ from .expand import holds_for, variant_of, varied, with_parameters, written_out
 from .grouped import members, written_at
 from .header import Answer, Counter, Grade, Header, Parity, PointBase, Power, Sentinel, Serial
 from .loading import known_profiles, load_profile, problems_of, profile_directories
-from .modbus import WORDS_OF, Block, Kind, ModbusProfile, Order, Point, Repeat, Table, Variant
+from .memory import EntryTime, Log, LogPoint, Select, Since
+from .modbus import ModbusProfile, Variant
 from .model import Profile
+from .point import WORDS_OF, Block, Kind, Order, Point, Repeat, Table
 from .rules import Condition, FromParameters, InUnit, Parameter, Quality, ScaleFrom, UnitFrom
 from .sdi12 import Sdi12Point, Sdi12Profile
 from .steps import Command, Effective, Retry, Send, Step, WaitFor, Wake, Writable
@@ -23,10 +25,13 @@ __all__ = [
     "Counter",
     "Effective",
     "FromParameters",
+    "EntryTime",
     "Grade",
     "Header",
     "InUnit",
     "Kind",
+    "Log",
+    "LogPoint",
     "ModbusProfile",
     "Order",
     "Parameter",
@@ -42,8 +47,10 @@ __all__ = [
     "Send",
     "Sdi12Point",
     "Sdi12Profile",
+    "Select",
     "Sentinel",
     "Serial",
+    "Since",
     "Step",
     "Table",
     "TextPoint",

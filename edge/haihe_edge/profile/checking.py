@@ -10,7 +10,9 @@ from haihe_contract.document import Document, near
 from .expand import blocks_of, points_of, varied, written_out
 from .grouped import check_groups
 from .header import Place, check_answer, check_header, check_meaning, check_names, check_unit
-from .modbus import ModbusProfile, Point, holds
+from .memory_checks import check_memory, check_registers
+from .modbus import ModbusProfile
+from .point import Point, holds
 from .rules import Condition, Quality
 from .steps import Send, Step
 
@@ -49,7 +51,14 @@ def check_modbus(profile: ModbusProfile, path: Path, document: Document) -> None
         if variant.points or variant.blocks is not None:
             plain = written_out(profile)
             names = [point.name for point in variant.points]
-            _checked(varied(plain, plain.variants[index]), place, document, only=names)
+            other = varied(plain, plain.variants[index])
+            _checked(other, place, document, only=names)
+            for log in profile.memory if variant.blocks is not None else ():
+                check_registers(other, log, (*place, "blocks"), document)
+    check_memory(written_out(profile), document)
+    for index, log in enumerate(profile.memory):
+        for at, entered in enumerate(log.entry):
+            _check_point(profile, entered, ("memory", index, "entry", at), document)
 
 
 def _checked(

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from msgspec.structs import replace
 
-from .modbus import Block, ModbusProfile, Point, Repeat, Variant
+from .modbus import ModbusProfile, Variant
+from .point import Block, Point, Repeat
 from .rules import Condition
 from .steps import Writable
 
+_P = TypeVar("_P", bound=Point)
 Said = Mapping[str, int | float | str | None]
 """Values of points by name: numbers, or text; None where there is none."""
 
@@ -155,10 +158,11 @@ def with_parameters(profile: ModbusProfile, given: Mapping[str, float]) -> Modbu
     if not profile.parameters:
         return profile
     known = {each.name: each.default for each in profile.parameters} | dict(given)
-    return replace(profile, points=tuple(_with(point, known) for point in profile.points))
+    memory = tuple(replace(log, entry=tuple(_with(point, known) for point in log.entry)) for log in profile.memory)
+    return replace(profile, points=tuple(_with(point, known) for point in profile.points), memory=memory)
 
 
-def _with(point: Point, known: Mapping[str, float | None]) -> Point:
+def _with(point: _P, known: Mapping[str, float | None]) -> _P:
     wanted = point.parameters
     if wanted is None:
         return point

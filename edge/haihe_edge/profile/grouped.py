@@ -7,7 +7,7 @@ from haihe_contract.document import Document
 from haihe_edge import limits
 
 from .header import Place
-from .modbus import Point
+from .point import Point
 
 
 def members(points: Iterable[Point], group: str) -> list[Point]:

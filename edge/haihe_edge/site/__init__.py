@@ -2,7 +2,7 @@
 
 from .digital import Contact, ContactLine, GpioBus, Output, OutputLine, Rain, RainLine, Wiring
 from .loading import load_site
-from .plan import Bus, Centre, CounterRain, Instrument, JournalPlan, Level, Site, SiteSeries
+from .plan import Allowance, Bus, Centre, CounterRain, Instrument, JournalPlan, Level, Recall, Site, SiteSeries
 from .spoken import AsciiBus, Sdi12Bus
 from .written import GnssBus, SerialBus, Station, TcpBus
 
@@ -27,7 +27,9 @@ __all__ = [
     "OutputLine",
     "CounterRain",
     "Instrument",
+    "Recall",
     "Level",
     "JournalPlan",
     "Centre",
+    "Allowance",
 ]

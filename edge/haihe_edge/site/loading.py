@@ -13,13 +13,15 @@ from haihe_contract.series import Series, Source
 from haihe_contract.topic import STATION_PATTERN
 
 from haihe_edge import limits
-from haihe_edge.profile import PointBase, Profile, known_profiles, load_profile, profile_directories
+from haihe_edge.profile import LogPoint, PointBase, Profile, known_profiles, load_profile, profile_directories
 
+from .allowance import allowance
 from .derived import Derive
 from .digital import GpioBus, Wiring
 from .fitted import fitted
 from .levelled import Levels
-from .plan import Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
+from .memory import recalls
+from .plan import Allowance, Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
 from .spoken import AsciiBus, Sdi12Bus
 from .suiting import alone, complain_about_bus, unit_number
 from .wired import Wire
@@ -37,6 +39,7 @@ _EVERYTHING = (-math.inf, math.inf)
 _GNSS_POINTS = ("latitude", "longitude", "satellites")
 _SIZE_BYTES_MIN = 1024 * 1024
 _WINDOW_MS_MAX = 60_000
+_LASTS_MS_MAX = 100 * 366 * 86_400_000
 _Path = tuple[str | int, ...]
 _E = TypeVar("_E")
 
@@ -187,7 +190,8 @@ class _Reader:
             numbers = self._series_of(each, profile, period, path)
             allowed = writable(each.writable, profile, path, self.wrong)
             orders = commands(each.commands, profile, path, self.wrong)
-            found.append(Instrument(each.name, profile, each.bus, unit, period, numbers, allowed, orders))
+            memory = recalls(each, profile, [self.series[number] for number in numbers], path, self)
+            found.append(Instrument(each.name, profile, each.bus, unit, period, numbers, allowed, orders, memory))
         for one, neighbour in alone(found):
             index = next(at for at, each in _usable(self.written.instruments) if each.name == one.name)
             self.wrong(
@@ -300,6 +304,13 @@ class _Reader:
         )
         return [number]
 
+    def add(self, series: Series, period: int, each: WrittenInstrument, point: LogPoint, path: _Path) -> list[int]:
+        """A series that only an instrument's memory tells."""
+        entry = WrittenSeries(point.name, at=series.point)
+        return self._append(
+            series, period, each.name, each.bus, entry, _range(point.low, point.high), _EVERYTHING, path
+        )
+
     def _gnss(self, bus: GnssBus, index: int) -> None:
         path: _Path = ("buses", index)
         period = self._duration((*path, "every"), bus.every, 1000, limits.PERIOD_MS_MAX)
@@ -323,15 +334,21 @@ class _Reader:
 
     def _journal(self) -> JournalPlan:
         written = self.written.journal
-        size = _SIZE_BYTES_MIN
-        try:
-            size = size_bytes(written.size)
-            if size < _SIZE_BYTES_MIN:
-                self.wrong(("journal", "size"), "size: at least 1MiB is needed")
-        except ValueError as error:
-            self.wrong(("journal", "size"), f"size: {error}")
+        size, most = self._size("size", written.size), self._size("writes_most", written.writes_most)
         window = self._duration(("journal", "window"), written.window, 1, _WINDOW_MS_MAX)
-        return JournalPlan(self._beside(written.directory), size, window)
+        lasts = self._duration(("journal", "lasts"), written.lasts, 1, _LASTS_MS_MAX) if written.lasts else None
+        place = self.document.problem(("journal",), "")
+        return JournalPlan(self._beside(written.directory), size, window, lasts, most, place)
+
+    def _size(self, key: str, text: str) -> int:
+        try:
+            found = size_bytes(text)
+        except ValueError as error:
+            self.wrong(("journal", key), f"{key}: {error}")
+            return _SIZE_BYTES_MIN
+        if found < _SIZE_BYTES_MIN:
+            self.wrong(("journal", key), f"{key}: at least 1MiB is needed")
+        return found
 
     def _centres(self) -> tuple[Centre, ...]:
         self._unique("centres", self.written.centres)
@@ -342,8 +359,22 @@ class _Reader:
                 if not file.is_file():
                     self.warn(("centres", index, key), f"{key}: there is no file {file} yet")
             retry = self._duration(("centres", index, "retry_most"), each.retry_most, 500, 3_600_000)
-            found.append(Centre(each.name, each.host, each.port, required=each.required, retry_most_ms=retry, **files))
+            heartbeat = self._duration(("centres", index, "heartbeat"), each.heartbeat, 5_000, 3_600_000)
+            allowance = self._allowance(("centres", index, "budget"), each.budget)
+            found.append(
+                Centre(
+                    each.name, each.host, each.port, required=each.required, retry_most_ms=retry,
+                    heartbeat_ms=heartbeat, allowance=allowance, **files,
+                )
+            )  # fmt: skip
         return tuple(found)
+
+    def _allowance(self, path: _Path, text: str | None) -> Allowance | None:
+        try:
+            return None if text is None else allowance(text)
+        except ValueError as error:
+            self.wrong(path, f"budget: {error}")
+            return None
 
     def _fingerprint(self, profiles: dict[str, Profile]) -> str:
         digest = hashlib.sha256(self.path.read_bytes())

@@ -47,10 +47,38 @@ class SiteSeries(NamedTuple):
     local: tuple[float, float]
 
 
-class Instrument(NamedTuple):
-    """One instrument: ``series`` are numbers of :attr:`Site.series`.
+class Recall(NamedTuple):
+    """A log of an instrument's memory that the site uses.
 
-    ``writable`` names points that may be set, ``commands`` those commands of the profile that may be sent.
+    Args:
+        log: of the profile.
+        series: numbers of :attr:`Site.series` by the entry's point that tells them.
+        own: those that only the memory tells.
+    """
+
+    log: str
+    series: Mapping[str, tuple[int, ...]]
+    own: frozenset[int] = frozenset()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All series that it tells."""
+        return tuple(number for numbers in self.series.values() for number in numbers)
+
+
+class Instrument(NamedTuple):
+    """One instrument.
+
+    Args:
+        name: ours.
+        profile: of it, variant chosen and parameters put in.
+        bus: name of the bus.
+        unit: its address.
+        period_ms: how often it is asked.
+        series: numbers of :attr:`Site.series` that a poll tells.
+        writable: names of points that may be set.
+        commands: names of commands of the profile that may be sent.
+        recalls: what its memory tells.
     """
 
     name: str
@@ -61,6 +89,7 @@ class Instrument(NamedTuple):
     series: tuple[int, ...]
     writable: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    recalls: tuple[Recall, ...] = ()
 
 
 class CounterRain(NamedTuple):
@@ -95,11 +124,35 @@ class Level(NamedTuple):
 
 
 class JournalPlan(NamedTuple):
-    """Where the journal lies, the most bytes it may take, and its commit window."""
+    """Where the journal lies and what is wished of it.
+
+    Args:
+        directory: where.
+        size_bytes: the most that its files may take.
+        window_ms: the commit window.
+        lasts_ms: how long it should last without a link, None if that is not said.
+        writes_most: bytes a day that may be written to the card.
+        place: where in the site file it stands.
+    """
 
     directory: Path
     size_bytes: int
     window_ms: int
+    lasts_ms: int | None
+    writes_most: int
+    place: Problem
+
+
+class Allowance(NamedTuple):
+    """What a metered link may carry.
+
+    Args:
+        bytes: in one period, both ways.
+        monthly: the period is a calendar month in Beijing, else a day.
+    """
+
+    bytes: int
+    monthly: bool
 
 
 class Centre(NamedTuple):
@@ -114,6 +167,8 @@ class Centre(NamedTuple):
     receipt_key: Path
     required: bool
     retry_most_ms: int
+    heartbeat_ms: int
+    allowance: Allowance | None
 
 
 class Site(NamedTuple):

@@ -170,6 +170,8 @@ class WrittenInstrument(msgspec.Struct, frozen=True):
         parameters: numbers that the profile asks the station for.
         writable: points that may be written here with ``haihe-edge write``; the profile must allow it too.
         commands: commands of the profile that may be sent here with ``haihe-edge command``.
+        memory: whether what was missed is read back from its own memory: true for every log of the profile, or the
+            names of some.
     """
 
     name: Name
@@ -182,6 +184,7 @@ class WrittenInstrument(msgspec.Struct, frozen=True):
     parameters: dict[Name, float] = msgspec.field(default_factory=dict)
     writable: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
     commands: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
+    memory: bool | Annotated[tuple[str, ...], msgspec.Meta(max_length=8)] = False
 
 
 class WrittenLevel(msgspec.Struct, frozen=True):
@@ -209,11 +212,15 @@ class WrittenJournal(msgspec.Struct, frozen=True):
         directory: where; relative to the site file.
         size: the most that its files may take together.
         window: the longest time for which routine readings wait for their commit.
+        lasts: how long it should hold all readings without a link; ``haihe-edge check`` warns when it would not.
+        writes_most: the most that may be written to the card in a day; ``haihe-edge check`` warns beyond it.
     """
 
     directory: Text
-    size: str = "256MiB"
+    size: str = "512MiB"
     window: str = "1s"
+    lasts: str | None = None
+    writes_most: str = "500MiB"
 
 
 class WrittenCentre(msgspec.Struct, frozen=True):
@@ -229,6 +236,11 @@ class WrittenCentre(msgspec.Struct, frozen=True):
         receipt_key: the centre's public key, by which its receipts are known.
         required: whether its receipt is needed before a record may be freed.
         retry_most: the longest pause between two attempts to connect.
+        heartbeat: after so long without anything to send the station says that it is there. On a link that is paid
+            for by the byte 5min or more; the centre's rule of silence must allow for it.
+        budget: the most that the link may carry in a day or a month of Beijing time, both ways, for example
+            ``200MB/month``. Backlog leaves a reserve for live values, live thins when little is left, alarms always
+            go. Left out: no limit.
     """
 
     name: Name
@@ -240,6 +252,8 @@ class WrittenCentre(msgspec.Struct, frozen=True):
     port: Port = 8883
     required: bool = True
     retry_most: str = "30s"
+    heartbeat: str = "30s"
+    budget: str | None = None
 
 
 class WrittenSite(msgspec.Struct, frozen=True):

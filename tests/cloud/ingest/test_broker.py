@@ -18,6 +18,7 @@ from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import receipt as receipts
 from haihe_contract import topic
 from haihe_contract.clock import SystemClock
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
 from haihe_contract.ranges import RangeSet
 
@@ -97,7 +98,9 @@ def settled(voice: Voice, centre: Centre) -> RangeSet:
     """What the next receipt for the station states, its signature checked."""
     name, payload = voice.hear()
     assert name == topic.receipt(voice.station, CENTRE)
-    stated = receipts.verify(payload, centre.key.public_key(), centre=CENTRE, station=voice.station)
+    stated = receipts.verify(
+        payload, PublicKey(centre.key.public_key().public_bytes_raw()), centre=CENTRE, station=voice.station
+    )
     return stated.settled().get(LINE, RangeSet())
 
 

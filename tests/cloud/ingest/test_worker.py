@@ -19,6 +19,7 @@ from haihe_cloud.store.port import Refused, StoreAway
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import receipt as receipts
 from haihe_contract import topic
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.receipt import verify
@@ -138,7 +139,9 @@ class Centre:
     def settled(self, line: int = LINE) -> RangeSet:
         name, payload = self.published[-1]
         assert name == topic.receipt(STATION, "haihe")
-        stated = receipts.verify(payload, self.key.public_key(), centre="haihe", station=STATION)
+        stated = receipts.verify(
+            payload, PublicKey(self.key.public_key().public_bytes_raw()), centre="haihe", station=STATION
+        )
         return stated.settled().get(line, RangeSet())
 
     def numbers(self) -> list[int]:
@@ -312,7 +315,9 @@ def test_an_unknown_station_is_listed_and_taken_once_it_is_registered(centre: Ce
 def test_a_batch_without_known_dictionary_is_not_booked_and_answered_with_what_is_held(centre: Centre) -> None:
     centre.worker.round([centre.message(data([4, 5]))])
     assert (centre.numbers(), centre.worker.counts.waiting_for_dictionary) == ([], 1)
-    said = verify(centre.published[-1][1], centre.key.public_key(), centre="haihe", station=STATION)
+    said = verify(
+        centre.published[-1][1], PublicKey(centre.key.public_key().public_bytes_raw()), centre="haihe", station=STATION
+    )
     # a station that trusts an older epoch learns from this that its dictionary must come again
     assert (said.epoch, said.lines) == (centre.ledger.epoch, [])
     assert centre.acknowledged == ["m"], "the station sends it again; the broker need not keep it"

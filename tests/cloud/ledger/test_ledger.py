@@ -19,6 +19,7 @@ from haihe_cloud.limits import (
     RECEIPT_RANGES,
 )
 from haihe_contract import receipt as receipts
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import RECEIPT_BYTES_MAX
 from haihe_contract.record import Dictionary, Event
@@ -151,7 +152,9 @@ def test_a_receipt_of_a_torn_line_states_both_ends_and_fits(ledger: Ledger) -> N
     key = Ed25519PrivateKey.generate()
     signed = receipts.sign(ledger.receipt(STATION), key)
     assert len(signed) <= RECEIPT_BYTES_MAX
-    stated = receipts.verify(signed, key.public_key(), centre="haihe", station=STATION).settled()[LINE]
+    stated = receipts.verify(
+        signed, PublicKey(key.public_key().public_bytes_raw()), centre="haihe", station=STATION
+    ).settled()[LINE]
     assert len(stated.ranges) == RECEIPT_RANGES
     assert (stated.first, stated.last) == (1, 3999)
     assert state(ledger).held.covers(stated)

@@ -18,6 +18,7 @@ import pytest
 from haihe_cloud.admit.pki import load_receipt_key
 from haihe_contract import receipt as receipts
 from haihe_contract import topic
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import RangeSet
 
 from tests.cloud.samples import LEVEL, LINE, STATION, data
@@ -123,7 +124,7 @@ def centre(tmp_path: Path, broker: Broker, pki: Pki) -> Iterator[Centre]:
 def settled(voice: Voice, pki: Pki) -> RangeSet:
     name, payload = voice.hear()
     assert name == topic.receipt(voice.station, CENTRE)
-    key = load_receipt_key(pki.receipt_key).public_key()
+    key = PublicKey(load_receipt_key(pki.receipt_key).public_key().public_bytes_raw())
     stated = receipts.verify(payload, key, centre=CENTRE, station=voice.station)
     return stated.settled().get(LINE, RangeSet())
 

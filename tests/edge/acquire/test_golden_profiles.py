@@ -17,7 +17,9 @@ def test_every_profile_is_sound_and_has_frames_that_prove_it(path: Path) -> None
     profile = load_profile(path)
     cases = [read_case(case) for case in CASES if case.parent.name == path.stem]
     proved = {name for case in cases for name in case["values"]}
-    missing = [point.name for point in profile.points if point.name not in proved and point.element]
+    kept = [point for log in getattr(profile, "memory", ()) for point in log.keeps]
+    missing = [each.name for each in profile.points if each.name not in proved and each.element]
+    missing += [each.name for each in kept if each.name not in proved]
     assert cases, f"no folder tests/golden/profiles/{path.stem}"
     assert not missing, f"no frames for {missing}"
 

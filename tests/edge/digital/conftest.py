@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from haihe_contract.clock import Clock
@@ -92,12 +93,18 @@ class World:
 
 
 @asynccontextmanager
-async def running(path: Path, clock: FastClock, grade: Grade = Grade.NTP) -> AsyncIterator[World]:
+async def running(path: Path, clock: FastClock, grade: Grade = Grade.NTP, **more: Any) -> AsyncIterator[World]:
     site = load_site(path, [path.parent / "profiles"])
     site.journal.directory.mkdir(exist_ok=True)
     world = World(site, clock)
     world.acquirer = Acquirer(
-        site, clock, lambda: grade, world.groups.append, on_happening=world.happenings.append, chips=world.make_chip
+        site,
+        clock,
+        lambda: grade,
+        world.groups.append,
+        on_happening=world.happenings.append,
+        chips=world.make_chip,
+        **more,
     )
     async with heard.running(world.acquirer):
         yield world

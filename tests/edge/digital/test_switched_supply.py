@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from haihe_contract.quality import Reason
+from haihe_edge.acquire import Group, Known, Missed, Watched
 
 from tests.edge.acquire.far_end import Answering, PtyInstrument, registers_answer
-from tests.edge.digital.conftest import FastClock, World, running
+from tests.edge.digital.conftest import MIDNIGHT_MS, FastClock, World, running
 from tests.edge.site_text import modbus_profile
 
 PROFILE = """
@@ -160,3 +161,48 @@ async def test_a_chip_that_is_gone_costs_the_fed_instrument_only(
         world.chip.plug()
         await world.until(lambda: 1.234 in values(world, "fed"))
     assert reasons == {Reason.TIMEOUT}
+
+
+LOG = """
+  - {table: holding, start: 100, count: 120}
+memory:
+  - name: log
+    at: 100
+    stride: 3
+    entries: 40
+    time: {seconds: made, zone: "+00:00"}
+    entry: [{name: made, at: 0, as: u32}, {name: past, at: 2, as: u16, of: level}]
+"""
+
+
+async def test_an_instrument_stays_fed_while_its_memory_is_read(
+    on_pty: Callable[[Answering], PtyInstrument], written: Callable[[str], Path]
+) -> None:
+    clock = FastClock(times=1, wall_ms=MIDNIGHT_MS)
+    fed = Fed(clock)
+
+    def answer(request: bytes) -> list[tuple[float, bytes]]:
+        pieces = fed.answer(request)
+        start, count = int.from_bytes(request[2:4], "big"), int.from_bytes(request[4:6], "big")
+        if not pieces or start < 100:
+            return pieces
+        seconds = MIDNIGHT_MS // 1000 - 60 * ((start - 100) // 3)
+        words = [seconds >> 16, seconds & 0xFFFF, (start - 100) // 3]
+        return [(0.02, registers_answer(request, *words[:count]))]
+
+    path = written(site(on_pty(answer).port, every="2s").replace("every: 100ms", "every: 2s"))
+    path.write_text(
+        path.read_text().replace("series: [{point: level, at: fed}]", "memory: true, series: [{point: level, at: fed}]")
+    )
+    powered = path.parent / "profiles" / "powered.yaml"
+    head, points = powered.read_text().split("blocks:")
+    point = points[points.index("points:") :]
+    powered.write_text(f"{head}blocks:\n  - {{table: holding, start: 0, count: 1}}{LOG}{point}")
+    missed = Missed({0: Watched(2000)}, {0: Known(0, [(0, MIDNIGHT_MS + 1)])})
+    recalled: list[Group] = []
+    async with running(path, clock, missed=missed, recalled=recalled.append) as world:
+        fed.watch(world)
+        await world.until(lambda: len(recalled) >= 40 and not missed.wants([0], clock.now_ms()))
+        await world.until(lambda: not world.chip.level("supply"))
+    assert [group.samples[0][1] for group in recalled] == [float(each) for each in range(39, -1, -1)]
+    assert fed.asked_cold <= 1

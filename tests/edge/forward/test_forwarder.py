@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
 from haihe_contract.clock import SystemClock
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import LineHeld, Receipt
 from haihe_contract.record import LANE_BACKLOG, LANE_LIVE, LANE_NAMES, Dictionary, Opened, Readings
@@ -107,7 +108,7 @@ async def forwarding(journal: Journal, centre: Centre, held: Held | None = None)
     forwarder = Forwarder(
         station=STATION,
         centre=CENTRE,
-        key=KEY.public_key(),
+        key=PublicKey(KEY.public_key().public_bytes_raw()),
         journal=journal,
         link=centre,
         held=held or Held(),

@@ -1,9 +1,12 @@
 """The journal: what was committed is there again after any end of the process, and what is gone is named."""
 
+import gc
 import itertools
 import os
 import random
 import shutil
+import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,13 +38,15 @@ class Clock:
         self.ms += round(seconds * 1000)
 
 
-def start(directory: Path, *, size: int = 1 << 20, entropy: Callable[[], int] | None = None) -> Journal:
+def start(
+    directory: Path, *, size: int = 1 << 20, entropy: Callable[[], int] | None = None, dictionary: Dictionary = WORDS
+) -> Journal:
     return Journal.open(
         Folder(directory),
         size=size,
         clock=Clock(),
         entropy=entropy or (lambda: random.SystemRandom().getrandbits(64)),
-        dictionary=WORDS,
+        dictionary=dictionary,
         opened=lambda line, last, time_ms, closed: Opened(
             1_790_000_000_000, "boot", 5, 1, line, last, time_ms, 1000, closed, "0.1", "site"
         ),
@@ -194,6 +199,31 @@ def test_the_byte_limit_counts_real_files_and_what_had_to_go_is_named_in_a_gap(t
     assert journal.dictionary(journal.line) == WORDS
 
 
+def test_the_memory_of_full_files_does_not_depend_on_how_many_series_a_station_has(tmp_path: Path) -> None:
+    words = Dictionary([f"water_level.point-{n:04}.instant.0.instrument.-" for n in range(1000)])
+    journal = start(tmp_path, size=4 << 20, dictionary=words)
+    numbers = itertools.count(1)
+
+    def memory_at(files: int) -> int:
+        while len(journal._archive.segments) < files:
+            for _ in range(20):
+                journal.append(group(next(numbers), pad=50))
+            journal.commit()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        few = memory_at(10)  # by then the newest records fill what is kept of them
+        grown = memory_at(40) - few
+    finally:
+        tracemalloc.stop()
+    assert grown < 30 * sum(map(sys.getsizeof, words.series)) / 10
+    older = journal.line
+    crash(journal)
+    assert start(tmp_path, size=4 << 20).dictionary(older) == words
+
+
 def test_what_a_receipt_covers_goes_before_anything_else(tmp_path: Path) -> None:
     journal = start(tmp_path, size=400_000)
     while len(journal._archive.segments) < 6:
@@ -267,6 +297,19 @@ def test_a_gap_record_that_is_freed_itself_leaves_its_numbers_named(tmp_path: Pa
     named = RangeSet([r for gap in gaps for r in gap.ranges if gap.line == first.line])
     assert gone
     assert named.covers(gone)
+
+
+def test_an_opening_says_which_older_lines_are_still_here(tmp_path: Path) -> None:
+    lines = []
+    for _ in range(70):
+        journal = start(tmp_path)
+        lines.append((journal.line, 1, 3))
+        journal.append(group(1))
+        journal.close()
+    opened = everything(last := start(tmp_path), last.line)[1]
+    assert isinstance(opened, Opened)
+    assert opened.lines == lines[:5:-1]
+    assert opened.more_lines == 6
 
 
 def test_a_start_that_was_cut_short_does_not_hide_the_line_before_it(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """A wrong profile: all its faults at once, each with its place and what to do."""
 
+import re
 from pathlib import Path
 
 import pytest
+from haihe_contract.retelling import Retelling
+from haihe_edge.memory_words import MEMORY_FAULTS
 from haihe_edge.profile import ModbusProfile, load_profile, problems_of, varied
+from haihe_edge.words import SITE_FAULTS
 
 GOOD = """\
 profile: gauge
@@ -106,3 +110,64 @@ def test_repeated_points_are_written_out_and_refer_to_their_own_neighbours(tmp_p
     assert (third.writable.at, third.writable.read_back) == (20, "q_3")
     few = varied(profile, profile.variants[0])
     assert [point.name for point in few.points] == ["level", "status", "v"]
+
+
+LOG = """\
+memory:
+  - name: log
+    at: 4
+    stride: 3
+    entries: 2
+    time: {seconds: made}
+    entry:
+      - {name: made, at: 0, as: u32}
+      - {name: past, at: 2, as: u16, of: level}
+"""
+
+
+def test_a_memory_that_can_be_read_has_no_faults(tmp_path: Path) -> None:
+    assert faults(tmp_path, LOG) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (
+            "entries: 2",
+            "entries: 3",
+            "20:26: at: made of entry 2 (0x000a) lies in no declared holding block",
+        ),
+        ("stride: 3", "stride: 3\n    select: {at: 9}", "14:5: memory: write exactly one of stride, select and since"),
+        ("stride: 3", "note: n", "14:5: memory: write exactly one of stride, select and since"),
+        ("entries: 2", "numbered: ring", "14:5: pointer: belongs to 'numbered: ring', and that needs it"),
+        ("entries: 2", "numbered: from_oldest\n    entries: 2", "17:15: numbered: from_oldest needs 'count: …'"),
+        ("entries: 2", "entries: 2\n    count: statsu", "18:12: count: 'statsu' is no point of the profile"),
+        ("seconds: made", "seconds: mode", "18:21: seconds: 'mode' is no plain number of the entry"),
+        ("seconds: made", "month: made", "18:11: time: write year, month, day, …, or seconds"),
+        ("seconds: made", "year: made, day: made", "18:11: time: a coarser part is missing"),
+        ("seconds: made", 'seconds: made, zone: "+08:07"', "zone: +08:07 is no zone; Beijing is +08:00"),
+        ("seconds: made", "seconds: made, since: 2000-13-01", "since: 2000-13-01 is no date"),
+        ("of: level", "of: levle", "21:42: of: there is no point 'levle'; did you mean \"level\"?"),
+        (", of: level", "", "20:7: entry: nothing of it becomes a reading"),
+        ("name: past", "name: status", "name: 'status' is a point of the profile; choose another"),
+        (
+            "of: level",
+            "element: water_level, statistic: mean",
+            "statistic: a mean, min, max or total has",
+        ),
+        ("of: level", "of: level, read_clears: true", "read_clears: not in an entry"),
+        ("of: level", "of: level, add: [gone]", "past: depends on 'gone', which is no plain number"),
+        ("as: u16, of", "as: bcd, of", "21:33: as: bcd needs 'registers: …'"),
+        ("stride: 3", "since: {at: 9, parts: [year, month], entries: 3, stride: 3}", "be read in one go"),
+        ("stride: 3", "since: {at: 9, parts: [seconds, year]}", "parts: [seconds] alone and as u32"),
+        ("memory:", "wake: {wait_ms: 1}\nmemory:", "must be woken first cannot be read back yet"),
+    ],
+)
+def test_a_memory_that_cannot_be_read_is_said_where_it_is_written(
+    tmp_path: Path, old: str, new: str, what: str
+) -> None:
+    assert old in LOG
+    found = faults(tmp_path, LOG.replace(old, new, 1))
+    said = next((each for each in found if what in each), None)
+    assert said is not None, found
+    assert re.search("[\u4e00-\u9fff]", Retelling(SITE_FAULTS, MEMORY_FAULTS)(said.split(": ", 1)[1])), said

@@ -62,7 +62,7 @@ def test_a_good_file_becomes_a_series_table(tmp_path: Path) -> None:
     assert [each.number for each in found.series] == list(range(6))
     assert found.levels[0].number == 1
     assert found.levels[0].hysteresis == 0.05
-    assert found.journal == (tmp_path / "journal", 256 * 1024**2, 1000)
+    assert found.journal[:5] == (tmp_path / "journal", 512 * 1024**2, 1000, None, 500 * 1024**2)
     assert found.centres[0].ca == tmp_path / "ca.pem"
     assert found.centres[0].port == 8883
     assert found.control == tmp_path / "journal" / "control.sock"
@@ -119,6 +119,9 @@ def test_all_faults_are_said_at_once_with_place_and_hint(tmp_path: Path) -> None
         ("warning: 4.5, guarantee: 5.2", "hysteresis: 0.1", "write at least one of warning and guarantee"),
         ("low: -2, high: 7.5", "low: 2, high: 1", "high: must be more than low"),
         ("directory: journal", "directory: journal, size: 3MB", "size: '3MB' is no size"),
+        ("name: bureau", "name: bureau, budget: 200MB", "budget: '200MB' is no budget"),
+        ("name: bureau", "name: bureau, budget: 1kB/day", "is no budget of 100kB or more"),
+        ("name: bureau", "name: bureau, heartbeat: 1s", "heartbeat: 1s is not between 5s and 1h"),
         ("h: 7.5}", "h: 7.5}\n      - {point: distance, as: water_level, plus: 1, datum: dagu}", "in line 16"),
         ("times: -1", "times: 0", "times: 0 would make every value the same"),
         ("times: -1", "times: .inf", "times: wanted a finite number"),
@@ -224,3 +227,11 @@ def test_a_mistake_in_a_profile_is_named_in_words(tmp_path: Path, old: str, new:
     with pytest.raises(DocumentError, match=r"ott-svr-100\.yaml:") as error:
         load_profile(path)
     assert any(fault in problem.what for problem in error.value.problems), error.value
+
+
+def test_a_metered_link_has_its_budget_and_its_heartbeat(tmp_path: Path) -> None:
+    metered = site(tmp_path, GOOD.replace("name: bureau", "name: bureau, budget: 0.2GB/month, heartbeat: 5min"))
+    assert metered.centres[0].allowance == (200_000_000, True)
+    assert metered.centres[0].heartbeat_ms == 300_000
+    plain = site(tmp_path, GOOD)
+    assert (plain.centres[0].allowance, plain.centres[0].heartbeat_ms) == (None, 30_000)

@@ -263,3 +263,23 @@ def test_a_stopped_agent_is_said_so_in_both_languages(site: Path) -> None:
     assert (english.returncode, chinese.returncode) == (1, 1)
     assert "not running" in english.stdout
     assert "没有运行" in chinese.stdout
+
+
+def test_the_journal_of_a_running_agent_is_told_without_disturbing_it(site: Path) -> None:
+    process = start(site)
+    try:
+        wait_for(lambda: status(site)["journal"]["head"] > 10, "ten records are written", 20)
+        said = json.loads(haihe("journal", "stats", str(site), "--json").stdout)
+        assert said["records"] > 10
+        assert said["ok"]
+        assert not said["measured"]  # too young: its plan is told
+        assert said["lasts_days"] > 0
+        assert said["card"]["written_bytes"] is not None
+        assert "distance to water" in haihe("journal", "show", str(site), "--lang", "en").stdout
+        rows = haihe("journal", "export", str(site)).stdout.splitlines()
+        assert len(rows) > 10
+        before = status(site)["journal"]["head"]
+        wait_for(lambda: status(site)["journal"]["head"] > before, "the agent writes on", 20)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)

@@ -74,7 +74,21 @@ def _said(body: Body) -> dict[str, Any]:
 
 
 def opened() -> Opened:
-    return Opened(T0, "5ad3c1f0", 81_234, 3, 2**63 + 7, 4711, T0 - 60_000, 1000, False, "1.0.0", "c0ffee")
+    return Opened(
+        T0,
+        "5ad3c1f0",
+        81_234,
+        3,
+        2**63 + 7,
+        4711,
+        T0 - 60_000,
+        1000,
+        False,
+        "1.0.0",
+        "c0ffee",
+        [(2**63 + 7, 1, 5120), (77, 4000, 4001)],
+        3,
+    )
 
 
 def drifting(count: int) -> list[Body]:

@@ -1,0 +1,63 @@
+"""Looking into a journal that somebody else may be writing: nothing is locked, made, renamed or removed."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from haihe_contract.record import Record
+
+from .archive import DAMAGED, attributed
+from .disk import Disk
+from .segment import SUFFIX, Frame, Segment, SegmentDamaged
+
+
+class Passed(NamedTuple):
+    """A file of the folder that could not be used, and why."""
+
+    name: str
+    why: str
+
+
+class Look:
+    """What the files of a journal hold at this moment, oldest first.
+
+    Args:
+        disk: where they lie; only read from.
+
+    Raises:
+        OSError: when the folder itself cannot be read.
+    """
+
+    def __init__(self, disk: Disk) -> None:
+        self.segments: list[Segment] = []
+        self.passed: list[Passed] = []
+        self._disk = disk
+        for name in disk.names():
+            if name.endswith(DAMAGED):
+                self.passed.append(Passed(name, "it was set aside"))
+            if not name.endswith(SUFFIX):
+                continue
+            try:
+                segment = attributed(disk, name)
+            except FileNotFoundError:
+                continue  # freed just now
+            except (SegmentDamaged, ValueError) as error:
+                self.passed.append(Passed(name, str(error)))
+            except OSError as error:
+                self.passed.append(Passed(name, error.strerror or str(error)))
+            else:
+                segment.forget_frames()
+                self.segments.append(segment)
+
+    def groups(self, segment: Segment) -> Iterator[tuple[Frame, list[Record]]]:
+        """The commit groups of a file, as far as they verify; none when it has gone since."""
+        try:
+            yield from segment.groups()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.passed.append(Passed(segment.name, error.strerror or str(error)))
+
+    def series(self, line: int) -> list[str]:
+        """Series keys of a line by number; every file of it has a copy, and one is enough."""
+        found = (segment.dictionary for segment in self.segments if segment.line == line)
+        return next((each.series for each in found if each is not None), [])

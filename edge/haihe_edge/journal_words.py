@@ -1,0 +1,123 @@
+"""What is said of the journal, the card, time and state, in Chinese; the English sentences stand in the code."""
+
+JOURNAL = {
+    # check, status
+    "without a link the journal lasts {days} days; at most {card} MiB a day are written to the card": (
+        "链路中断时日志可存 {days} 天；每天写存储卡最多 {card} MiB"
+    ),
+    "{n} MB a day are written to the card": "每天写存储卡 {n} MB",
+    # journal
+    "what the journal holds: stats, show, export": "日志内容：统计、查看、导出",
+    "folder of a journal, instead of the site file's": "日志所在目录，代替配置文件中的目录",
+    "lines, bytes, receipts, what is missing and why, how long it lasts": (
+        "编号段、字节数、回执、缺少的记录及原因、还能存多久"
+    ),
+    "records as people read them, the newest of those asked for": "以文字查看记录，只列最新的若干条",
+    "readings as CSV, or as lines of JSON with --json": "将测值导出为 CSV；加 --json 则每行一个 JSON 对象",
+    "only records of this kind": "只看这一类记录",
+    "at most so many records (default 50)": "最多显示多少条（默认 50）",
+    "file to write (default: the terminal)": "输出文件（默认输出到终端）",
+    "only this line (its first digits are enough)": "只看这个编号段（写开头几位即可）",
+    "not before, Beijing time: 2026-08-01 08:00": "不早于（北京时间，如 2026-08-01 08:00）",
+    "before, Beijing time": "早于（北京时间）",
+    "only this element, element.point or whole key": "只看此要素、要素.测点，或完整的键",
+    "{n} older lines; --json gives all": "另有 {n} 个较早的编号段；--json 列出全部",
+    "held by {name}": "{name} 已存",
+    "line": "编号段",
+    "opened": "启动",
+    "records": "记录数",
+    "last number": "末编号",
+    "not here any more": "已不在本站",
+    "{records} records in {files} files, {used} MiB, {oldest} to {newest}": (
+        "{records} 条记录，{files} 个文件，{used} MiB，{oldest} 至 {newest}"
+    ),
+    "as measured": "实测",
+    "by the site file": "按配置文件计算",
+    "{n} MiB a day ({source})": "每天 {n} MiB（{source}）",
+    "; without a link it lasts {days} days": "；链路中断时可存 {days} 天",
+    "everything recorded is here, at the centres, or gave way as planned": (
+        "所有记录或在本站，或已存中心，或因空间不足按规则让出"
+    ),
+    "something was damaged or is missing, see above": "有损坏或缺失，见上",
+    "time unknown": "时间不明",
+    "--last can be 1 to {most}; haihe-edge journal export gives all": (
+        "--last 应为 1 至 {most}；全部导出请用 haihe-edge journal export"
+    ),
+    "there is no such record here": "没有符合条件的记录",
+    "there are older ones; -n or --from and --to choose others": "还有更早的记录；可用 -n 或 --from、--to 选择",
+    "{n} readings": "{n} 个测值",
+    "it was set aside": "已损坏，被搁置",
+    "it is empty": "空文件",
+    "the header does not verify": "文件头校验错误",
+    "neither its header nor any commit in it verifies": "文件头和内容均校验错误",
+    # why numbers are not here
+    "receipted": "中心已存",
+    "unnamed": "原因不明",
+    "thinned": "抽稀",
+    "no_space": "空间不足",
+    "unreadable": "无法读出",
+    "memory_full": "内存已满",
+    # kinds of records
+    "dictionary": "测项表",
+    "duty": "采集计划",
+    "readings": "测值",
+    "event": "事件",
+    "gap": "缺号",
+    "summary": "摘要",
+    "time_fix": "校时",
+    "state": "状态",
+    "boot {boot}, haihe {version}, site {site}": "开机 {boot}，haihe {version}，配置 {site}",
+    "boot {boot}": "开机 {boot}",
+    "began at {when}": "开机时刻 {when}",
+    "line before {line} up to {last}": "上一编号段 {line} 至 {last}",
+    "closed in order": "正常关闭",
+    "not closed in order": "未正常关闭",
+    "{n} series": "{n} 个测项",
+    # init
+    "begin on a new card: bring back site file and counters of a station from what its centre knows": (
+        "换新存储卡：用中心保存的状态恢复测站的配置文件和计数器"
+    ),
+    "site file to write (default: {file})": "要写入的配置文件（默认 {file}）",
+    "code of the station": "站码",
+    "what `haihe-cloud station state CODE --json` printed; - reads it from the standard input": (
+        "`haihe-cloud station state 站码 --json` 的输出；写 - 则从标准输入读取"
+    ),
+    "overwrite even what is newer here": "即使本站的更新也覆盖",
+    "do not ask": "不询问",
+    "nothing was written; --yes writes without asking": "未写入；加 --yes 则不询问直接写入",
+    "restored; now the keys, then: haihe-edge check {file}": "已恢复；请放入密钥，然后运行：haihe-edge check {file}",
+    "writes {file} (fingerprint {print})": "将写入 {file}（指纹 {print}）",
+    "overwrites {file} (fingerprint {print})": "将覆盖 {file}（指纹 {print}）",
+    "counter {name}: {value} at {when}": "计数器 {name}：{value}（{when}）",
+    "counter {name}: what is here is newer, and stays": "计数器 {name}：本站的更新，保留不变",
+    "Write this? [y/N] ": "写入吗？[y/N] ",
+}
+
+JOURNAL_FAULTS = {
+    "{word} is no moment; write for example '2026-08-01 08:00'": "{word} 不是时刻；例如 '2026-08-01 08:00'",
+    "the journal cannot be read: {why}": "无法读取日志：{why}",
+    "look whether it is there and may be read: ls -ld {directory}": "请查看目录是否存在、是否可读：ls -ld {directory}",
+    "the readings cannot be written: {why}": "无法写入测值：{why}",
+    "name a file that does not exist yet, on a disk with room": "请给出尚不存在的文件，且磁盘有空间",
+    "the state of the station cannot be read: {why}": "无法读取测站状态：{why}",
+    "this is the state of station {station}, not of {code}": "这是测站 {station} 的状态，不是 {code} 的",
+    "name the file of this one": "请给出本站的文件",
+    "it holds no site file": "其中没有配置文件",
+    "write the site file anew: docs/start": "请重新编写配置文件：见 docs/start",
+    "its site file cannot be used: {why}": "其中的配置文件无法使用：{why}",
+    "it is damaged": "已损坏",
+    "the site file is too long for a record": "配置文件过长，未能存入记录",
+    "its site file is that of station {station}": "其中的配置文件属于测站 {station}",
+    "the site file here is newer ({here}) than the one to restore ({there})": (
+        "本站的配置文件（{here}）比要恢复的（{there}）更新"
+    ),
+    "compare them; --force overwrites it": "请比较两者；--force 可覆盖",
+    "the site cannot be written: {why}": "无法写入：{why}",
+    "make room, or give the right to write there": "请腾出空间，或给予写入权限",
+    "another agent is already running for this station": "本站的测站程序正在运行",
+    "stop it first: systemctl stop haihe-edge": "请先停止：systemctl stop haihe-edge",
+    "File exists": "文件已存在",
+    "No such file or directory": "没有这个文件或目录",
+    "Permission denied": "没有权限",
+}
+"""What a look into the journal can fail for."""
