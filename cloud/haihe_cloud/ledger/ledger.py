@@ -187,6 +187,10 @@ class Ledger:
         found += [troubles.as_event(each) for each in troubles.found(connection, station)[:most]]
         return sorted(found, key=lambda event: -event.received_ms)[:most]
 
+    def summaries(self, station: str, series: str, start_ms: int, end_ms: int) -> list[told.KeptSummary]:
+        """What is left of blocks that were thinned and touch start <= time < end, in the order of time."""
+        return told.summaries(self._database.connection(), station, series, start_ms, end_ms)
+
     def states(self, station: str) -> list[StationState]:
         """What a new card of that station would have to be told."""
         return states.of_station(self._database.connection(), station)
