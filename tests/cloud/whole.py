@@ -16,6 +16,7 @@ from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.store.port import Store
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.receipt import Receipt
 
 from tests.cloud.samples import STATION, T0, StillClock
@@ -54,7 +55,8 @@ class Whole:
 
     def receipt(self) -> Receipt:
         """The newest one."""
-        return receipts.verify(self.published[-1], self.key.public_key(), centre="haihe", station=self.station)
+        key = PublicKey(self.key.public_key().public_bytes_raw())
+        return receipts.verify(self.published[-1], key, centre="haihe", station=self.station)
 
     def settle(self, others: Sequence[Follower] = ()) -> None:
         """Let the followers work off everything that is in the log, and what they add to it."""
