@@ -123,7 +123,8 @@ class _Line:
 
     def fits(self, digest: int, rows: list[Reading]) -> bool:
         """Whether these readings are what the record said."""
-        if any(row.series not in self.numbers for row in rows) or len({row.time_ms for row in rows}) != 1:
+        stamps = {(row.time_ms, row.grade) for row in rows}
+        if len(stamps) != 1 or any(row.series not in self.numbers for row in rows):
             return False
         if digest == self._digest(rows):
             return True
@@ -181,6 +182,9 @@ class _Comparison:
         self._found = [each for each in self._found if not self._has_come(each)]
         lines = []
         for line, known in self._lines.items():
+            for number in (known.extremes & known.held).numbers():
+                if not all(self._is_there(row) for row in self._book.extremes(self._station, line, number)):
+                    self._add(Disagreement(line, number, number, MISSING, None))
             for numbers in self._absent(line, known):
                 for first, last in numbers.ranges:
                     self._add(Disagreement(line, first, last, MISSING, None))
@@ -196,6 +200,15 @@ class _Comparison:
             numbers = range(block * BLOCK, block * BLOCK + len(packed) // 4)
             expected = RangeSet.from_numbers(number for number in numbers if has_readings(get(packed, number)))
             yield (expected & known.held) - known.seen
+
+    def _is_there(self, extreme: Reading) -> bool:
+        """Whether the store has the value in its place, be it as the extreme or as the reading itself."""
+        span = extreme.time_ms, extreme.time_ms + 1
+        rows = self._store.read(self._station, extreme.series, *span)
+        if all(row.value != extreme.value for row in rows):
+            rivals = self._store.conflicts(self._station, start_ms=span[0], end_ms=span[1])
+            rows = [each.reading for each in rivals if each.reading.series == extreme.series]
+        return any(row.value == extreme.value for row in rows)
 
     def _has_come(self, found: Disagreement) -> bool:
         """A centre at work writes to the store first and books then: what looked stray may be held by now."""
