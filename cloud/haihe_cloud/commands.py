@@ -90,7 +90,7 @@ def station_state(ledger: Ledger, code: str, words: Sentences) -> Answer:
         )
     rows = [(each.name, beijing(each.time_ms) if each.grade else words("time unknown")) for each in states]
     verdict = words("{count} states; --json prints what haihe-edge init --restore reads", count=len(states))
-    text = table([words(head) for head in ("name", "since")], rows) + "\n\n" + verdict
+    text = table([words(head) for head in ("name", "as of")], rows) + "\n\n" + verdict
     return Answer({"station": code, "states": msgspec.to_builtins(states)}, text)
 
 

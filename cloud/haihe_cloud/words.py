@@ -29,7 +29,7 @@ CHINESE = {
     "ended": "结束",
     "answered by": "应答人",
     "on": "持续中",
-    "since": "时间",
+    "as of": "时间",
     "time unknown": "时间不明",
     "what a new card would have to be told": "换新存储卡所需的状态",
     "{count} states; --json prints what haihe-edge init --restore reads": "共 {count} 项状态;--json 输出供 haihe-edge init --restore 使用",
