@@ -16,18 +16,20 @@ from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.language import choose
 
-from . import backup_commands, commands, keys, quarantine_commands
+from . import backup_commands, commands, keys, ledger_commands, quarantine_commands, registry_commands
 from .admit.broker import write_broker_files
 from .admit.pki import CA_DAYS, LEAF_DAYS, Pki
 from .admit.registry import Registry, Station
 from .alarm.book import AlarmBook
-from .database import DatabaseError
+from .database import Database, DatabaseError
+from .ledger.book import Book
 from .ledger.ledger import Ledger
 from .ledger.quarantine import Quarantine
-from .opening import open_database
+from .opening import open_database, open_store
 from .output import ASKED_WRONGLY, GOOD, WRONG, Answer, tell, tell_fault
 from .running import alone
-from .settings import load_settings
+from .settings import Settings, load_settings
+from .store.port import StoreAway
 from .words import Sentences
 
 _FAULTS_BYTES = 1024 * 1024
@@ -110,11 +112,11 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
         registry = Registry(database)
         ledger = Ledger(database, centre=settings.centre, clock=clock)
         if asked.command == "station":
-            return _station(asked, registry, ledger, words)
+            return _station(asked, registry, ledger, clock, words)
         if asked.command == "ledger":
             if asked.what == "renew":
                 return commands.ledger_renew(ledger, words)
-            return commands.ledger_show(ledger, asked.station, words)
+            return _ledger(asked, settings, database, registry, ledger, words)
         if asked.command == "alarm":
             book = AlarmBook(database)
             if asked.what == "answer":
@@ -125,7 +127,31 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
         database.close()
 
 
-def _station(asked: argparse.Namespace, registry: Registry, ledger: Ledger, words: Sentences) -> Answer:
+def _ledger(
+    asked: argparse.Namespace,
+    settings: Settings,
+    database: Database,
+    registry: Registry,
+    ledger: Ledger,
+    words: Sentences,
+) -> Answer:
+    book = Book(database, ledger)
+    if asked.what == "gaps":
+        return ledger_commands.gaps(ledger, book, asked.station, words)
+    if asked.what == "audit":
+        store = open_store(settings)
+        try:
+            return ledger_commands.compare(ledger, book, store, asked.station, words)
+        except StoreAway as error:
+            raise FieldError(f"the store cannot be read: {error}", do="check that its server runs") from None
+        finally:
+            store.close()
+    return ledger_commands.show(ledger, book, registry, SystemClock(), words, code=asked.station, day=asked.day)
+
+
+def _station(
+    asked: argparse.Namespace, registry: Registry, ledger: Ledger, clock: SystemClock, words: Sentences
+) -> Answer:
     if asked.what == "add":
         given = {
             "name_zh": asked.name_zh,
@@ -139,13 +165,15 @@ def _station(asked: argparse.Namespace, registry: Registry, ledger: Ledger, word
         }
         known = registry.get(asked.code) or Station(asked.code)
         station = msgspec.structs.replace(known, **{name: value for name, value in given.items() if value is not None})
-        return commands.station_add(registry, station, words)
+        return commands.station_add(registry, station, clock.now_ms(), words)
     if asked.what == "remove":
         return commands.station_remove(registry, asked.code, words)
     if asked.what == "state":
         return commands.station_state(ledger, asked.code, words)
     if asked.what == "import":
-        return commands.station_import(registry, asked.file, words)
+        return registry_commands.station_import(registry, asked.file, clock, words, dry_run=asked.dry_run)
+    if asked.what == "show":
+        return registry_commands.station_show(registry, asked.code, words)
     return commands.station_list(registry, ledger, words)
 
 
@@ -215,14 +243,26 @@ def parser(words: Sentences) -> argparse.ArgumentParser:
     remove.add_argument("code", metavar="CODE")
     told = station.add_parser("state", parents=[of_centre], help=words("what a new card would have to be told"))
     told.add_argument("code", metavar="CODE")
-    load = station.add_parser("import", parents=[of_centre], help=words("register the stations of a YAML file"))
-    load.add_argument("file", type=Path, metavar="FILE")
+    load = station.add_parser("import", parents=[of_centre], help=words("register the stations of a file"))
+    load.add_argument("file", type=Path, metavar="FILE", help=words(".csv, .xlsx or .yaml"))
+    load.add_argument("--dry-run", action="store_true", help=words("only say what would change"))
+    history = station.add_parser("show", parents=[of_centre], help=words("one station and how its entry has changed"))
+    history.add_argument("code", metavar="CODE")
 
     ledger = top.add_parser("ledger", help=words("what is held, awaited and lost")).add_subparsers(
         dest="what", required=True
     )
-    show = ledger.add_parser("show", parents=[of_centre], help=words("lines of all stations or of one"))
+    show = ledger.add_parser(
+        "show", parents=[of_centre], help=words("what was expected on a day and has arrived, and all lines")
+    )
     show.add_argument("station", nargs="?", metavar="CODE")
+    show.add_argument("--day", metavar="DATE", help=words("a day that begins at 08:00 Beijing time; today if left out"))
+    gaps = ledger.add_parser("gaps", parents=[of_centre], help=words("numbers that are missing, and why"))
+    gaps.add_argument("station", nargs="?", metavar="CODE")
+    audit = ledger.add_parser(
+        "audit", parents=[of_centre], help=words("compare every reading of the store with the ledger")
+    )
+    audit.add_argument("station", nargs="?", metavar="CODE")
     ledger.add_parser("renew", parents=[of_centre], help=words("after a restore from a backup: void older receipts"))
 
     alarm = top.add_parser("alarm", help=words("alarms")).add_subparsers(dest="what", required=True)

@@ -14,9 +14,7 @@ from .admit.pki import load_receipt_key
 from .admit.registry import Registry, Station, StationLevels
 from .admit.station_file import load_stations
 from .alarm.book import AlarmBook
-from .ledger.arrival import LineState
 from .ledger.ledger import Ledger
-from .ledger.packed import line_text
 from .opening import check_database, open_rules
 from .output import GOOD, WRONG, Answer
 from .settings import Settings, read_secret
@@ -54,13 +52,13 @@ def station_list(registry: Registry, ledger: Ledger, words: Sentences) -> Answer
     return Answer(data, "\n\n".join(text))
 
 
-def station_add(registry: Registry, station: Station, words: Sentences) -> Answer:
+def station_add(registry: Registry, station: Station, now_ms: int, words: Sentences) -> Answer:
     """Register a station.
 
     Raises:
         FieldError: when it cannot be right.
     """
-    registry.add(station)
+    registry.add(station, now_ms)
     return Answer(
         {"station": msgspec.to_builtins(station)},
         words("station {code} is registered; what it sends next is taken", code=station.code),
@@ -92,23 +90,8 @@ def station_state(ledger: Ledger, code: str, words: Sentences) -> Answer:
         )
     rows = [(each.name, beijing(each.time_ms) if each.grade else words("time unknown")) for each in states]
     verdict = words("{count} states; --json prints what haihe-edge init --restore reads", count=len(states))
-    text = table([words(head) for head in ("name", "since")], rows) + "\n\n" + verdict
+    text = table([words(head) for head in ("name", "as of")], rows) + "\n\n" + verdict
     return Answer({"station": code, "states": msgspec.to_builtins(states)}, text)
-
-
-def station_import(registry: Registry, path: Path, words: Sentences) -> Answer:
-    """Register all stations of a file.
-
-    Raises:
-        DocumentError: with every fault of the file; none is registered then.
-    """
-    stations = load_stations(path)
-    for station in stations:
-        registry.add(station)
-    return Answer(
-        {"stations": [station.code for station in stations]},
-        words("{count} stations are registered", count=len(stations)),
-    )
 
 
 def levels_of(written: Sequence[str]) -> list[StationLevels]:
@@ -132,53 +115,6 @@ def levels_of(written: Sequence[str]) -> list[StationLevels]:
             ) from None
         levels.append(StationLevels(series, datum, figures[0], figures[1]))
     return levels
-
-
-def ledger_show(ledger: Ledger, station: str | None, words: Sentences) -> Answer:
-    """What is held of each line, what is awaited, and whether anything is lost without a word."""
-    lines = [line for code in ([station] if station else ledger.stations()) for line in ledger.lines(code)]
-    rows = [
-        (
-            line.station,
-            line_text(line.line)[:8],
-            line.head,
-            line.held.count(),
-            line.awaited.count(),
-            line.gaps.count(),
-            line.refused.count(),
-            line.lost.count(),
-            beijing(line.last_ms),
-        )
-        for line in lines
-    ]
-    heads = ("station", "line", "records", "held", "awaited", "gaps", "refused", "lost", "last heard")
-    lost = sum(line.lost.count() for line in lines)
-    awaited = sum(line.awaited.count() for line in lines)
-    if lost:
-        verdict = words("{count} records are neither here, nor at the station, nor explained", count=lost)
-    elif awaited:
-        verdict = words("{count} records are still at the stations; nothing is lost", count=awaited)
-    else:
-        verdict = words("everything the stations have recorded is here or explained")
-    text = table([words(head) for head in heads], rows, right=range(2, 8)) + "\n\n" if rows else ""
-    data = {"epoch": str(ledger.epoch), "lines": [_line(line) for line in lines], "lost": lost, "awaited": awaited}
-    return Answer(data, text + verdict, WRONG if lost else GOOD)
-
-
-def _line(line: LineState) -> dict[str, object]:
-    return {
-        "station": line.station,
-        "line": line_text(line.line),
-        "head": line.head,
-        "tail": line.tail,
-        "held": line.held.ranges,
-        "refused": line.refused.ranges,
-        "gaps": line.gaps.ranges,
-        "awaited": line.awaited.ranges,
-        "lost": line.lost.ranges,
-        "first_ms": line.first_ms,
-        "last_ms": line.last_ms,
-    }
 
 
 def ledger_renew(ledger: Ledger, words: Sentences) -> Answer:

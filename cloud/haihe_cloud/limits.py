@@ -122,3 +122,38 @@ BACKOFF_CAP_S = 30.0
 
 LATEST_EVERY_S = 1.0
 """Shortest time between two publications of one station's latest values."""
+
+CONFLICTS_PER_NUMBER = 8
+"""Further contents that are kept of one number: one more is an accident, many are a station gone mad."""
+
+CONFLICTS_PER_STATION = 10_000
+"""Further contents that are kept of one station, at most 64 KiB each."""
+
+IN_TIME_MS = 600_000
+"""A reading is in time when it is here within ten minutes of its observation (the sub-centre's target)."""
+
+WANTED_AFTER_MS = 600_000
+"""Connected time after which a number that is still in the station is asked for."""
+
+CONNECTED_GAP_MS = 60_000
+"""Between two words of a station so far apart it was not connected; it speaks every 30 s at the latest."""
+
+WANTED_RANGES = 32
+"""Ranges of one line that a receipt asks for."""
+
+WANTED_LINES = 8
+"""Lines of one station that a receipt asks for."""
+
+CREDIT_BATCHES = 1
+CREDIT_S = 30
+"""What a receipt allows of backlog while the waiting room is more than half full."""
+
+BOOT_CHARACTERS = 64
+"""Length of a boot's id; the kernel's has 36."""
+
+STATION_CHANGES = 100
+"""Earlier entries of the registry that are kept of one station."""
+
+STATION_FILE_BYTES = 16 * 1024 * 1024
+STATION_FILE_ROWS = 20_000
+"""A table of stations that is believed; the whole country has some hundred thousand, a city some thousand."""

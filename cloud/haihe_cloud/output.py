@@ -41,7 +41,7 @@ def tell_fault(error: FieldError | DocumentError, words: Sentences, *, as_json: 
         if as_json:
             sys.stdout.write(msgspec.json.encode({"problems": msgspec.to_builtins(error.problems)}).decode() + "\n")
         else:
-            lines = [str(problem) for problem in error.problems]
+            lines = [f"{each.file}:{each.line}:{each.column}: {words.retell(each.what)}" for each in error.problems]
             lines.append(words("{count} faults; nothing was started", count=len(lines)))
             sys.stderr.write("\n".join(lines) + "\n")
         return ASKED_WRONGLY

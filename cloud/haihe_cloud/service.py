@@ -29,6 +29,7 @@ from .alarm.engine import AlarmEngine
 from .database import DatabaseAway
 from .ingest.inbox import Inbox
 from .ingest.latest import LatestValues
+from .ingest.place import Placing
 from .ingest.recall import Recall
 from .ingest.subscriber import Subscriber
 from .ingest.worker import Worker
@@ -98,6 +99,7 @@ class Service:
         self.engine = AlarmEngine(self.database, self.ledger, self.store, self.registry, rules, clock)
         self.feed = LiveFeed(store=self.store, ledger=self.ledger, registry=self.registry, clock=clock)
         self._latest = LatestValues(self.store, self.live.publish, clock, self._stop)
+        self.placing = Placing(self.store, self.ledger, clock, self._latest.touched)
         self.worker = Worker(
             self._inbox,
             self.store,
@@ -204,6 +206,7 @@ class Service:
         self._thread("ingest", self._ingest)
         self._thread("follow-alarm", lambda: self._follow(self.engine))
         self._thread("follow-page", lambda: self._follow(self.feed))
+        self._thread("follow-centre", lambda: self._follow(self.placing))
         self._thread("page-load", self._load_feed)
         self._thread("alarm-tick", self._tick)
         self._thread("latest", self._latest.run)

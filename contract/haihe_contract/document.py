@@ -339,6 +339,7 @@ def _python_type(kind: inspect.Type) -> Any:
         inspect.FloatType: float,
         inspect.StrType: str,
         inspect.BoolType: bool,
+        inspect.DateType: datetime.date,
     }[type(kind)]
     return _annotated(plain, msgspec.Meta(**meta)) if meta else plain
 

@@ -1,13 +1,16 @@
 """The registry: which stations are known, and which unknown ones have spoken."""
 
-from typing import Any
+import datetime
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import msgspec
 from haihe_contract.errors import FieldError
 from haihe_contract.topic import is_station
 
-from haihe_cloud.database import NO_LIMIT, Database
-from haihe_cloud.limits import UNKNOWN_STATIONS
+from haihe_cloud.database import NO_LIMIT, Connection, Database
+from haihe_cloud.limits import STATION_CHANGES, UNKNOWN_STATIONS
 
 SILENT_AFTER_S = 600
 """A station is silent after ten minutes without a word, unless it is registered otherwise."""
@@ -29,6 +32,18 @@ class StationLevels(msgspec.Struct, frozen=True):
     guarantee: float | None = None
 
 
+class Validity(msgspec.Struct, frozen=True, order=True):
+    """Days on which a station is in service; a day begins at 08:00 Beijing time.
+
+    Args:
+        since: first day.
+        until: last day; left out while there is none.
+    """
+
+    since: datetime.date
+    until: datetime.date | None = None
+
+
 class Station(msgspec.Struct, frozen=True):
     """One station as the centre knows it.
 
@@ -42,6 +57,7 @@ class Station(msgspec.Struct, frozen=True):
         district: name of the district.
         silent_after_s: seconds without a word after which it counts as silent.
         levels: where people act.
+        valid: when it is in service, in the order of time; empty: always.
     """
 
     code: str
@@ -53,6 +69,20 @@ class Station(msgspec.Struct, frozen=True):
     district: str = ""
     silent_after_s: int = SILENT_AFTER_S
     levels: list[StationLevels] = []
+    valid: list[Validity] = []
+
+    def is_valid(self, day: datetime.date) -> bool:
+        """Whether the station is in service on that day."""
+        return not self.valid or any(
+            each.since <= day and (each.until is None or day <= each.until) for each in self.valid
+        )
+
+
+class Change(NamedTuple):
+    """What was known of a station from some moment on."""
+
+    changed_ms: int
+    station: Station
 
 
 class UnknownStation(msgspec.Struct, frozen=True):
@@ -91,6 +121,18 @@ def check_station(station: Station) -> None:
             raise FieldError(f"{name} {value} is outside ±{most}°", where=where, do="write decimal degrees")
     if station.silent_after_s < 1:
         raise FieldError("silent_after_s must be at least 1 s", where=where, do="leave it out for 600 s")
+    for each in station.valid:
+        if each.until is not None and each.until < each.since:
+            raise FieldError(
+                f"the station is valid until {each.until}, before {each.since}", where=where, do="exchange the dates"
+            )
+    for before, after in pairwise(station.valid):
+        if before.until is None or after.since <= before.until:
+            raise FieldError(
+                f"the times from {before.since} and from {after.since} overlap",
+                where=where,
+                do="end the earlier one before the later one begins",
+            )
     for level in station.levels:
         if level.warning is not None and level.guarantee is not None and level.guarantee < level.warning:
             raise FieldError(
@@ -116,19 +158,41 @@ class Registry:
         row = self._database.connection().execute("SELECT body FROM station WHERE code=?", (code,)).fetchone()
         return _read(row[0]) if row else None
 
-    def add(self, station: Station) -> None:
-        """Add a station, or change what is known of it.
+    def add(self, station: Station, now_ms: int = 0) -> None:
+        """Add a station, or change what is known of it; what was known before is kept.
+
+        Args:
+            station: what is known from now on.
+            now_ms: when it was changed.
 
         Raises:
             FieldError: when the station cannot be right.
         """
-        check_station(station)
+        self.add_all([station], now_ms)
+
+    def add_all(self, stations: Sequence[Station], now_ms: int = 0) -> None:
+        """Add or change all of them in one commit, or none. See :meth:`add`.
+
+        Raises:
+            FieldError: when one cannot be right.
+        """
+        for station in stations:
+            check_station(station)
         with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO station(code, body) VALUES(?, ?) ON CONFLICT(code) DO UPDATE SET body=excluded.body",
-                (station.code, msgspec.json.encode(station).decode()),
-            )
-            connection.execute("DELETE FROM unknown_station WHERE code=?", (station.code,))
+            for station in stations:
+                _keep_change(connection, station, now_ms)
+                connection.execute(
+                    "INSERT INTO station(code, body) VALUES(?, ?) ON CONFLICT(code) DO UPDATE SET body=excluded.body",
+                    (station.code, msgspec.json.encode(station).decode()),
+                )
+                connection.execute("DELETE FROM unknown_station WHERE code=?", (station.code,))
+
+    def changes(self, code: str) -> list[Change]:
+        """What was known of a station and since when, the latest first."""
+        rows = self._database.connection().execute(
+            "SELECT changed_ms, body FROM station_change WHERE code=? ORDER BY changed_ms DESC", (code,)
+        )
+        return [Change(changed_ms, _read(body)) for changed_ms, body in rows]
 
     def remove(self, code: str) -> None:
         """Forget a station. What it sent stays in store and ledger; what it sends is no longer taken.
@@ -161,6 +225,22 @@ class Registry:
             "SELECT code, topic, times, first_ms, last_ms FROM unknown_station ORDER BY last_ms DESC, code"
         )
         return [UnknownStation(*row) for row in rows]
+
+
+def _keep_change(connection: Connection, station: Station, now_ms: int) -> None:
+    body = msgspec.json.encode(station).decode()
+    row = connection.execute(
+        "SELECT changed_ms, body FROM station_change WHERE code=? ORDER BY changed_ms DESC LIMIT 1", (station.code,)
+    ).fetchone()
+    if row is not None and row[1] == body:
+        return
+    changed_ms = now_ms if row is None else max(now_ms, row[0] + 1)
+    connection.execute("INSERT INTO station_change VALUES(?, ?, ?)", (station.code, changed_ms, body))
+    connection.execute(
+        "DELETE FROM station_change WHERE code=? AND changed_ms<=(SELECT changed_ms FROM station_change WHERE code=?"
+        " ORDER BY changed_ms DESC LIMIT 1 OFFSET ?)",
+        (station.code, station.code, STATION_CHANGES),
+    )
 
 
 def _read(body: Any) -> Station:

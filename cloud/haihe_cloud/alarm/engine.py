@@ -10,7 +10,7 @@ from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Station
 from haihe_cloud.database import Connection, Database
-from haihe_cloud.ledger.arrival import ArrivalEntry, LineState, StationEvent
+from haihe_cloud.ledger.arrival import TIMED, ArrivalEntry, LineState, StationEvent
 from haihe_cloud.store.port import Store
 
 from . import silence, tracks
@@ -123,6 +123,9 @@ class AlarmEngine:
                 by_series.setdefault(reading.series, []).append(reading)
         if not by_series:
             return
+        if entry.lane == TIMED:  # judged at their arrival once; now they have a place in the order of time
+            placed = RangeSet.from_numbers(record.number for record in batch.records)
+            tracks.take_unordered(connection, station.code, entry.line, placed)
         apart = tracks.unordered(connection, station.code)
         known = apart.get(entry.line, EMPTY)
         parts = {key: part(rows, entry.received_ms, known) for key, rows in by_series.items()}

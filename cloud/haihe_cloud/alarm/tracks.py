@@ -160,5 +160,15 @@ def add_unordered(connection: Connection, station: str, line: int, numbers: Rang
     )
 
 
+def take_unordered(connection: Connection, station: str, line: int, numbers: RangeSet) -> None:
+    """Take records out of them that have got their true time."""
+    known = unordered(connection, station).get(line, EMPTY)
+    if known & numbers:
+        connection.execute(
+            "UPDATE alarm_unordered SET ranges=? WHERE station=? AND line=?",
+            (msgspec.msgpack.encode(list((known - numbers).ranges)), station, f"{line:016x}"),
+        )
+
+
 def _snapshot(row: tuple[int, bytes]) -> Snapshot:
     return Snapshot(row[0], _states.decode(row[1]))

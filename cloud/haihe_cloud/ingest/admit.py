@@ -3,19 +3,33 @@
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from haihe_contract.quality import Flag
+from haihe_contract.quality import Flag, Grade
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
-from haihe_contract.record import Dictionary, Event, Gap, Opened, Record, Summary, Unread
+from haihe_contract.record import (
+    Body,
+    Dictionary,
+    Duty,
+    Event,
+    Gap,
+    Opened,
+    Record,
+    SeriesSummary,
+    State,
+    Summary,
+    TimeFix,
+    Unread,
+)
 from haihe_contract.series import parse_series
 from haihe_contract.topic import station_of
 from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
 
 from haihe_cloud.limits import (
+    BOOT_CHARACTERS,
     DICTIONARY_SERIES,
     EVENT_DETAIL_BYTES,
     EVENT_KIND_CHARACTERS,
@@ -178,27 +192,117 @@ def _check(batch: Batch) -> None:
 
 
 def _record_fault(record: Record) -> str:
+    """Why what the record says cannot be, or nothing."""
     body = record.body
-    if isinstance(body, Dictionary):
-        if len(body.series) > DICTIONARY_SERIES:
-            return f"dictionary of {len(body.series)} series, more than {DICTIONARY_SERIES}"
-    elif isinstance(body, Gap | Summary):
-        kind = type(body).__name__.lower()
-        if len(body.ranges) > GAP_RANGES:
-            return f"{kind} of {len(body.ranges)} ranges, more than {GAP_RANGES}"
-        if any(not 1 <= first <= last <= NUMBER_MAX for first, last in body.ranges):
-            return f"{kind} with a range that does not exist"
-        if not 0 <= body.line < 2**64:
-            return f"{kind} in a line that does not exist"
-    elif isinstance(body, Opened) and not (0 <= body.previous < 2**64 and 0 <= body.previous_last <= NUMBER_MAX):
-        return "names a previous line or number that does not exist"
-    elif isinstance(body, Event) and (len(body.kind) > EVENT_KIND_CHARACTERS or _too_long(body.detail)):
-        return "an event that says too much"
-    if isinstance(body, Gap | Summary | Opened | Event) and not 0 <= body.time_ms <= NUMBER_MAX:
+    check = _CHECKS.get(type(body))
+    fault = check(body) if check is not None else ""
+    if fault:
+        return fault
+    if isinstance(body, Gap | Opened | Event | Summary | TimeFix | State) and not 0 <= body.time_ms <= NUMBER_MAX:
         return f"time {body.time_ms} does not exist"
-    if isinstance(body, Opened | Event) and not 0 <= body.grade <= 255:
+    if isinstance(body, Opened | Event | TimeFix | State) and not 0 <= body.grade <= 255:
         return f"clock grade {body.grade} does not exist"
     return ""
+
+
+def _dictionary_fault(body: Dictionary) -> str:
+    if len(body.series) > DICTIONARY_SERIES:
+        return f"dictionary of {len(body.series)} series, more than {DICTIONARY_SERIES}"
+    return ""
+
+
+def _duty_fault(body: Duty) -> str:
+    if len(body.period_ms) > DICTIONARY_SERIES:
+        return f"duty of {len(body.period_ms)} series, more than {DICTIONARY_SERIES}"
+    if any(not 0 <= period <= NUMBER_MAX for period in body.period_ms):
+        return "duty with a period that does not exist"
+    return ""
+
+
+def _gap_fault(body: Gap | Summary) -> str:
+    if len(body.ranges) > GAP_RANGES:
+        return f"gap of {len(body.ranges)} ranges, more than {GAP_RANGES}"
+    if any(not 1 <= first <= last <= NUMBER_MAX for first, last in body.ranges):
+        return "gap with a range that does not exist"
+    if not 0 <= body.line < 2**64:
+        return "gap in a line that does not exist"
+    if isinstance(body, Gap) and len(body.cause) > EVENT_KIND_CHARACTERS:
+        return "a gap that says too much"
+    return ""
+
+
+def _summary_fault(body: Summary) -> str:
+    if len(body.series) > 2 * DICTIONARY_SERIES:
+        return f"summary of {len(body.series)} series, more than {2 * DICTIONARY_SERIES}"
+    seen = set()
+    for each in body.series:
+        fault = _series_fault(each.series) or _extremes_fault(each)
+        kind = (each.series, each.lowest[3] == Grade.NONE)
+        if fault or kind in seen:
+            return f"summary of {each.series[:60]!r}: {fault or 'twice'}"
+        seen.add(kind)
+    return _gap_fault(body)
+
+
+def _extremes_fault(told: SeriesSummary) -> str:
+    extremes = (told.lowest, told.highest)
+    times = [told.first_ms, told.last_ms, *(time_ms for time_ms, _, _, _ in extremes)]
+    if not all(0 <= number <= NUMBER_MAX for number in (told.count, told.missing, *times)):
+        return "a count or time that does not exist"
+    if not all(math.isfinite(value) for value in (told.mean, *(value for _, value, _, _ in extremes))):
+        return "a value that is no number"
+    if not all(_is_mark(packed) and 0 <= grade <= max(Grade) for _, _, packed, grade in extremes):
+        return "a mark or clock grade that does not exist"
+    if (told.lowest[3] == Grade.NONE) != (told.highest[3] == Grade.NONE):
+        return "two kinds of time"
+    return ""
+
+
+def _is_mark(packed: int) -> bool:
+    """Whether it is the mark of a value."""
+    return 0 <= packed < 16 << REASON_BITS and packed & 0xF in (Flag.PASS, Flag.NOT_EVALUATED, Flag.SUSPECT)
+
+
+def _opened_fault(body: Opened) -> str:
+    if not (0 <= body.previous < 2**64 and 0 <= body.previous_last <= NUMBER_MAX):
+        return "names a previous line or number that does not exist"
+    return _boot_fault(body.boot)
+
+
+def _fix_fault(body: TimeFix) -> str:
+    if not (-NUMBER_MAX <= body.offset_ms <= NUMBER_MAX and 0 <= body.error_ms <= NUMBER_MAX):
+        return "a time-fix with an offset or error that does not exist"
+    if body.grade > max(Grade):
+        return f"clock grade {body.grade} does not exist"
+    return _boot_fault(body.boot)
+
+
+def _boot_fault(boot: str) -> str:
+    return f"id of a boot of {len(boot)} characters" if len(boot) > BOOT_CHARACTERS else ""
+
+
+def _event_fault(body: Event) -> str:
+    if len(body.kind) > EVENT_KIND_CHARACTERS or _too_long(body.detail):
+        return "an event that says too much"
+    return ""
+
+
+def _state_fault(body: State) -> str:
+    if len(body.name) > EVENT_KIND_CHARACTERS or _too_long(body.value):
+        return "a state that says too much"
+    return ""
+
+
+_CHECKS: dict[type[Body], Callable[[Any], str]] = {
+    Dictionary: _dictionary_fault,
+    Duty: _duty_fault,
+    Event: _event_fault,
+    Gap: _gap_fault,
+    Opened: _opened_fault,
+    State: _state_fault,
+    Summary: _summary_fault,
+    TimeFix: _fix_fault,
+}
 
 
 def _too_long(detail: Mapping[str, object]) -> bool:

@@ -6,26 +6,37 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_contract import topic
 from haihe_contract.clock import Clock
+from haihe_contract.quality import Grade
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
-from haihe_contract.receipt import sign
+from haihe_contract.receipt import Credit, LineWanted, Receipt, sign
 from haihe_contract.record import Opened
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Registry
 from haihe_cloud.database import DatabaseAway, DatabaseError
-from haihe_cloud.ledger.arrival import Arrival, Refusal
+from haihe_cloud.ledger.arrival import Arrival, LineState, Refusal
 from haihe_cloud.ledger.ledger import Ledger
-from haihe_cloud.limits import BACKOFF_CAP_S, ROUND_MESSAGES, ROUND_READINGS
+from haihe_cloud.ledger.stating import Cursor
+from haihe_cloud.ledger.timing import timed
+from haihe_cloud.ledger.wanted import Patience
+from haihe_cloud.limits import (
+    BACKOFF_CAP_S,
+    CREDIT_BATCHES,
+    CREDIT_S,
+    RECEIVE_MAXIMUM,
+    ROUND_MESSAGES,
+    ROUND_READINGS,
+)
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
 from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, UnknownStation, Verdict, admit
 from .inbox import Inbox, Message
 from .retry import Asked, again, for_kept
+from .round import Counts, Known, Round
 from .telling import Telling
 
 _log = logging.getLogger(__name__)
@@ -39,48 +50,6 @@ _T = TypeVar("_T")
 
 Publish = Callable[[str, bytes], bool]
 """Publish retained; False when there is no connection now."""
-
-
-class Counts(msgspec.Struct):
-    """What the worker has met since it started.
-
-    Args:
-        messages: taken from the waiting room.
-        batches: stored and booked.
-        readings: written to the store.
-        heartbeats: without records.
-        refused: batches of which something, or all, went to quarantine with its numbers booked as refused.
-        quarantined: messages kept without booking any number.
-        unknown: from stations that are not registered.
-        waiting_for_dictionary: not taken because their series numbers meant nothing yet.
-        deferred: not booked because their line had too many holes.
-        receipts: published.
-    """
-
-    messages: int = 0
-    batches: int = 0
-    readings: int = 0
-    heartbeats: int = 0
-    refused: int = 0
-    quarantined: int = 0
-    unknown: int = 0
-    waiting_for_dictionary: int = 0
-    deferred: int = 0
-    receipts: int = 0
-
-
-class _Round:
-    """What is gathered from some messages before anything is written."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self.admitted: list[tuple[Message, Admitted]] = []
-        self.heartbeats: list[tuple[Message, Heartbeat]] = []
-        self.refusals: list[Refusal] = []
-        self.unknown: dict[str, tuple[Message, int]] = {}
-        self.dictionaries: dict[tuple[str, int], Sequence[str]] = {}
-        self.readings: dict[str, list[Reading]] = {}
-        self.size = 0
 
 
 class Stopped(Exception):
@@ -135,6 +104,7 @@ class Worker:
         self._touched = touched
         self._quarantine = quarantine
         self._asked_ms = 0
+        self._patience = Patience()
         self._owed: set[str] = set()
         self._telling = Telling()
         self._owe_all = threading.Event()
@@ -196,6 +166,7 @@ class Worker:
         """
         taken = self._judge(messages)
         self._until_it_works("database", lambda: self._note_unknown(taken))
+        self._until_it_works("database", lambda: self._gather(taken))
         readings: Mapping[str, Sequence[Reading]] = taken.readings
         refused_rows = self._until_it_works("store", lambda: self._store.write(readings))
         arrivals, refusals = self._arrivals(taken, refused_rows)
@@ -211,9 +182,9 @@ class Worker:
             self._touched(station)
         return len(taken.messages)
 
-    def _judge(self, messages: Sequence[Message]) -> _Round:
-        taken = _Round()
-        known = _Known(self._registry)
+    def _judge(self, messages: Sequence[Message]) -> Round:
+        taken = Round()
+        known = Known(self._registry)
 
         def dictionary(station: str, line: int) -> Sequence[str] | None:
             return taken.dictionaries.get((station, line)) or self._ledger.dictionary(station, line)
@@ -228,8 +199,6 @@ class Worker:
             if isinstance(verdict, Admitted):
                 taken.admitted.append((message, verdict))
                 taken.size += len(verdict.readings)
-                if verdict.readings:
-                    taken.readings.setdefault(verdict.envelope.station, []).extend(verdict.readings)
                 if verdict.dictionary:  # for what comes later in the same round
                     key = (verdict.envelope.station, verdict.envelope.line)
                     taken.dictionaries[key] = verdict.dictionary
@@ -246,7 +215,31 @@ class Worker:
                 self._owed.add(verdict.station)
         return taken
 
-    def _verdict(self, message: Message, known: "_Known", dictionary: KnownDictionary) -> Verdict:
+    def _gather(self, taken: Round) -> None:
+        """What goes to the store: never another content of a record that is held, or came earlier in the round."""
+        taken.readings.clear()
+        earlier: dict[tuple[str, int], list[Batch]] = {}
+        for _, verdict in taken.admitted:
+            batch, readings = verdict.batch, verdict.readings
+            if not batch.volatile and batch.records:
+                before = earlier.setdefault((batch.station, batch.line), [])
+                other = self._ledger.contradicted(batch, before)
+                before.append(batch)
+                readings = self._known_times(batch, [row for row in readings if row.number not in other])
+            if readings:
+                taken.readings.setdefault(batch.station, []).extend(readings)
+
+    def _known_times(self, batch: Batch, readings: list[Reading]) -> list[Reading]:
+        """The readings; those that are repeated after they have left the untimed table do not go back into it."""
+        if all(row.grade is not Grade.NONE for row in readings):
+            return readings
+        fix = self._ledger.fix_of_line(batch.station, batch.line)
+        if fix is None:
+            return readings
+        held = self._ledger.held(batch.station, batch.line)
+        return [timed(row, fix) if row.grade is Grade.NONE and row.number in held else row for row in readings]
+
+    def _verdict(self, message: Message, known: Known, dictionary: KnownDictionary) -> Verdict:
         def judge() -> Verdict:
             try:
                 return admit(message.topic, message.payload, known, dictionary)
@@ -258,13 +251,13 @@ class Worker:
 
         return self._until_it_works("database", judge)
 
-    def _note_unknown(self, taken: _Round) -> None:
+    def _note_unknown(self, taken: Round) -> None:
         for station, (message, times) in taken.unknown.items():
             self._registry.saw_unknown(station, message.received_ms, message.topic, times)
             self.counts.unknown += times
         taken.unknown.clear()
 
-    def _arrivals(self, taken: _Round, refused_rows: Sequence[Refused]) -> tuple[list[Arrival], list[Refusal]]:
+    def _arrivals(self, taken: Round, refused_rows: Sequence[Refused]) -> tuple[list[Arrival], list[Refusal]]:
         rows: dict[tuple[str, int], dict[int, str]] = {}
         for row in refused_rows:
             rows.setdefault((row.station, row.reading.line), {})[row.reading.number] = row.why
@@ -288,7 +281,7 @@ class Worker:
             arrivals.append(Arrival(envelope, empty, message.payload, message.received_ms, EMPTY, message.kept))
         return arrivals, refusals
 
-    def _count(self, taken: _Round, arrivals: Sequence[Arrival], deferred: int) -> None:
+    def _count(self, taken: Round, arrivals: Sequence[Arrival], deferred: int) -> None:
         counts = self.counts
         counts.messages += len(taken.messages)
         counts.batches += len(taken.admitted)
@@ -308,16 +301,23 @@ class Worker:
     def _state_receipts(self) -> None:
         for station in sorted(self._owed):
             after = self._telling.turn(station)
-            if after is None:
-                receipt = self._ledger.receipt(station)
-            else:
-                receipt, after = self._ledger.receipt_in_turn(station, after)
+            receipt, after = self._receipt(station, after)
             payload = sign(receipt, self._receipt_key)
             if not self._publish(topic.receipt(station, self._ledger.centre), payload):
                 return  # no connection: they stay owed
             self._telling.told(station, after)
             self._owed.discard(station)
             self.counts.receipts += 1
+
+    def _receipt(self, station: str, after: Cursor | None) -> tuple[Receipt, Cursor | None]:
+        def wanted(lines: Sequence[LineState]) -> list[LineWanted]:
+            return self._patience.wanted(station, lines, self._clock.monotonic_ms())
+
+        _, backlog = self._inbox.waiting()
+        credit = Credit(CREDIT_BATCHES, CREDIT_S) if backlog > RECEIVE_MAXIMUM // 2 else None
+        if after is None:
+            return self._ledger.receipt(station, wanted, credit), None
+        return self._ledger.receipt_in_turn(station, after, wanted, credit)
 
     def housekeep(self) -> None:
         """Send receipts that are owed, prune the log from time to time."""
@@ -371,21 +371,6 @@ class Worker:
                 return result
             finally:
                 self._asked = None
-
-
-class _Known:
-    """The registry as a set of codes, each asked at most once a round."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._answers: dict[str, bool] = {}
-
-    def __contains__(self, code: object) -> bool:
-        if not isinstance(code, str):
-            return False
-        if code not in self._answers:
-            self._answers[code] = self._registry.get(code) is not None
-        return self._answers[code]
 
 
 def _refusal(message: Message, station: str, reason: str) -> Refusal:

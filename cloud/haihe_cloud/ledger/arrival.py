@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from haihe_contract.ranges import RangeSet
+from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.wire import Batch, Envelope
 
 
@@ -24,6 +24,10 @@ class Arrival(NamedTuple):
     received_ms: int
     refused: RangeSet
     kept: int = 0
+
+
+TIMED = 3
+"""In place of a lane: an entry with readings that have just got their true time, made by the centre itself."""
 
 
 class ArrivalEntry(NamedTuple):
@@ -50,6 +54,7 @@ class LineState(NamedTuple):
         gaps: numbers the station has declared missing, less what is held or refused.
         first_ms: when the line was first heard of.
         last_ms: when it was last heard of.
+        gone: whether the journal that had it is no longer in the station.
     """
 
     station: str
@@ -61,6 +66,7 @@ class LineState(NamedTuple):
     gaps: RangeSet
     first_ms: int
     last_ms: int
+    gone: bool = False
 
     @property
     def missing(self) -> RangeSet:
@@ -69,7 +75,9 @@ class LineState(NamedTuple):
 
     @property
     def awaited(self) -> RangeSet:
-        """Missing numbers that the station still has."""
+        """Missing numbers that the station still has, as far as it has said."""
+        if self.gone:
+            return EMPTY
         return self.missing & RangeSet.of((max(1, self.tail), max(1, self.tail, self.head)))
 
     @property

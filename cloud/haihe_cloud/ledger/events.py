@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from haihe_contract.record import Event, Gap, Opened
+from haihe_contract.record import Event, Gap, Opened, Summary, TimeFix
 
 from haihe_cloud.database import NO_LIMIT, Connection
 from haihe_cloud.limits import EVENT_DETAIL_CHARACTERS, EVENTS_PER_STATION
@@ -32,6 +32,12 @@ def put(connection: Connection, arrival: Arrival, series: list[str]) -> bool:
         elif isinstance(body, Gap):
             kind = "gap"
             detail = {"line": line_text(body.line), "ranges": body.ranges, "cause": body.cause}
+        elif isinstance(body, Summary):
+            kind = "thinned"
+            detail = {"line": line_text(body.line), "ranges": body.ranges, "flood": body.flood}
+        elif isinstance(body, TimeFix):
+            kind, grade = "time_fix", body.grade
+            detail = {"boot": body.boot, "offset_ms": body.offset_ms, "error_ms": body.error_ms}
         elif isinstance(body, Opened):
             kind, grade = "opened", body.grade
             detail = {

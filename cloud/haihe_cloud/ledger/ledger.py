@@ -6,15 +6,14 @@ fall together, so a receipt can never name what the followers will not see.
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from haihe_contract.clock import Clock
-from haihe_contract.ranges import RangeSet
-from haihe_contract.receipt import VERSION, LineHeld, Receipt
+from haihe_contract.ranges import EMPTY, RangeSet
+from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
 from haihe_contract.record import Dictionary, Gap, Opened, Summary
-from haihe_contract.wire import Batch
+from haihe_contract.wire import CODECS, Batch, encode
 
 from haihe_cloud.database import Connection, Database
 from haihe_cloud.limits import (
@@ -26,20 +25,16 @@ from haihe_cloud.limits import (
     RECEIPT_LINES_IN_TURN,
 )
 
-from . import events, quarantine, states
-from .arrival import Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
+from . import contents, events, line_rows, missing, quarantine, states, tally, told, troubles
+from .arrival import TIMED, Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
 from .epoch import ASKED, MADE, Epoch, begin_epoch, epoch_history, not_booked
-from .lines import CLOCK_WAS_WRONG_MS, Addition, add, pieces, unheard
-from .packed import line_of, line_text, pack, unpack
+from .lines import CLOCK_WAS_WRONG_MS, Addition, add, pieces
+from .packed import line_of, line_text
 from .states import StationState
 from .stating import Cursor, in_turn, recent
 
-_LINE_COLUMNS = "station, line, head, tail, held, refused, gaps, first_ms, last_ms"
-_FIND = f"SELECT {_LINE_COLUMNS} FROM line WHERE station=? AND line=?"  # noqa: S608
-_LINES = (
-    f"SELECT {_LINE_COLUMNS} FROM line WHERE station=?"  # noqa: S608
-    " ORDER BY last_ms DESC, first_ms DESC, line LIMIT ?"
-)
+Wanted = Callable[[Sequence[LineState]], list[LineWanted]]
+"""What to ask a station for, told what is known of its lines, the one heard last first."""
 
 
 class Ledger:
@@ -114,11 +109,9 @@ class Ledger:
 
     def lines(self, station: str, most: int = LINES_SHOWN) -> list[LineState]:
         """The lines of a station, most recently heard first: the one it writes now stands on top."""
-        rows = self._database.connection().execute(
-            _LINES,
-            (station, most),
-        )
-        return [_state(row) for row in rows]
+        connection = self._database.connection()
+        lines = line_rows.of_station(connection, station, most)
+        return missing.with_gone(lines, told.openings(connection, station))
 
     def stations(self) -> list[str]:
         """Every station of which something was ever taken."""
@@ -170,21 +163,32 @@ class Ledger:
         rows = self._database.connection().execute("SELECT name, position FROM follower ORDER BY name")
         return {name: max(0, newest - position) for name, position in rows}
 
-    def receipt(self, station: str) -> Receipt:
-        """What the centre can state about a station now: a true subset where it would be too long."""
-        return self._receipt(station, recent(self.lines(station, RECEIPT_LINES)))
+    def receipt(self, station: str, wanted: Wanted = lambda lines: [], credit: Credit | None = None) -> Receipt:
+        """What the centre can state about a station now: a true subset where it would be too long.
 
-    def receipt_in_turn(self, station: str, after: Cursor) -> tuple[Receipt, Cursor | None]:
+        Args:
+            station: whose.
+            wanted: what to ask the station for, told what is known of its lines, the one heard last first.
+            credit: cap on backlog, if any.
+        """
+        known = self.lines(station, RECEIPT_LINES)
+        return self._receipt(station, recent(known), wanted(known), credit)
+
+    def receipt_in_turn(
+        self, station: str, after: Cursor, wanted: Wanted = lambda lines: [], credit: Credit | None = None
+    ) -> tuple[Receipt, Cursor | None]:
         """The same with as many older lines as fit, beginning behind those that earlier receipts have stated.
 
         Returns:
             The receipt, and where to go on; None when every line was stated.
         """
-        lines, then = in_turn(self.lines(station, RECEIPT_LINES_IN_TURN), after)
-        return self._receipt(station, lines), then
+        known = self.lines(station, RECEIPT_LINES_IN_TURN)
+        lines, then = in_turn(known, after)
+        return self._receipt(station, lines, wanted(known), credit), then
 
-    def _receipt(self, station: str, lines: list[LineHeld]) -> Receipt:
-        return Receipt(VERSION, self.centre, self.epoch, station, self._clock.now_ms(), lines)
+    def _receipt(self, station: str, lines: list[LineHeld], wanted: list[LineWanted], credit: Credit | None) -> Receipt:
+        now_ms = self._clock.now_ms()
+        return Receipt(VERSION, self.centre, self.epoch, station, now_ms, lines, credit, wanted, list(CODECS))
 
     def last_heard(self) -> dict[str, int]:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""
@@ -198,8 +202,15 @@ class Ledger:
         return int(row[0]) if row else None
 
     def events(self, station: str | None, most: int = 200) -> list[StationEvent]:
-        """Events, openings and gaps of one station or of all, latest received first."""
-        return events.recent(self._database.connection(), station, most)
+        """Events, openings, gaps and troubles of one station or of all, latest received first."""
+        connection = self._database.connection()
+        found = events.recent(connection, station, most)
+        found += [troubles.as_event(each) for each in troubles.found(connection, station)[:most]]
+        return sorted(found, key=lambda event: -event.received_ms)[:most]
+
+    def summaries(self, station: str, series: str, start_ms: int, end_ms: int) -> list[told.KeptSummary]:
+        """What is left of blocks that were thinned and touch start <= time < end, in the order of time."""
+        return told.summaries(self._database.connection(), station, series, start_ms, end_ms)
 
     def states(self, station: str) -> list[StationState]:
         """What a new card of that station would have to be told."""
@@ -244,19 +255,47 @@ class Ledger:
                 (self._clock.now_ms() - ARRIVALS_KEPT_MS, PRUNE_ROWS),
             ).rowcount
 
+    def contradicted(self, batch: Batch, earlier: Sequence[Batch] = ()) -> RangeSet:
+        """Numbers of a batch that are held, or have come in an earlier batch of the round, with another content."""
+        connection = self._database.connection()
+        held = line_rows.find(connection, batch.station, batch.line, 0).held
+        return contents.contradicted(connection, batch, held, earlier)
+
+    def held(self, station: str, line: int) -> RangeSet:
+        """The numbers of a line that are durably in the store."""
+        return line_rows.find(self._database.connection(), station, line, 0).held
+
+    def fix_of_line(self, station: str, line: int) -> told.Fix | None:
+        """The fix by which the rows of a line get their time, once it is known."""
+        return told.fix_of_line(self._database.connection(), station, line)
+
+    def log_timed(self, connection: Connection, batch: Batch, received_ms: int) -> None:
+        """Log readings that have got their true time, inside a transaction of the centre's book."""
+        tally.put(connection, batch, RangeSet.from_numbers(record.number for record in batch.records), received_ms)
+        connection.execute("UPDATE meta SET value=value+1 WHERE name='arrival'")
+        connection.execute(
+            "INSERT INTO arrival(position, station, line, lane, received_ms, data)"
+            " VALUES((SELECT value FROM meta WHERE name='arrival'), ?, ?, ?, ?, ?)",
+            (batch.station, line_text(batch.line), TIMED, received_ms, encode(batch)),
+        )
+
+    def without_conflicts(self, batch: Batch) -> Batch:
+        """The batch without records whose number is held with another content."""
+        return contents.without_conflicts(self._database.connection(), batch)
+
     def _book(self, connection: Connection, arrival: Arrival, eventful: set[str], position: int) -> int | None:
         """Book one arrival; the position when it has taken it, 0 when it needs none, None when it must wait."""
         envelope, batch, now_ms = arrival.envelope, arrival.batch, arrival.received_ms
         station, line = envelope.station, envelope.line
         held = envelope.numbers - arrival.refused
-        before = _find(connection, station, line, now_ms)
+        before = line_rows.find(connection, station, line, now_ms)
         heard_ms = _heard_ms(before, arrival)
         after = add(before, Addition(station, line, heard_ms, envelope.head, envelope.tail, held, arrival.refused))
         too_many = pieces(after) > LINE_RANGES and pieces(after) > pieces(before)
         if too_many:
             after = add(before, Addition(station, line, heard_ms, envelope.head, envelope.tail))
         if not envelope.volatile:  # nobody keeps a ledger of what was never durable at the station
-            _save(connection, after)
+            line_rows.save(connection, after)
         if not arrival.kept:
             connection.execute(
                 "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
@@ -267,11 +306,18 @@ class Ledger:
         if too_many:
             return None
         series = self._learn(connection, arrival)
-        for more in () if envelope.volatile else _told(batch, now_ms):
-            other = _find(connection, station, more.line, now_ms)
-            told = add(other, more._replace(received_ms=_heard_ms(other, arrival)))
-            if pieces(told) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
-                _save(connection, told)
+        if envelope.volatile:
+            told.note_volatile(connection, station, line, now_ms)
+            stated = EMPTY  # it explains nothing of the journal
+        else:
+            stated = held - contents.book(connection, batch, held - before.held, held & before.held, now_ms)
+        told.put(connection, batch, stated, now_ms)
+        tally.put(connection, batch, stated, now_ms)
+        for more in _told(batch, EMPTY if envelope.volatile else held, now_ms):
+            other = line_rows.find(connection, station, more.line, now_ms)
+            state = add(other, more._replace(received_ms=_heard_ms(other, arrival)))
+            if pieces(state) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
+                line_rows.save(connection, state)
         if events.put(connection, arrival, series):
             eventful.add(station)
         states.put(connection, arrival, held - before.held)
@@ -314,45 +360,16 @@ class Ledger:
         return int(self._database.connection().execute(sql).fetchone()[0])
 
 
-def _told(batch: Batch, now_ms: int) -> Iterable[Addition]:
-    """What the records of a batch say about other lines, or about missing numbers of their own."""
+def _told(batch: Batch, numbers: RangeSet, now_ms: int) -> Iterable[Addition]:
+    """What these records of a batch say about other lines, or about missing numbers of their own."""
     for record in batch.records:
         body = record.body
-        if isinstance(body, Gap | Summary):  # what a summary replaced is gone, too, and said
+        if isinstance(body, Gap | Summary) and record.number in numbers:
             yield Addition(batch.station, body.line, now_ms, gaps=RangeSet(body.ranges))
-        elif isinstance(body, Opened) and body.previous and body.previous_last:
+        elif isinstance(body, Opened) and body.previous and body.previous_last and record.number in numbers:
             yield Addition(batch.station, body.previous, now_ms, head=body.previous_last)
 
 
 def _heard_ms(line: LineState, arrival: Arrival) -> int:
     """When the line is heard of with this arrival: what is admitted again says nothing of now."""
     return line.last_ms if arrival.kept else arrival.received_ms
-
-
-def _find(connection: Connection, station: str, line: int, now_ms: int) -> LineState:
-    row = connection.execute(_FIND, (station, line_text(line))).fetchone()
-    return _state(row) if row else unheard(station, line, now_ms)
-
-
-def _save(connection: Connection, state: LineState) -> None:
-    connection.execute(
-        f"INSERT INTO line({_LINE_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, line)"
-        " DO UPDATE SET head=excluded.head, tail=excluded.tail, held=excluded.held, refused=excluded.refused,"
-        " gaps=excluded.gaps, first_ms=excluded.first_ms, last_ms=excluded.last_ms",
-        (
-            state.station,
-            line_text(state.line),
-            state.head,
-            state.tail,
-            pack(state.held),
-            pack(state.refused),
-            pack(state.gaps),
-            state.first_ms,
-            state.last_ms,
-        ),
-    )
-
-
-def _state(row: tuple[Any, ...]) -> LineState:
-    station, line, head, tail, held, refused, gaps, first_ms, last_ms = row
-    return LineState(station, line_of(line), head, tail, unpack(held), unpack(refused), unpack(gaps), first_ms, last_ms)

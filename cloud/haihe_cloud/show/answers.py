@@ -173,6 +173,26 @@ class ReadingColumns(_Answer):
     flag: list[int] = Field(description="quality flag; 0 where nothing was received")
 
 
+class SummarySeen(_Answer):
+    """What is left of one series in a block of records that gave way."""
+
+    first_ms: int = Field(description="time of the first reading that is gone")
+    last_ms: int = Field(description="time of the last one")
+    count: int = Field(description="readings with a value that did not fail")
+    missing: int = Field(description="the others")
+    mean: float = Field(description="of those values")
+    lowest: tuple[int, float, int, int] = Field(description="time_ms, value, mark and clock grade of the smallest")
+    highest: tuple[int, float, int, int] = Field(description="the same of the largest")
+
+
+class SummaryList(_Answer):
+    """Summaries that touch the span, in the order of time, at most 1000."""
+
+    series: str
+    unit: str
+    summaries: list[SummarySeen]
+
+
 class RainSeen(_Answer):
     """Rain in start < time ≤ end."""
 

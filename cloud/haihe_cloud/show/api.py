@@ -29,6 +29,8 @@ from .answers import (
     StationDetail,
     StationList,
     StationSummary,
+    SummaryList,
+    SummarySeen,
 )
 from .faults import Refusal, may_write
 from .ports import AlarmBook
@@ -159,6 +161,19 @@ def stations_router(views: Views) -> APIRouter:
         )
         buckets = rainfall(counter, first, last, bucket_s, now_ms)
         return RainColumns(series=key, bucket_s=bucket_s, buckets=[RainSeen.model_validate(each) for each in buckets])
+
+    @router.get(
+        "/stations/{code}/summaries", summary="What is left of blocks that a station has thinned", responses=_FAULTS
+    )
+    def summaries(code: Code, series: SeriesKey, start: Start = None, end: End = None) -> SummaryList:
+        """Count and mean of readings that gave way for want of space; their extremes are readings of the series."""
+        station_of(code)
+        known = element(_series(series))
+        start_ms, end_ms = _span(start, end, views.clock.now_ms())
+        kept = views.ledger.summaries(code, series, start_ms, end_ms)
+        return SummaryList(
+            series=series, unit=known.unit, summaries=[SummarySeen.model_validate(each.summary) for each in kept]
+        )
 
     return router
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import NamedTuple
 
-from haihe_contract.quality import Flag
+from haihe_contract.quality import Flag, Reason
 from haihe_contract.reading import Reading
 from haihe_contract.series import parse_series
 
@@ -21,7 +21,7 @@ LINE_MAX = 2**64 - 1
 SERIES_MAX = 4096
 """Series one station may have in a store: a station that makes up series without end harms only itself."""
 
-Rank = tuple[int, int, int, int, int, int, int, float]
+Rank = tuple[int, bool, int, int, int, int, int, int, float]
 
 
 class Settled(NamedTuple):
@@ -33,6 +33,8 @@ class Settled(NamedTuple):
 
 def rank(reading: Reading) -> Rank:
     """The larger rank is shown: a usable value, then the better clock, then the later line and number.
+
+    An extreme that a summary has kept never takes the place of the reading itself, which may have come before.
 
     Source (manual, derived, instrument) and datum need no place here because they are part of the series key.
     What stands after the number only decides between two contents of one record, which must not happen and
@@ -47,6 +49,7 @@ def rank(reading: Reading) -> Rank:
     value = reading.value
     return (
         standing,
+        Reason.THINNED not in reading.reasons,
         reading.grade,
         reading.line,
         reading.number,

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from haihe_contract.quality import Grade
+from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 
 from .choose import NUMBER_MAX, SERIES_MAX, TIME_MS_MAX, better, conflicts_in_order, refusal, settle
 from .influx_writer import InfluxWriter
 from .influxql import FIELDS, Influxql, quoted, reading_of
 from .line_protocol import CONFLICT, READING, UNTIMED, conflict_line, reading_line, untimed_line
-from .port import READ_ROWS_MAX, Conflict, Refused
+from .port import READ_ROWS_MAX, TIME_END_MS, Conflict, Refused
 
 _TIMEOUT_S = 10.0
 _SPAN_HOLE_MS = 3_600_000
@@ -102,24 +103,36 @@ class InfluxStore:
         tables = self._ask.ask(f'SHOW TAG VALUES FROM {READING} WITH KEY = "series" WHERE {_of(station)}')
         return sorted(row[1] for table in tables for row in table.rows)
 
-    def conflicts(self, station: str, most: int = 1000) -> list[Conflict]:
+    def conflicts(
+        self, station: str, most: int = 1000, *, start_ms: int = 0, end_ms: int = TIME_END_MS
+    ) -> list[Conflict]:
         """See :meth:`haihe_cloud.store.port.Store.conflicts`."""
+        start, end = max(start_ms, 0), min(end_ms, TIME_MS_MAX + 1)
         tables = self._ask.ask(
             f'SELECT {FIELDS}, "series" FROM {CONFLICT} WHERE {_of(station)} AND "shown" = false '  # noqa: S608
-            f"AND time <= {TIME_MS_MAX}ms ORDER BY time DESC LIMIT {most}"
+            f"AND time >= {start}ms AND time <= {end - 1}ms ORDER BY time DESC LIMIT {most}"
         )
         found = (reading_of(row[-1], row[:-1]) for table in tables for row in table.rows)
         return [Conflict(station, reading) for reading in conflicts_in_order(found)]
 
-    def untimed(self, station: str, most: int = 1000) -> list[Reading]:
+    def untimed(self, station: str, most: int = 1000, *, line: int | None = None, after: int = 0) -> list[Reading]:
         """See :meth:`haihe_cloud.store.port.Store.untimed`; by number, line and series."""
+        of_line = f" AND \"line\" = '{line:016x}'" if line is not None else ""
         tables = self._ask.ask(
-            f'SELECT {FIELDS}, "boot_ms", "series" FROM {UNTIMED} WHERE {_of(station)} '  # noqa: S608 - quoted
-            f"AND time <= {NUMBER_MAX - 1}ns ORDER BY time ASC LIMIT {most}",
+            f'SELECT {FIELDS}, "boot_ms", "series" FROM {UNTIMED} WHERE {_of(station)}{of_line} '  # noqa: S608 - quoted
+            f"AND time > {after}ns AND time <= {NUMBER_MAX - 1}ns ORDER BY time ASC LIMIT {most}",
             epoch="ns",
         )
         found = [_untimed_of(row) for table in tables for row in table.rows]
         return sorted(found, key=lambda reading: (reading.number, reading.line, reading.series))
+
+    def forget_untimed(self, station: str, line: int, numbers: RangeSet) -> None:
+        """See :meth:`haihe_cloud.store.port.Store.forget_untimed`."""
+        where = f"{_of(station)} AND \"line\"::tag = '{line:016x}'"
+        self._ask.ask_all(
+            f"DELETE FROM {UNTIMED} WHERE {where} AND time >= {first}ns AND time <= {last}ns"  # noqa: S608 - quoted
+            for first, last in numbers.ranges
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 
 READ_ROWS_MAX = 200_000
+TIME_END_MS = 9_223_372_036_854
+"""Behind the last moment that an engine counting nanoseconds in 63 bits can hold (year 2262)."""
 
 
 class StoreAway(Exception):
@@ -57,12 +60,22 @@ class Store(Protocol):
         """Keys of the series that have readings."""
         ...
 
-    def conflicts(self, station: str, most: int = 1000) -> list[Conflict]:
-        """Readings that lost their place, newest first."""
+    def conflicts(
+        self, station: str, most: int = 1000, *, start_ms: int = 0, end_ms: int = TIME_END_MS
+    ) -> list[Conflict]:
+        """Readings with start <= time < end that lost their place, newest first."""
         ...
 
-    def untimed(self, station: str, most: int = 1000) -> list[Reading]:
-        """Readings whose time is not known yet."""
+    def untimed(self, station: str, most: int = 1000, *, line: int | None = None, after: int = 0) -> list[Reading]:
+        """Readings whose time is not known yet, of one line or of all, by number, from behind a number."""
+        ...
+
+    def forget_untimed(self, station: str, line: int, numbers: RangeSet) -> None:
+        """Remove readings of these records from the untimed table: they are in their series now.
+
+        Raises:
+            StoreAway: when the engine is away; some may be removed.
+        """
         ...
 
     def close(self) -> None:

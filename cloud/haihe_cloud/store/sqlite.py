@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from haihe_contract.quality import Grade, mark, unmark
+from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 
 from .choose import SERIES_MAX, TIME_MS_MAX, better, conflicts_in_order, refusal, settle
-from .port import READ_ROWS_MAX, Conflict, Refused
+from .port import READ_ROWS_MAX, TIME_END_MS, Conflict, Refused
 from .sqlite_file import SqliteFile
 
 _PATIENCE_S = 10.0
@@ -93,24 +94,38 @@ class SqliteStore:
         )
         return [row[0] for row in rows]
 
-    def conflicts(self, station: str, most: int = 1000) -> list[Conflict]:
+    def conflicts(
+        self, station: str, most: int = 1000, *, start_ms: int = 0, end_ms: int = TIME_END_MS
+    ) -> list[Conflict]:
         """See :meth:`haihe_cloud.store.port.Store.conflicts`."""
         rows = self._file.select(
             f"SELECT series.key, {_COLUMNS} FROM conflict JOIN series ON series.id = series_id "  # noqa: S608
-            "JOIN line ON line.id = line_id WHERE station = ? ORDER BY time_ms DESC LIMIT ?",
-            (station, most),
+            "JOIN line ON line.id = line_id WHERE station = ? AND time_ms >= ? AND time_ms < ? "
+            "ORDER BY time_ms DESC LIMIT ?",
+            (station, max(start_ms, 0), min(end_ms, TIME_END_MS), most),
         )
         return [Conflict(station, reading) for reading in conflicts_in_order(_reading(row) for row in rows)]
 
-    def untimed(self, station: str, most: int = 1000) -> list[Reading]:
+    def untimed(self, station: str, most: int = 1000, *, line: int | None = None, after: int = 0) -> list[Reading]:
         """See :meth:`haihe_cloud.store.port.Store.untimed`; by number, line and series."""
+        of_line, facts = ("AND line.line = ? ", (f"{line:016x}",)) if line is not None else ("", ())
         rows = self._file.select(
-            "SELECT series.key, boot_ms, value, mark, 0, line.line, number FROM untimed "
+            "SELECT series.key, boot_ms, value, mark, 0, line.line, number FROM untimed "  # noqa: S608 - constants
             "JOIN series ON series.id = series_id JOIN line ON line.id = line_id "
-            "WHERE station = ? ORDER BY number, line.line, series.key LIMIT ?",
-            (station, most),
+            f"WHERE station = ? {of_line}AND number > ? ORDER BY number, line.line, series.key LIMIT ?",
+            (station, *facts, after, most),
         )
         return [_reading(row) for row in rows]
+
+    def forget_untimed(self, station: str, line: int, numbers: RangeSet) -> None:
+        """See :meth:`haihe_cloud.store.port.Store.forget_untimed`."""
+        with self._turn, self._file.transaction() as connection:
+            for first, last in numbers.ranges:
+                connection.execute(
+                    "DELETE FROM untimed WHERE series_id IN (SELECT id FROM series WHERE station = ?) "
+                    "AND line_id = (SELECT id FROM line WHERE line = ?) AND number BETWEEN ? AND ?",
+                    (station, f"{line:016x}", first, last),
+                )
 
     def close(self) -> None:
         """Close the connections of all threads."""

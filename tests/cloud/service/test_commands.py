@@ -140,7 +140,7 @@ def test_a_page_open_to_others_without_a_token_is_refused_with_the_cure(run: Run
 
 
 def test_a_settings_file_that_is_not_there_is_said(run: Run, tmp_path: Path) -> None:
-    said = run("check", "--config", tmp_path / "none.yaml")
+    said = run("check", "--config", tmp_path / "none.yaml", "--lang", "en")
     assert said.code == 2
     assert "cannot be read" in said.err
 

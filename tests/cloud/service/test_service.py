@@ -142,7 +142,7 @@ def test_a_batch_gets_its_receipt_its_place_in_the_ledger_and_its_latest_values(
     (line,) = json.loads(shown.stdout)["lines"]
     assert (line["held"], line["lost"]) == ([[1, 5]], [])
     wait_for(lambda: set(centre.status()["follower_behind"].values()) == {0}, "the followers have caught up")
-    assert {"alarm", "page"} == set(centre.status()["follower_behind"])
+    assert {"alarm", "centre", "page"} == set(centre.status()["follower_behind"])
     assert centre.status()["ingest"]["readings"] == 4
     ear = Voice(broker, pki, "ear", listens_to=topic.latest(STATION), keys="centre")
     name, payload = ear.hear()

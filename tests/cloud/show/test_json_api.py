@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from haihe_cloud.show.words import CHINESE
+from haihe_contract.record import SeriesSummary, Summary
 
+from tests.cloud.samples import arrival
 from tests.cloud.show.conftest import Ask, call
 from tests.cloud.show.flood import CAST, HOUR, LEVEL, RAIN, VOLT, Centre, fill, register, serve
 
@@ -224,3 +226,25 @@ def test_values_after_a_restart_are_those_of_before(tmp_path: Path) -> None:
         ]
 
     assert seen(after) == seen(before)
+
+
+def test_what_is_left_of_a_thinned_block_is_told_with_mean_and_count(tmp_path: Path) -> None:
+    centre = Centre(tmp_path)
+    register(centre)
+    now_ms = centre.clock.now_ms() - HOUR
+    low, high = (now_ms + 1000, 1.5, 1, 5), (now_ms + 2000, 3.5, 1, 5)
+    told = SeriesSummary(LEVEL, 60, 1, 2.5, low, high, now_ms, now_ms + 60_000)
+    body = Summary(7, [(4, 63)], [told], True, now_ms)
+    centre.ledger.take([arrival([9], station=FLOODED, line=7, bodies={9: body})])
+    centre.start()
+    try:
+        with serve(centre) as address:
+            asked = f"{address}/api/v1/stations/{FLOODED}/summaries?{query(series=LEVEL)}"
+            status, found = call(asked)
+            assert (status, found["unit"]) == (200, "m")
+            (one,) = found["summaries"]
+            assert (one["count"], one["missing"], one["mean"], one["highest"][1]) == (60, 1, 2.5, 3.5)
+            assert call(f"{asked}&end={now_ms}")[1]["summaries"] == []
+            assert call(f"{address}/api/v1/stations/{FLOODED}/summaries?series=x")[0] == 422
+    finally:
+        centre.close()

@@ -7,6 +7,7 @@ from random import Random
 from haihe_cloud.store.choose import settle
 from haihe_cloud.store.port import Conflict, Store
 from haihe_contract.quality import Flag, Grade, Reason
+from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -140,6 +141,26 @@ def test_readings_without_a_clock_wait_in_their_own_table(store: Store, station:
     assert store.untimed(station, most=3) == rows[:3]
     assert store.series(station) == []
     assert store.latest(station) == {}
+
+
+def test_readings_without_a_clock_are_read_line_by_line_and_forgotten_by_number(store: Store, station: str) -> None:
+    rows = [level(5000 * n, n / 2, n, grade=Grade.NONE, line=line) for n in range(1, 9) for line in (7, LINE)]
+    store.write({station: rows, f"{station}b": rows})
+    assert [row.number for row in store.untimed(station, 3, line=LINE, after=4)] == [5, 6, 7]
+    store.forget_untimed(station, LINE, RangeSet.of((1, 2), (5, 7)))
+    store.forget_untimed(station, LINE, RangeSet.of((5, 99)))
+    assert [row.number for row in store.untimed(station, line=LINE)] == [3, 4]
+    assert [row.number for row in store.untimed(station, line=7)] == list(range(1, 9))
+    assert store.untimed(f"{station}b") == rows, "nobody else's"
+    store.write({station: rows[:2]})
+    assert [row.number for row in store.untimed(station, line=LINE)] == [1, 3, 4], "what comes again is there again"
+
+
+def test_conflicts_of_a_stretch_of_time_are_told_alone(store: Store, station: str) -> None:
+    for value in (1.0, 2.0):
+        store.write({station: [level(T0 + at, value, int(value)) for at in range(5)]})
+    found = store.conflicts(station, start_ms=T0 + 1, end_ms=T0 + 3)
+    assert [each.reading.time_ms for each in found] == [T0 + 2, T0 + 1]
 
 
 def test_bad_readings_are_refused_by_name_and_the_rest_is_stored(store: Store, station: str) -> None:

@@ -1,0 +1,146 @@
+"""The day's figures of a station from the registry, the duty that it has declared, and the ledger."""
+
+import datetime
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from haihe_contract.quality import Grade
+from haihe_contract.ranges import RangeSet
+
+from .admit.registry import Station
+from .ledger import day as days
+from .ledger import missing, tally, told
+from .ledger.arrival import LineState
+from .ledger.book import Book
+from .ledger.day import OFF, Cause, Figures, Known, Span
+from .ledger.missing import Missing
+from .limits import DAY_MS, IN_TIME_MS
+
+_HOURS = DAY_MS // tally.HOUR_MS
+
+
+class StationDay(NamedTuple):
+    """One station on one day.
+
+    Args:
+        station: its code.
+        day: the date on which it begins, at 08:00 Beijing time.
+        valid: whether the registry knows the station on that day.
+        known: whether it has ever said what it means to measure; else nothing can be expected of it.
+        series: figures by series key.
+    """
+
+    station: str
+    day: datetime.date
+    valid: bool
+    known: bool
+    series: dict[str, Figures]
+
+    @property
+    def total(self) -> Figures:
+        """All series together."""
+        return days.total(self.series.values())
+
+    @property
+    def arrival_rate(self) -> float | None:
+        """到报率, 0 to 1. None when nothing was to be expected; 0 for a station that never spoke."""
+        total = self.total
+        if not self.valid or (self.known and not total.expected):
+            return None
+        return total.arrived / total.expected if total.expected else 0.0
+
+
+def day_of(time_ms: int) -> datetime.date:
+    """The day to which a moment belongs."""
+    return datetime.date(1970, 1, 1) + datetime.timedelta(days=time_ms // DAY_MS)
+
+
+def station_day(book: Book, station: Station, day: datetime.date, now_ms: int) -> StationDay:
+    """Figures of one day, as far as it has run: a time is judged when the ten minutes after it are over."""
+    if not station.is_valid(day):
+        return StationDay(station.code, day, False, True, {})
+    start_ms = (day - datetime.date(1970, 1, 1)).days * DAY_MS
+    end_ms = min(start_ms + DAY_MS, now_ms - IN_TIME_MS)
+    duties = _Duties(book, station.code)
+    if not duties.spans:
+        return StationDay(station.code, day, True, False, {})
+    spans = [
+        span._replace(start_ms=max(span.start_ms, start_ms), end_ms=min(span.end_ms, end_ms))
+        for span in duties.spans
+        if span.start_ms < end_ms and span.end_ms > start_ms
+    ]
+    kept = book.summaries(station.code, None, start_ms, end_ms, 100_000)
+    known = Known(
+        spans,
+        book.hours(station.code, start_ms // tally.HOUR_MS, start_ms // tally.HOUR_MS + _HOURS - 1),
+        duties.keys,
+        [each.summary for each in kept],
+        book.last_heard(station.code),
+        duties.cause,
+    )
+    return StationDay(station.code, day, True, True, days.figures(known))
+
+
+class _Duties:
+    """The lines of a station in the order of time, what each should have measured, and what is missing of it."""
+
+    def __init__(self, book: Book, station: str) -> None:
+        self._book, self._station = book, station
+        self._lines = {line.line: line for line in book.lines(station)}
+        self._told = book.told_gaps(station)
+        self._causes: dict[tuple[int, int], Cause] = {}
+        self._ranges: dict[int, list[missing.MissingRange]] = {}
+        openings, periods = book.openings(station), book.duties(station)
+        self.keys: Mapping[int, list[str]] = {line: book.dictionary(station, line) or [] for line in self._lines}
+        starts = sorted((self._start(line, openings.get(line.line)), line.line) for line in self._lines.values())
+        self.spans = list(self._spans(starts, periods))
+        self._newest = self.spans[-1].line if self.spans else 0
+
+    def _start(self, line: LineState, opening: "told.Opening | None") -> int:
+        if opening is not None and opening.grade != Grade.NONE:
+            return opening.time_ms
+        hour = self._book.first_hour(self._station, line.line)
+        return line.first_ms if hour is None else hour * tally.HOUR_MS
+
+    def _spans(self, starts: list[tuple[int, int]], periods: Mapping[int, list[int]]) -> Iterator[Span]:
+        """From the first duty on, and before it by the same; a line that has not said its own goes on with the last."""
+        ends = [start for start, _ in starts[1:]] + [2**62]
+        told_by = [periods.get(line) for _, line in starts]
+        first = next((at for at, each in enumerate(told_by) if each is not None), None)
+        if first is None:
+            return
+        duty: dict[str, int] = {}
+        for at, ((start, line), end) in enumerate(zip(starts, ends, strict=True)):
+            named = told_by[max(at, first)]
+            if named is not None:
+                keys = self.keys[starts[max(at, first)][1]]
+                duty = {key: period for key, period in zip(keys, named, strict=False) if period}
+            yield Span(0 if at == 0 else start, end, line, duty)
+
+    def cause(self, line: int, hour: int) -> Cause:
+        """Why readings of this line and hour are missing: what most of the missing numbers around that hour are."""
+        found = self._causes.get((line, hour))
+        if found is None:
+            found = self._causes[line, hour] = self._find_cause(line, hour)
+        return found
+
+    def _find_cause(self, line: int, hour: int) -> Cause:
+        state = self._lines[line]
+        below = self._book.number_before(self._station, line, hour)
+        above = self._book.number_after(self._station, line, hour)
+        around = RangeSet.of((below + 1, max(below + 1, (state.head + 1 if above is None else above) - 1)))
+        counts: dict[Cause, int] = {}
+        for each in self._missing(line):
+            count = (RangeSet.of((each.first, each.last)) & around).count()
+            if count:
+                counts[each.state, each.cause] = counts.get((each.state, each.cause), 0) + count
+        if counts:
+            return max(counts, key=lambda cause: (counts[cause], cause))
+        ended = above is None and line != self._newest and not self._book.has_hour(self._station, line, hour)
+        return Missing.NEVER_ACQUIRED, OFF if ended else ""
+
+    def _missing(self, line: int) -> list[missing.MissingRange]:
+        found = self._ranges.get(line)
+        if found is None:
+            found = self._ranges[line] = missing.missing_ranges(self._lines[line], self._told)
+        return found

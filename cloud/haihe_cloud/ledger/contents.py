@@ -1,0 +1,183 @@
+"""Contents of held records in the database: kept with the first holding, compared at every repetition."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from haihe_contract.ranges import EMPTY, RangeSet
+from haihe_contract.record import Record
+from haihe_contract.wire import Batch
+
+from haihe_cloud.database import Connection
+from haihe_cloud.limits import CONFLICTS_PER_NUMBER, CONFLICTS_PER_STATION
+
+from . import content
+from .packed import line_of, line_text
+
+_encoder = msgspec.msgpack.Encoder()
+_BLOCKS_KEPT = 1024
+
+
+class ContentConflict(NamedTuple):
+    """A further content of a number that is held with another one.
+
+    Args:
+        station: whose.
+        line: of the number.
+        number: which.
+        digest: of this content (:func:`haihe_cloud.ledger.content.content`).
+        record: its bytes, as MessagePack.
+        times: how often it came.
+        first_ms: when it came first.
+        last_ms: when it came last.
+    """
+
+    station: str
+    line: int
+    number: int
+    digest: int
+    record: bytes
+    times: int
+    first_ms: int
+    last_ms: int
+
+
+class Blocks:
+    """The digests of some numbers of one line, read when they are asked for."""
+
+    def __init__(self, connection: Connection, station: str, line: int) -> None:
+        self._connection = connection
+        self._place = (station, line_text(line))
+        self._blocks: dict[int, bytearray] = {}
+        self._changed: set[int] = set()
+
+    def __getitem__(self, number: int) -> int:
+        return content.get(self._block(number // content.BLOCK), number)
+
+    def __setitem__(self, number: int, digest: int) -> None:
+        at = number // content.BLOCK
+        content.put(self._block(at), number, digest)
+        self._changed.add(at)
+
+    def save(self) -> None:
+        """Write what was set."""
+        self._connection.executemany(
+            "INSERT INTO content VALUES(?, ?, ?, ?) ON CONFLICT(station, line, block)"
+            " DO UPDATE SET digests=excluded.digests",
+            [(*self._place, at, bytes(self._blocks[at])) for at in sorted(self._changed)],
+        )
+
+    def _block(self, at: int) -> bytearray:
+        found = self._blocks.get(at)
+        if found is None:
+            if len(self._blocks) >= _BLOCKS_KEPT and not self._changed:
+                self._blocks.clear()
+            row = self._connection.execute(
+                "SELECT digests FROM content WHERE station=? AND line=? AND block=?", (*self._place, at)
+            ).fetchone()
+            found = self._blocks[at] = bytearray(row[0]) if row else bytearray()
+        return found
+
+
+def book(connection: Connection, batch: Batch, fresh: RangeSet, again: RangeSet, received_ms: int) -> RangeSet:
+    """Keep the digests of fresh numbers, compare those that are held already; the numbers with another content."""
+    if not fresh and not again:
+        return EMPTY
+    blocks = Blocks(connection, batch.station, batch.line)
+    other: list[Record] = []
+    for record in batch.records:
+        if record.number in fresh:
+            blocks[record.number] = content.content(record.body)
+        elif record.number in again:
+            digest, known = content.content(record.body), blocks[record.number]
+            if not known:  # held since before contents were kept
+                blocks[record.number] = digest
+            elif digest != known:
+                other.append(record)
+    blocks.save()
+    for record in other:
+        _keep(connection, batch.station, batch.line, record, received_ms)
+    return RangeSet.from_numbers(record.number for record in other)
+
+
+def contradicted(connection: Connection, batch: Batch, held: RangeSet, earlier: Sequence[Batch] = ()) -> RangeSet:
+    """Numbers of the batch whose content is not the one they are held with, or have in earlier batches."""
+    numbers = RangeSet.from_numbers(record.number for record in batch.records)
+    again = numbers & held
+    before: dict[int, int] = {}
+    for other in earlier:
+        common = numbers & RangeSet.from_numbers(record.number for record in other.records)
+        if common:
+            for record in other.records:
+                if record.number in common:
+                    before.setdefault(record.number, content.content(record.body))
+    if not again and not before:
+        return EMPTY
+    blocks = Blocks(connection, batch.station, batch.line)
+    found = []
+    for record in batch.records:
+        known = blocks[record.number] if record.number in again else before.get(record.number, 0)
+        if known and content.content(record.body) != known:
+            found.append(record.number)
+    return RangeSet.from_numbers(found)
+
+
+def without_conflicts(connection: Connection, batch: Batch) -> Batch:
+    """The batch without the records that are in conflict: followers learn only of what is held."""
+    rows = connection.execute(
+        "SELECT number, digest FROM content_conflict WHERE station=? AND line=?",
+        (batch.station, line_text(batch.line)),
+    ).fetchall()
+    if not rows:
+        return batch
+    wrong = {(number, digest) for number, digest in rows}
+    numbers = {number for number, _ in wrong}
+    kept = [
+        record
+        for record in batch.records
+        if record.number not in numbers or (record.number, content.content(record.body)) not in wrong
+    ]
+    return msgspec.structs.replace(batch, records=kept)
+
+
+def conflicts(connection: Connection, station: str | None, most: int) -> list[ContentConflict]:
+    """Of one station or of all, the latest first."""
+    where, facts = ("WHERE station=? ", [station]) if station is not None else ("", [])
+    rows = connection.execute(
+        "SELECT station, line, number, digest, record, times, first_ms, last_ms FROM content_conflict "  # noqa: S608
+        + where
+        + "ORDER BY last_ms DESC, station, line, number, digest LIMIT ?",
+        (*facts, most),
+    )
+    return [ContentConflict(row[0], line_of(row[1]), row[2], row[3], bytes(row[4]), *row[5:]) for row in rows]
+
+
+def blocks(connection: Connection, station: str, line: int) -> Iterable[tuple[int, bytes]]:
+    """Every block of a line, ascending, a bounded number of them at a time."""
+    after = -1
+    while True:
+        rows = connection.execute(
+            "SELECT block, digests FROM content WHERE station=? AND line=? AND block>? ORDER BY block LIMIT 64",
+            (station, line_text(line), after),
+        ).fetchall()
+        if not rows:
+            return
+        yield from rows
+        after = rows[-1][0]
+
+
+def _keep(connection: Connection, station: str, line: int, record: Record, received_ms: int) -> None:
+    place = (station, line_text(line), record.number)
+    digest = content.content(record.body)
+    known = connection.execute(
+        "SELECT digest FROM content_conflict WHERE station=? AND line=? AND number=?", place
+    ).fetchall()
+    if (digest,) not in known:
+        (kept,) = connection.execute("SELECT count(*) FROM content_conflict WHERE station=?", (station,)).fetchone()
+        if len(known) >= CONFLICTS_PER_NUMBER or kept >= CONFLICTS_PER_STATION:
+            return
+    connection.execute(
+        "INSERT INTO content_conflict VALUES(?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT(station, line, number, digest)"
+        " DO UPDATE SET times=content_conflict.times+1, last_ms=excluded.last_ms",
+        (*place, digest, _encoder.encode(record), received_ms, received_ms),
+    )

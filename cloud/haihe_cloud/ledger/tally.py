@@ -1,0 +1,211 @@
+"""Of which seconds of each hour there are readings: what the day's figures are counted from.
+
+For each (station, hour, line) one row. Within it series that were always measured together share their sets of
+seconds. Adding is a union of sets, so order and repetition do not matter.
+"""
+
+import re
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+from haihe_contract.quality import PASS_MARK, Flag, Grade
+from haihe_contract.ranges import Range, RangeSet
+from haihe_contract.record import Readings
+from haihe_contract.wire import Batch
+
+from haihe_cloud.database import Connection
+from haihe_cloud.limits import IN_TIME_MS
+
+from .packed import line_of, line_text
+
+HOUR_MS = 3_600_000
+_RUNS = re.compile("1+")
+_GOOD = (Flag.PASS, Flag.NOT_EVALUATED)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[tuple[list[int], bytes, bytes, bytes, bytes]])
+
+
+class Seconds(NamedTuple):
+    """Seconds of one hour, for one series; each set is a number whose bit n stands for second n.
+
+    Args:
+        arrived: with a reading, whatever it says.
+        in_time: whose reading was here within :data:`haihe_cloud.limits.IN_TIME_MS` of its observation.
+        valued: whose reading has a value.
+        valid: whose value passes, or was not evaluated.
+    """
+
+    arrived: int = 0
+    in_time: int = 0
+    valued: int = 0
+    valid: int = 0
+
+    def plus(self, more: "Seconds") -> "Seconds":
+        """Both together."""
+        return Seconds(
+            self.arrived | more.arrived,
+            self.in_time | more.in_time,
+            self.valued | more.valued,
+            self.valid | more.valid,
+        )
+
+
+def ranges(seconds: int) -> list[Range]:
+    """The seconds of a set as ranges, ascending."""
+    return [(found.start(), found.end() - 1) for found in _RUNS.finditer(f"{seconds:b}"[::-1])]
+
+
+class Hour(NamedTuple):
+    """One hour of one line.
+
+    Args:
+        hour: since 1970, UTC.
+        line: whose records.
+        lowest: number of a reading group of this hour.
+        highest: number of a reading group of this hour.
+        seen: seconds per series number.
+    """
+
+    hour: int
+    line: int
+    lowest: int
+    highest: int
+    seen: dict[int, Seconds]
+
+
+def put(connection: Connection, batch: Batch, taken: RangeSet, received_ms: int) -> None:
+    """Count the reading groups of these numbers whose time is known."""
+    for hour, (numbers, seen) in _sort(batch, taken, received_ms).items():
+        place = (batch.station, hour, line_text(batch.line))
+        row = connection.execute(
+            "SELECT lowest, highest, seen FROM tally WHERE station=? AND hour=? AND line=?", place
+        ).fetchone()
+        if row is not None:
+            numbers = [*numbers, row[0], row[1]]
+        connection.execute(
+            "INSERT INTO tally VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(station, hour, line) DO UPDATE SET"
+            " lowest=excluded.lowest, highest=excluded.highest, seen=excluded.seen",
+            (*place, min(numbers), max(numbers), _pack(_joined(_unpack(row[2]) if row else {}, seen))),
+        )
+
+
+def hours(connection: Connection, station: str, first: int, last: int) -> list[Hour]:
+    """The hours first..last of a station, ascending."""
+    rows = connection.execute(
+        "SELECT hour, line, lowest, highest, seen FROM tally WHERE station=? AND hour BETWEEN ? AND ?"
+        " ORDER BY hour, line",
+        (station, first, last),
+    )
+    return [Hour(row[0], line_of(row[1]), row[2], row[3], _unpack(row[4])) for row in rows]
+
+
+def first_hour(connection: Connection, station: str, line: int) -> int | None:
+    """The earliest hour of a line, None without any."""
+    row = connection.execute(
+        "SELECT min(hour) FROM tally WHERE station=? AND line=?", (station, line_text(line))
+    ).fetchone()
+    return row[0] if row else None
+
+
+def before(connection: Connection, station: str, line: int, hour: int) -> int:
+    """The highest number of the last hour before this one that the line has, 0 without any."""
+    row = connection.execute(
+        "SELECT highest FROM tally WHERE station=? AND line=? AND hour<? ORDER BY hour DESC LIMIT 1",
+        (station, line_text(line), hour),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def after(connection: Connection, station: str, line: int, hour: int) -> int | None:
+    """The lowest number of the next hour after this one that the line has, None without any."""
+    row = connection.execute(
+        "SELECT lowest FROM tally WHERE station=? AND line=? AND hour>? ORDER BY hour LIMIT 1",
+        (station, line_text(line), hour),
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+def hour_below(connection: Connection, station: str, line: int, number: int) -> int | None:
+    """The latest hour of the line that has a number below this one: since when numbers are missing."""
+    row = connection.execute(
+        "SELECT max(hour) FROM tally WHERE station=? AND line=? AND lowest<?", (station, line_text(line), number)
+    ).fetchone()
+    return row[0] if row else None
+
+
+_Seen = dict[tuple[int, ...], Seconds]
+"""Seconds of series that were measured together."""
+
+
+def _sort(batch: Batch, taken: RangeSet, received_ms: int) -> dict[int, tuple[list[int], _Seen]]:
+    """By hour: the numbers of the reading groups, and their seconds."""
+    out: dict[int, tuple[list[int], _Seen]] = {}
+    for record in batch.records:
+        body = record.body
+        if type(body) is not Readings or body.grade == Grade.NONE or record.number not in taken:
+            continue
+        second = body.time_ms // 1000
+        bit = 1 << second % 3600
+        in_time = bit if received_ms - body.time_ms <= IN_TIME_MS else 0
+        numbers, seen = out.setdefault(second // 3600, ([], {}))
+        numbers.append(record.number)
+        for valued, valid, series in _by_state(body):
+            new = Seconds(bit, in_time, bit if valued else 0, bit if valid else 0)
+            seen[series] = seen.get(series, _NOTHING).plus(new)
+    return out
+
+
+def _by_state(body: Readings) -> Iterable[tuple[bool, bool, tuple[int, ...]]]:
+    """The series of a group by whether they have a value, and a valid one."""
+    if None not in body.values and all(mark == PASS_MARK for mark in body.marks):
+        return ((True, True, tuple(body.series)),)
+    states: dict[tuple[bool, bool], list[int]] = {}
+    for at, series in enumerate(body.series):
+        flag = (body.marks[at] if body.marks else PASS_MARK) & 0xF
+        states.setdefault((body.values[at] is not None, flag in _GOOD), []).append(series)
+    return [(valued, valid, tuple(series)) for (valued, valid), series in states.items()]
+
+
+def _joined(seen: dict[int, Seconds], more: _Seen) -> dict[int, Seconds]:
+    for together, new in more.items():
+        joined: dict[int, Seconds] = {}  # series that shared their sets go on sharing them
+        for series in together:
+            old = seen.get(series, _NOTHING)
+            if id(old) not in joined:
+                joined[id(old)] = old.plus(new)
+            seen[series] = joined[id(old)]
+    return seen
+
+
+_NOTHING = Seconds()
+
+
+def _pack(seen: dict[int, Seconds]) -> bytes:
+    shared: dict[Seconds, list[int]] = {}
+    for series in sorted(seen):
+        shared.setdefault(seen[series], []).append(series)
+    return _encoder.encode(
+        [
+            # what all that arrived has and the other set has not is mostly nothing
+            (series, _bytes(each.arrived), *(_bytes(each.arrived & ~other) for other in each[1:]))
+            for each, series in shared.items()
+        ]
+    )
+
+
+def _unpack(data: bytes) -> dict[int, Seconds]:
+    seen: dict[int, Seconds] = {}
+    for series, *packed in _decoder.decode(data):
+        arrived, *others = (int.from_bytes(zlib.decompress(each), "little") if each else 0 for each in packed)
+        each = Seconds(arrived, *(arrived & ~other for other in others))
+        for number in series:
+            seen[number] = each
+    return seen
+
+
+def _bytes(seconds: int) -> bytes:
+    if not seconds:
+        return b""
+    return zlib.compress(seconds.to_bytes((seconds.bit_length() + 7) // 8, "little"), 1)

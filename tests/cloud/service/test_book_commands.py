@@ -1,0 +1,113 @@
+"""The book on the command line: figures, gaps, audit, imports; in both languages, with the exit code that fits."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from haihe_cloud.settings import load_settings
+from haihe_cloud.sql.sqlite import SqliteDatabase
+from haihe_cloud.store.sqlite import SqliteStore
+
+from tests.cloud.samples import LEVEL, LINE, STATION, T0, batch, gap, opened
+from tests.cloud.service.test_commands import Run, box, run
+from tests.cloud.whole import Whole
+
+__all__ = ["box", "run"]
+
+
+@pytest.fixture
+def whole(box: Path) -> Whole:
+    settings = load_settings(box)
+    made = Whole(SqliteDatabase(Path(settings.data) / "haihe.db"), SqliteStore(Path(settings.data) / "series.db"))
+    made.send(batch([1, 2, 3, 4, 5, 6, 12], head=30, bodies={12: gap(LINE, (7, 9), cause="no_space")}))
+    return made
+
+
+def test_show_tells_the_day_its_rates_and_the_lines(run: Run, box: Path, whole: Whole) -> None:
+    day = "2026-09-21"  # of the samples
+    said = run("ledger", "show", STATION, "--day", day, "--config", box, "--lang", "zh")
+    assert said.code == 0
+    assert "到报率" in said.out
+    assert LEVEL in said.out
+    found = json.loads(run("ledger", "show", STATION, "--day", day, "--config", box, "--json").out)
+    (figures,) = found["days"]
+    level = figures["series"][LEVEL]
+    assert (level["arrived"], level["in_time"], level["valid"]) == (3, 3, 3)
+    assert level["expected"] == level["arrived"] + sum(each["count"] for each in level["missing"])
+    assert figures["known"]
+    all_stations = run("ledger", "show", "--day", day, "--config", box, "--lang", "en")
+    assert (all_stations.code, STATION in all_stations.out) == (0, True)
+
+
+def test_a_station_that_never_spoke_is_shown_with_nought_percent(run: Run, box: Path) -> None:
+    run("station", "add", "31005699", "--config", box)
+    said = run("ledger", "show", "--config", box, "--lang", "en")
+    assert "0.0 %" in said.out
+    assert json.loads(run("ledger", "show", "--config", box, "--json").out)["days"][0]["arrival_rate"] == 0.0
+    assert "0 %" in run("ledger", "show", "31005699", "--config", box, "--lang", "zh").out
+
+
+def test_a_day_that_is_none_and_a_station_that_is_none_are_said(run: Run, box: Path) -> None:
+    said = run("ledger", "show", "--day", "yesterday", "--config", box, "--lang", "zh")
+    assert said.err.startswith("'yesterday' 不是日期")
+    assert run("ledger", "show", "31005699", "--config", box).code == 1
+    assert run("ledger", "audit", "31005699", "--config", box, "--lang", "zh").err.startswith("台账中没有测站 31005699")
+
+
+def test_gaps_names_ranges_state_and_cause(run: Run, box: Path, whole: Whole) -> None:
+    said = run("ledger", "gaps", "--config", box, "--lang", "zh")
+    assert said.code == 0
+    for word in ("7-9", "站报缺口", "空间不足", "13-30", "待收"):
+        assert word in said.out
+    found = json.loads(run("ledger", "gaps", STATION, "--config", box, "--json").out)
+    assert [(each["first"], each["last"], each["state"]) for each in found["gaps"]] == [
+        (7, 9, "gap"), (10, 11, "awaited"), (13, 30, "awaited"),
+    ]  # fmt: skip
+    whole.send(batch([], head=30, tail=20))
+    assert run("ledger", "gaps", "--config", box).code == 1, "some are lost"
+
+
+def test_audit_agrees_or_names_the_disagreement(run: Run, box: Path, whole: Whole) -> None:
+    said = run("ledger", "audit", "--config", box, "--lang", "en")
+    assert (said.code, said.out.endswith("store and ledger agree\n")) == (0, True)
+    with sqlite3.connect(Path(load_settings(box).data) / "series.db") as raw:
+        raw.execute("DELETE FROM reading WHERE number=5")
+    raw.close()
+    said = run("ledger", "audit", STATION, "--config", box, "--lang", "zh")
+    assert (said.code, "库中缺读数" in said.out) == (1, True)
+    found = json.loads(run("ledger", "audit", "--config", box, "--json").out)
+    assert found["stations"][0]["disagreements"] == [
+        {"line": f"{LINE:016x}", "first": 5, "last": 5, "kind": "missing", "time_ms": None}
+    ]
+
+
+def test_a_rolled_back_card_is_shown_and_the_exit_code_says_so(run: Run, box: Path, whole: Whole) -> None:
+    whole.send(batch([1, 2], line=99, bodies={1: opened(LINE, 6)}, head=2), received_ms=T0 + 1)
+    said = run("ledger", "show", "--config", box, "--lang", "zh")
+    assert (said.code, "编号回退" in said.out) == (1, True)
+
+
+def test_a_table_of_stations_is_tried_then_imported_then_nothing_new(run: Run, box: Path, tmp_path: Path) -> None:
+    table = tmp_path / "stations.csv"
+    table.write_text("站码,站名,启用日期\n31005650,三岔口,2026-05-01\n31005651,中洲,\n", "utf-8")
+    tried = run("station", "import", table, "--dry-run", "--config", box, "--lang", "zh")
+    assert (tried.code, tried.out.splitlines()[-1]) == (0, "未作改动：将新增 2 站，变更 0 站，0 站不变")
+    assert json.loads(run("station", "list", "--config", box, "--json").out)["stations"] == []
+    assert json.loads(run("station", "import", table, "--config", box, "--json").out)["new"] == ["31005650", "31005651"]
+    again = json.loads(run("station", "import", table, "--config", box, "--json").out)
+    assert (again["new"], again["changed"], again["unchanged"]) == ([], [], ["31005650", "31005651"])
+    shown = run("station", "show", "31005650", "--config", box, "--lang", "en")
+    assert (shown.code, "2026-05-01" in shown.out) == (0, True)
+    assert run("station", "show", "31005659", "--config", box).code == 1
+
+
+def test_faults_of_a_table_are_told_in_chinese_with_their_places(run: Run, box: Path, tmp_path: Path) -> None:
+    table = tmp_path / "stations.csv"
+    table.write_text("code,latitude,since\nx,north,soon\n", "utf-8")
+    said = run("station", "import", table, "--config", box, "--lang", "zh")
+    assert said.code == 2
+    lines = said.err.splitlines()
+    assert lines[0].startswith(f"{table}:2:1: code：'x' 不是站码")
+    assert lines[1] == f"{table}:2:2: latitude：应为数，写的是 'north'"
+    assert lines[2].startswith(f"{table}:2:3: since：'soon' 不是日期")
