@@ -10,14 +10,16 @@ from haihe_cloud.database import Database
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.place import Placing
 from haihe_cloud.ingest.worker import Worker
+from haihe_cloud.ledger.arrival import ArrivalEntry
 from haihe_cloud.ledger.book import Book
-from haihe_cloud.ledger.follow import Follower
+from haihe_cloud.ledger.follow import Follower, ReadFirst
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.store.port import Store
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.receipt import Receipt
+from haihe_contract.wire import Batch
 
 from tests.cloud.samples import STATION, T0, StillClock
 
@@ -68,6 +70,15 @@ class Whole:
                 for entry in self.ledger.arrivals(after, 10_000):
                     moved = True
                     batch = self.ledger.without_conflicts(wire.decode(entry.data))
-                    with self.database.transaction(follower.name) as connection:
-                        follower.handle(entry, batch, connection)
-                        self.ledger.advance(connection, follower.name, entry.position)
+                    self._handle(follower, entry, batch)
+
+    def _handle(self, follower: Follower, entry: ArrivalEntry, batch: Batch) -> None:
+        while True:
+            try:
+                with self.database.transaction(follower.name) as connection:
+                    follower.handle(entry, batch, connection)
+                    self.ledger.advance(connection, follower.name, entry.position)
+            except ReadFirst as need:
+                need.fetch()
+            else:
+                return
