@@ -101,6 +101,10 @@ class SimulatedDisk:
             content.clear()
         self._now[name].safe_bytes = min(self._now[name].safe_bytes, len(content))
 
+    def content(self, name: str) -> bytes:
+        """What a file holds, for those who watch: no operation of the station."""
+        return bytes(self._inode(name).content)
+
     def used_bytes(self) -> int:
         """Of all files."""
         return sum(len(inode.content) for inode in self._now.values())
@@ -110,8 +114,8 @@ class SimulatedDisk:
         return f"simulated disk/{name}"
 
     def take(self) -> None:
-        """Take the folder."""
-        self.may("take", "")
+        """Take the folder: reading is enough for that."""
+        self.before("take", "")
         if self._taken:
             raise FieldError("another agent is already running for this station", where=self.where(), do="stop it")
         self._taken = True
@@ -145,6 +149,12 @@ class SimulatedDisk:
         """Open a file for reading: it shows what was written, synced or not."""
         self.before("open", name)
         return io.BytesIO(bytes(self._inode(name).content))
+
+    def settle(self, name: str) -> None:
+        """Make durable what was written to it."""
+        self.may("sync", name)
+        inode = self._inode(name)
+        inode.safe_bytes = len(inode.content)
 
     def rename(self, name: str, new: str) -> None:
         """Give a file another name."""

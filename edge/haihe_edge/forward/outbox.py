@@ -218,9 +218,10 @@ class Outbox:
         self._credit = (batches, until_ms)
 
     def void(self) -> None:
-        """The centre's epoch changed: nothing is settled any more."""
+        """The centre's epoch changed: nothing is settled any more, and it may have lost the present, too."""
         self._settled = {}
         self._flying = []
+        self._live_from = 1
 
     # what that means
 

@@ -83,9 +83,11 @@ class Archive:
         """
         faults: list[Fault] = []
         serial = 0
+        unsealed = False
         for name in self._disk.names():
             if name.endswith(THIN_SUFFIX):
-                self._disk.unlink(name)  # a copy that was never finished
+                with suppress(OSError):  # read-only: the start must not fail for it
+                    self._disk.unlink(name)  # a copy that was never finished
             if not name.endswith(SUFFIX):
                 continue
             parts = name_parts(name)
@@ -100,8 +102,15 @@ class Archive:
                 continue
             if not segment.whole_header:
                 faults.append(Fault(name, "its header does not verify; line by its name", "journal_salvaged"))
+            if not segment.sealed:  # its last agent may have ended between writing and syncing: nothing of it
+                unsealed = True  # may be counted, or leave, before a power cut can no longer take it
+                with suppress(OSError):
+                    self._disk.settle(name)
             segment.forget_frames()
             self.add(segment)
+        if unsealed:
+            with suppress(OSError):
+                self._disk.sync()
         self._shed_damaged()
         return faults, serial
 

@@ -75,6 +75,10 @@ class Disk(Protocol):
         """Open a file for reading."""
         ...
 
+    def settle(self, name: str) -> None:
+        """Make durable what another agent wrote to a file and perhaps did not sync before it ended."""
+        ...
+
     def rename(self, name: str, new: str) -> None:
         """Give a file another name, taking the place of one that has it."""
         ...
@@ -166,6 +170,14 @@ class Folder:
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading."""
         return (self.directory / name).open("rb")
+
+    def settle(self, name: str) -> None:
+        """Sync it."""
+        descriptor = os.open(self.directory / name, os.O_RDONLY)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def rename(self, name: str, new: str) -> None:
         """Give a file another name."""

@@ -124,6 +124,9 @@ class _Paper:
     def free_bytes(self) -> int:
         return 0
 
+    def settle(self, name: str) -> None:
+        pass
+
     def rename(self, name: str, new: str) -> None:
         pass
 

@@ -115,6 +115,18 @@ def test_a_broken_connection_makes_everything_unreceipted_leave_again_live_first
     assert take(outbox).lane == LANE_LIVE
 
 
+def test_when_a_centre_lost_what_it_held_the_newest_of_each_series_leaves_again_before_any_backlog() -> None:
+    outbox = after_outage()
+    outbox.settled(LINE, RangeSet.of((1, 5000)), 0)
+    assert take(outbox).numbers == EMPTY
+    assert outbox.choose(1) is None
+    outbox.void()
+    offer = take(outbox, 1)
+    assert offer.lane == LANE_LIVE
+    assert set(offer.numbers.numbers()) == {4998, 4999, 5000}
+    assert take(outbox, 1).lane == LANE_BACKLOG
+
+
 def test_what_a_receipt_covers_is_never_offered() -> None:
     outbox = after_outage()
     outbox.settled(LINE, RangeSet.of((1, 5000)), 0)

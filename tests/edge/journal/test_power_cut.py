@@ -170,6 +170,30 @@ def test_the_images_of_a_cut_really_lose_reorder_and_tear_what_was_not_synced() 
     assert len(seen) > 20
 
 
+def test_what_an_agent_wrote_and_did_not_sync_is_durable_once_the_next_agent_counts_it() -> None:
+    disk = SimulatedDisk()
+    journal = start(disk, random.Random(1))
+    journal.append(Readings(T0, 5, [0], [12.0]))
+
+    def before(what: str, name: str) -> None:
+        if what == "sync":
+            raise PowerCut  # the agent alone is killed here: the machine goes on
+
+    disk.before = before
+    with pytest.raises(PowerCut):
+        journal.commit()
+    disk.before = lambda _what, _name: None
+    disk.leave()
+    again = start(disk, random.Random(2))
+    (opened,) = again.read(again.line, RangeSet.of((1, 1)))
+    assert isinstance(opened.body, Opened)
+    assert opened.body.previous_last == 3
+    disk.leave()
+    for seed in range(20):
+        left = start(disk.after_a_cut(random.Random(seed)), random.Random(seed))
+        assert 3 in {extent.line: extent.numbers for extent in left.extents()}[journal.line]
+
+
 _WATCHED = """
 import random, sys
 from pathlib import Path
