@@ -28,6 +28,8 @@ from .thin import gaps
 DICTIONARY_NUMBER = 2
 PENDING_RECORDS_MAX = 50_000
 OPENING_LINES_MAX = 64
+BLIND_SERIAL = 1_000_000_000
+"""Files of an opening that could not see the older ones are named after all of them."""
 _DICTIONARY_ONLY = RangeSet.of((DICTIONARY_NUMBER, DICTIONARY_NUMBER))  # every file of a line repeats it
 _MISTAKES = {errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
 """Errors of whoever wrote the site file; with any other the station measures on and waits for its disk."""
@@ -125,6 +127,8 @@ class Journal:
                     do=f"check that the disk is mounted and writable: ls -ld {disk.where()}; df -h {disk.where()}",
                 ) from None
             journal._refused(error)
+            faults = [Fault(disk.where(), error.strerror or str(error), "journal_unreadable")]
+            journal._tail.serial = max(BLIND_SERIAL, clock.now_ms() // 1000)
         segments = journal._archive.segments
         # a start that was itself cut short left a line without numbers: the one before it is meant
         previous = next((each for each in reversed(segments) if each.numbers), None)

@@ -233,6 +233,26 @@ def test_a_station_starts_on_a_disk_that_refuses_and_keeps_all_when_it_takes_aga
     assert {record.number for _, record in all_records(journal)} == set(range(1, last + 1))
 
 
+def test_an_opening_that_cannot_see_older_files_names_its_own_after_them() -> None:
+    disk = SimulatedDisk()
+    first = start(disk, size=1 << 20)
+    first.close()
+
+    def before(what: str, _name: str) -> None:
+        if what == "take":
+            raise OSError(errno.EIO, "Input/output error")
+
+    disk.before = before
+    second = start(disk, size=1 << 20, seed=2)
+    assert [r.body.kind for _, r in all_records(second) if isinstance(r.body, Event)] == ["journal_unreadable"]
+    disk.before = lambda _what, _name: None
+    second.append(Readings(T0, 5, [0], [1.0]))
+    second.commit()
+    second.close()
+    third = start(disk, size=1 << 20, seed=3)
+    assert [extent.line for extent in third.extents()] == [first.line, second.line, third.line]
+
+
 def test_a_file_that_cannot_be_read_now_is_left_for_later_and_said() -> None:
     disk = SimulatedDisk()
     first = start(disk, size=1 << 20)
