@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.ingest.admit import Admitted, admit
 from haihe_contract import topic, wire
 from haihe_contract.document import DocumentError, Problem
-from haihe_contract.ranges import RangeSet
+from haihe_contract.ed25519 import PublicKey
+from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import Credit, LineHeld, LineWanted, Receipt, ReceiptRefused, sign, verify
 from haihe_contract.record import LANE_BACKLOG
 from haihe_contract.series import Series
@@ -28,6 +29,7 @@ STATION, CENTRE = "31005650", "haihe"
 READINGS_PER_BYTE = 600
 """What a byte of a body can become at most: deflate gives 1032 for one, and a plain reading takes at least two."""
 _KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+_PUBLIC = PublicKey(_KEY.public_key().public_bytes_raw())
 SERIES = [Series("water_level", f"p{n}").key for n in range(20)]
 _BEGIN = b"H" + bytes([wire.VERSION])
 
@@ -62,7 +64,7 @@ def receipt(data: bytes) -> None:
     """To the station: as it comes, and signed by its centre."""
     for payload in (data, _KEY.sign(data) + data):
         try:
-            taken = verify(payload, _KEY.public_key(), centre=CENTRE, station=STATION)
+            taken = verify(payload, _PUBLIC, centre=CENTRE, station=STATION)
         except ReceiptRefused:
             continue
         held = Held()
@@ -70,7 +72,7 @@ def receipt(data: bytes) -> None:
         if taken.epoch < 0:  # an old message: nothing of it is taken
             continue
         for line, numbers in taken.settled().items():
-            assert held.of(line).covers(numbers)
+            assert held.of(line).covers(numbers - taken.asked_for().get(line, EMPTY))
 
 
 def site(data: bytes) -> None:

@@ -254,7 +254,7 @@ def fill(folder: Path, size: int) -> None:
         opened=lambda line, last, ms, closed: Opened(now_ms, "b", 1, 5, line, last, ms, 1000, closed, "0", "s"),
     )
     time_ms = now_ms - 86_400_000
-    while journal.bytes_used() < size - 9 * 1024:
+    while journal.bytes_used() < size - 2 * 1024:
         for _ in range(20):
             time_ms += 1000
             journal.append(Readings(time_ms, 5, [0, 1], [chance.random(), chance.random()]))
