@@ -66,7 +66,7 @@ class Following:
         self, ledger: Ledger, database: Database, follower: Follower, away: tuple[type[Exception], ...] = ()
     ) -> None:
         self._ledger, self._database, self._follower = ledger, database, follower
-        self._away = (DatabaseAway, *away)
+        self._away: tuple[type[Exception], ...] = (DatabaseAway, *away)
         self._position: int | None = None
         self._failures = 0
         self._most = FOLLOW_ENTRIES

@@ -111,8 +111,7 @@ class Stage:
             heartbeat_ms=3_600_000,
         )
         ways = [
-            Way(each.name, each.public_key, each.broker, each.name in self.account.required)
-            for each in self.centres
+            Way(each.name, each.public_key, each.broker, each.name in self.account.required) for each in self.centres
         ]
         chance = random.Random(self._chance.random())
         machine = Machine(name, station, card, ways, habit, self.account, chance, self.truth_ms)
