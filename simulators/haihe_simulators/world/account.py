@@ -13,14 +13,10 @@ from haihe_contract import topic as topics
 from haihe_contract import wire
 from haihe_contract.quality import PASS_MARK
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import (
-    LANE_BACKLOG,
-    Dictionary,
-    Readings,
-    Summary,
-)
+from haihe_contract.record import LANE_BACKLOG, Dictionary, Readings, Summary
 from haihe_edge.journal.journal import DICTIONARY_NUMBER
 
+from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, quarantined
 from .cards import CardAccount, Line
 from .habit import SERIES
 from .history import History
@@ -151,10 +147,10 @@ class Account(CardAccount):
 
     def centre_starts(self, centre: "Centre") -> None:
         """A centre's process has started."""
-        at, epoch = self._centres[centre.name], self._epoch(centre)
-        if at.epoch and epoch != at.epoch:
-            self.fail(f"{centre.name} has begun epoch {epoch} after {at.epoch}, and was not restored")
-        at.epoch = epoch
+        at, now = self._centres[centre.name], epoch_of(centre)
+        if at.epoch and now != at.epoch:
+            self.fail(f"{centre.name} has begun epoch {now} after {at.epoch}, and was not restored")
+        at.epoch = now
 
     def receipt(self, centre: "Centre", payload: bytes) -> None:
         """A centre states what it holds: every number of it must be in its store."""
@@ -172,44 +168,32 @@ class Account(CardAccount):
             if fresh:
                 self.hit("refused numbers")
                 at.refused[key] |= fresh
-                kept = self._quarantined(centre, key)
-                if fresh - kept:
-                    self.fail(f"{centre.name} has refused {fresh - kept} of line {line:016x} and kept no bytes")
+                if fresh := fresh - quarantined(centre, key):
+                    self.fail(f"{centre.name} has refused {fresh} of line {line:016x} and kept no bytes")
         for line, ranges in wanted:
             self.hit("asked for again")
-            held, refused = self._booked(centre, (station, line))
+            held, refused = booked(centre, (station, line))
             if needless := RangeSet(map(tuple, ranges)) & (held | refused):
                 self.fail(f"{centre.name} asks for {needless} of line {line:016x} again, and has them")
-
-    def _quarantined(self, centre: "Centre", key: Line) -> RangeSet:
-        found = EMPTY
-        for (data,) in centre.database.connection().execute("SELECT data FROM quarantine WHERE station=?", (key[0],)):
-            try:
-                envelope = wire.read_envelope(data)
-            except wire.WireError:
-                continue
-            if envelope.line == key[1]:
-                found |= envelope.numbers
-        return found
 
     def round_begins(self, centre: Centre, payloads: Sequence[bytes]) -> None:
         """A centre takes messages; those of a line whose dictionary it has not are left to be sent again."""
         lines = {(b.station, b.line) for b in map(self._decoded.get, payloads) if b is not None}
-        self._understood = {key for key in lines if self._knows_dictionary(centre, key)}
+        self._understood = {key for key in lines if knows_dictionary(centre, key)}
 
     def acknowledged(self, centre: "Centre", topic: str, payload: bytes) -> None:
         """A centre tells the broker to forget a message: it must be durable by then, or not be meant to."""
         station = topics.station_of(topic) or ""
-        if not self._known(centre, station):
+        if not known(centre, station):
             return  # of a station that may not speak nothing is kept
         try:
             batch = self._decoded.get(payload) or wire.decode(payload)
         except wire.WireError:
-            if not self._kept(centre, payload):
+            if not kept(centre, payload):
                 self.fail(f"{centre.name} let go of bytes that it did not understand")
             return
         key = (station, batch.line)
-        held, refused = self._booked(centre, key)
+        held, refused = booked(centre, key)
         if batch.volatile:
             self._taken_from_memory(centre, key, payload, batch)
             return
@@ -220,42 +204,22 @@ class Account(CardAccount):
         self._centres[centre.name].heads[key] = max(self._centres[centre.name].heads.get(key, 0), batch.head)
 
     def _taken_from_memory(self, centre: "Centre", key: Line, payload: bytes, batch: wire.Batch) -> None:
-        if self._kept(centre, payload):
+        if kept(centre, payload):
             return
         names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
         for record in batch.records:
             if isinstance(record.body, Readings):
                 self._check_readings(centre, key, record.number, record.body, names, None)
 
-    def _known(self, centre: "Centre", station: str) -> bool:
-        return bool(centre.database.connection().execute("SELECT 1 FROM station WHERE code=?", (station,)).fetchone())
-
-    def _kept(self, centre: "Centre", payload: bytes) -> bool:
-        sql = "SELECT 1 FROM quarantine WHERE data=?"
-        return bool(centre.database.connection().execute(sql, (payload,)).fetchone())
-
-    def _knows_dictionary(self, centre: "Centre", key: Line) -> bool:
-        sql = "SELECT dictionary FROM line WHERE station=? AND line=?"
-        row = centre.database.connection().execute(sql, (key[0], f"{key[1]:016x}")).fetchone()
-        return row is not None and row[0] is not None
-
-    def _booked(self, centre: "Centre", key: Line) -> tuple[RangeSet, RangeSet]:
-        sql = "SELECT held, refused FROM line WHERE station=? AND line=?"
-        row = centre.database.connection().execute(sql, (key[0], f"{key[1]:016x}")).fetchone()
-        return (unpack(row[0]), unpack(row[1])) if row else (EMPTY, EMPTY)
-
-    def _epoch(self, centre: "Centre") -> int:
-        return int(centre.database.connection().execute("SELECT value FROM meta WHERE name='epoch'").fetchone()[0])
-
     def restored(self, centre: "Centre") -> None:
         """A centre goes on from a backup: what it had since is gone from it, and it must say so by its epoch."""
         at = self._centres[centre.name]
-        epoch = self._epoch(centre)
+        epoch = epoch_of(centre)
         if epoch <= at.epoch:
             self.fail(f"{centre.name} was restored and its epoch is {epoch}, after {at.epoch}")
         at.epoch = epoch
         for key in list(at.verified):
-            held, refused = self._booked(centre, key)
+            held, refused = booked(centre, key)
             lost = at.verified[key] - held
             at.restored_away[key] |= lost | (at.refused[key] - refused)
             at.verified[key], at.refused[key] = at.verified[key] & held, at.refused[key] & refused
@@ -263,7 +227,7 @@ class Account(CardAccount):
 
     def revoked(self, centre: "Centre", station: str) -> None:
         """A station's key was revoked there."""
-        self._centres[centre.name].removed[station] = self._all_held(centre, station)
+        self._centres[centre.name].removed[station] = all_held(centre, station)
 
     def is_revoked(self, centre: "Centre", station: str) -> bool:
         """Whether its key is revoked there now."""
@@ -277,13 +241,8 @@ class Account(CardAccount):
     def check_revoked(self, centre: "Centre") -> None:
         """Nothing of a revoked station is taken."""
         for station, before in self._centres[centre.name].removed.items():
-            if self._all_held(centre, station) != before:
+            if all_held(centre, station) != before:
                 self.fail(f"{centre.name} has taken numbers of {station}, whose key is revoked")
-
-    def _all_held(self, centre: "Centre", station: str) -> dict[int, RangeSet]:
-        sql = "SELECT line, held FROM line WHERE station=?"
-        rows = centre.database.connection().execute(sql, (station,))
-        return {int(line, 16): unpack(held) for line, held in rows}
 
     def _check_stored(self, centre: "Centre", key: Line, number: int, stored: "set[Row] | None" = None) -> None:
         record = self.bodies[key].get(number)
@@ -341,9 +300,9 @@ class Account(CardAccount):
         at = self._centres[centre]
         named = EMPTY
         for own, number, about, numbers in self._named[key[0]]:
-            kept = number in at.verified[own] or number in at.restored_away[own] or number in self.taken[own]
+            safe = number in at.verified[own] or number in at.restored_away[own] or number in self.taken[own]
             if about == key[1] and (
-                kept or any(number in self._card(m).here.get(own[1], EMPTY) for m in machines if m.station == key[0])
+                safe or any(number in self._card(m).here.get(own[1], EMPTY) for m in machines if m.station == key[0])
             ):
                 named |= numbers
         return named
@@ -352,7 +311,7 @@ class Account(CardAccount):
         """What is on the card and not booked at that centre."""
         left: dict[int, RangeSet] = {}
         for line, numbers in self._card(machine).here.items():
-            held, refused = self._booked(centre, (machine.station, line))
+            held, refused = booked(centre, (machine.station, line))
             if missing := numbers - held - refused:
                 left[line] = missing
         return left
