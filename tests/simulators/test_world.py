@@ -13,26 +13,22 @@ FOUND = {
     1: "after a centre's restore the backlog went before the newest values",
     39: "what an agent wrote and did not sync was sent by the next one, and a power cut took it",
     14: "a station that started while its disk refused forgot the line before",
+    4: "a summary that was refused for a reading of centuries ahead no longer said which numbers were gone",
 }
-"""Every seed that ever failed, and what it had found."""
+"""Every seed that ever failed, and what it had found. A seed's day changes when the code that lives it does."""
 QUICK = ("acknowledge before store", "cumulative instead of set receipts", "an alarm thinned while routine data remain")
 
 
 def test_a_hundred_days_of_all_faults_break_no_promise_and_meet_every_fault_and_point() -> None:
-    report = run(range(1, ENOUGH_SEEDS + 1), jobs=2)
+    seeds = {*range(1, ENOUGH_SEEDS + 1), *FOUND}
+    report = run(sorted(seeds), jobs=2)
     assert not report.broken, [(each.seed, each.broken, each.history) for each in report.broken[:3]]
     assert not report.never
-    assert report.records >= ENOUGH_SEEDS * 3 * 2000
-
-
-@pytest.mark.parametrize("seed", FOUND, ids=lambda seed: FOUND[seed].replace(" ", "_"))
-def test_a_day_that_once_found_a_fault_stays_good(seed: int) -> None:
-    outcome = play(seed)
-    assert not outcome.broken, outcome.history
+    assert report.records >= len(seeds) * 3 * 2000
 
 
 def test_the_same_seed_lives_the_same_day_again() -> None:
-    assert play(3) == play(3)
+    assert play(9) == play(9)
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -348,7 +348,7 @@ class Centre:
         """Let the followers work off what has come; one whose store is away goes on later."""
         self._phase = "follower"
         try:
-            for following in self._followings:
+            for following in self._chance.sample(self._followings, len(self._followings)):  # each is killed, too
                 while (pause := following.step(0)) == 0:
                     pass
                 if pause is not None and self._coming is None:

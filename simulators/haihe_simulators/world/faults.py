@@ -118,7 +118,7 @@ def draw(seed: int) -> Plan:
         seed % REAL_FILES_EVERY == 7,
         [_weather(chance) for _ in range(2)],
         sorted(faults),
-        chance.choice((104_000, 116_000, 140_000, 8_000_000)),
+        chance.choice((72_000, 104_000, 140_000, 8_000_000)),
         chance.choice((900_000, 1_400_000, 2_400_000)),
         chance.choice((120.0, 135.0, 145.0)),
         chance.choice((0.0, 0.001, 0.004)),
