@@ -139,7 +139,7 @@ class Recorder:
         """
         receipts_ms = self._clock.monotonic_ms()
         while True:
-            await self._clock.sleep(STATES_SAVE_S)
+            await self._clock.sleep(STATES_SAVE_S if states else RECEIPTS_SAVE_S)
             due = self._clock.monotonic_ms() - receipts_ms >= RECEIPTS_SAVE_S * 1000
             if due:
                 receipts_ms = self._clock.monotonic_ms()

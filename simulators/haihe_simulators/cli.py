@@ -168,6 +168,12 @@ def _fleet(asked: argparse.Namespace, words: Words) -> int:
     return OK if facts["ok"] else WRONG
 
 
+def _world(asked: argparse.Namespace, words: Words) -> int:
+    from .world.tell import world
+
+    return world(asked, words)
+
+
 def _seconds(text: str) -> float:
     try:
         return duration_ms(text if not text.replace(".", "", 1).isdigit() else text + "s") / 1000
@@ -192,6 +198,12 @@ def _count(text: str) -> int:
 def _fleet_size(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= FLEET_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {FLEET_MAX}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000000")
     return int(text)
 
 
@@ -274,6 +286,17 @@ def parser() -> argparse.ArgumentParser:
     )
     many.add_argument("--json", action="store_true", help="print one JSON object; the course goes to standard error")
     many.set_defaults(run=_fleet)
+
+    days = commands.add_parser(
+        "world", parents=[shared], help="the proof of the number line: days of all faults in virtual time, by seeds"
+    )
+    days.add_argument("--seeds", type=_positive, default=100, metavar="N", help="how many worlds (default 100)")
+    days.add_argument("--start", type=int, default=1, metavar="N", help="first seed (default 1)")
+    days.add_argument("--jobs", type=_positive, default=2, metavar="N", help="processes at a time (default 2)")
+    days.add_argument("--mutate", action="store_true", help="break the code on purpose, and see whether it is noticed")
+    days.add_argument("--only", default="", metavar="TEXT", help="with --mutate: those whose name has this")
+    days.add_argument("--json", action="store_true", help="print one JSON object")
+    days.set_defaults(run=_world)
 
     way = commands.add_parser(
         "link", parents=[shared], help="a TCP link that can be cut; orders are JSON lines on standard input"

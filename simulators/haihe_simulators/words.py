@@ -71,5 +71,13 @@ CHINESE = {
     "station {code} is simulated: {places}; Ctrl-C ends it": "正在模拟测站 {code}：{places}；按 Ctrl-C 结束",
     "{n} answers": "已应答 {n} 次",
     "the link listens at {here} and leads to {there}": "链路监听 {here}，通向 {there}",
+    "seed {seed}: {what}": "种子 {seed}：{what}",
+    "{seeds} worlds, {records} records, {seconds} s; promises broken in {broken}":
+        "{seeds} 个世界，{records} 条记录，{seconds} 秒；其中 {broken} 个违背承诺",
+    "never met: {names}": "从未出现：{names}",
+    "{n} seeds are enough to meet all of them": "{n} 个种子足以全部出现",
+    "SURVIVES {n} seeds: {name}": "{n} 个种子未能发现：{name}",
+    "seed {seed} finds: {name}": "种子 {seed} 发现：{name}",
+    "{found} of {all} found": "共 {all} 个，发现 {found} 个",
 }  # fmt: skip
 """English sentence -> Chinese sentence."""

@@ -38,7 +38,7 @@ class RecallAway(Exception):
     """The receipts cannot be read back now; the text says why."""
 
 
-class _Said:
+class Said:
     """What the receipts of all stations say together.
 
     Args:
@@ -104,7 +104,7 @@ class Recall:
                 return begun
         return False
 
-    def _begin(self, said: _Said) -> bool:
+    def _begin(self, said: Said) -> bool:
         epoch = self._ledger.renew(CONTRADICTED, above=said.highest)
         _log.error(
             "this centre was restored from a backup without a word: the broker has a receipt of it for station %s that"
@@ -116,9 +116,9 @@ class Recall:
         )
         return True
 
-    def _read(self) -> _Said:
+    def _read(self) -> Said:
         """Raises RecallAway when the broker is away, or does not let us read."""
-        said, epoch = _Said(), self._ledger.epoch
+        said, epoch = Said(), self._ledger.epoch
         for name, payload in self._retained():
             station = station_of_receipt(name)
             if station is None:

@@ -1,6 +1,6 @@
 """Contents of held records in the database: kept with the first holding, compared at every repetition."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -100,23 +100,19 @@ def book(connection: Connection, batch: Batch, fresh: RangeSet, again: RangeSet,
     return RangeSet.from_numbers(record.number for record in other)
 
 
-def contradicted(connection: Connection, batch: Batch, held: RangeSet, earlier: Sequence[Batch] = ()) -> RangeSet:
-    """Numbers of the batch whose content is not the one they are held with, or have in earlier batches."""
-    numbers = RangeSet.from_numbers(record.number for record in batch.records)
-    again = numbers & held
-    before: dict[int, int] = {}
-    for other in earlier:
-        common = numbers & RangeSet.from_numbers(record.number for record in other.records)
-        if common:
-            for record in other.records:
-                if record.number in common:
-                    before.setdefault(record.number, content.content(record.body))
-    if not again and not before:
+def contradicted(connection: Connection, batch: Batch, held: RangeSet, earlier: Mapping[int, Record]) -> RangeSet:
+    """Numbers of the batch whose content is not the one they are held with, or have among earlier records by number."""
+    again = RangeSet.from_numbers(record.number for record in batch.records) & held
+    if not again and not earlier:
         return EMPTY
     blocks = Blocks(connection, batch.station, batch.line)
     found = []
     for record in batch.records:
-        known = blocks[record.number] if record.number in again else before.get(record.number, 0)
+        if record.number in again:
+            known = blocks[record.number]
+        else:
+            before = earlier.get(record.number)
+            known = content.content(before.body) if before is not None and before.body != record.body else 0
         if known and content.content(record.body) != known:
             found.append(record.number)
     return RangeSet.from_numbers(found)

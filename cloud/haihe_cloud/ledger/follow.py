@@ -52,6 +52,74 @@ class Follower(Protocol):
         ...
 
 
+class Following:
+    """One follower on its way along the log: the shell around it decides only when to step and how long to pause.
+
+    Args:
+        ledger: whose log.
+        database: where work and cursor are committed.
+        follower: who works.
+        away: exceptions that mean "not now", besides the database's own: the same entries are tried again for ever.
+    """
+
+    def __init__(
+        self, ledger: Ledger, database: Database, follower: Follower, away: tuple[type[Exception], ...] = ()
+    ) -> None:
+        self._ledger, self._database, self._follower = ledger, database, follower
+        self._away: tuple[type[Exception], ...] = (DatabaseAway, *away)
+        self._position: int | None = None
+        self._failures = 0
+        self._most = FOLLOW_ENTRIES
+        self._fault: Exception | None = None
+
+    def step(self, patience_s: float) -> float | None:
+        """Work off the next entries of the log; the commit holds the work on them and the cursor.
+
+        Args:
+            patience_s: how long to wait for entries.
+
+        Returns:
+            How many seconds to pause before the next step; None when there was nothing to do.
+        """
+        try:
+            return self._step(patience_s)
+        except _Moved:
+            _log.warning("%s is also followed by another process", self._follower.name)
+            self._position = None
+            return 0.0
+        except self._away as error:
+            _log.warning("%s waits: %s", self._follower.name, error)
+            self._position = None  # whether a commit that failed stands is not known
+            return _IDLE_S
+
+    def _step(self, patience_s: float) -> float | None:
+        ledger, follower = self._ledger, self._follower
+        if self._position is None:
+            self._position = ledger.position(follower.name)
+        if not ledger.wait(self._position, patience_s):
+            return None
+        entries = ledger.arrivals(self._position, 1 if self._fault else self._most)
+        if not entries:
+            return _IDLE_S  # the newest entry is known and not visible: another process prunes
+        try:
+            if self._fault and self._failures > FOLLOW_TRIES:
+                _set_aside(ledger, self._database, follower, entries[0], self._fault)
+                self._fault = None
+            else:
+                self._fault = _attempt(ledger, self._database, follower, entries, self._away, self._position)
+        except ReadFirst as need:
+            # What came before it is committed alone, and it alone: only its own reads are kept for it.
+            self._most = max(1, need.before)
+            self._fault = None if need.before else _fetch(need, follower, self._away)
+            if self._fault is None:
+                return 0.0
+        if self._fault is not None:
+            self._failures += 1
+            return 0.1 * 2.0**self._failures
+        self._position, self._failures, self._most = entries[-1].position, 0, FOLLOW_ENTRIES
+        return 0.0
+
+
 def follow(
     ledger: Ledger,
     database: Database,
@@ -60,55 +128,10 @@ def follow(
     *,
     away: tuple[type[Exception], ...] = (),
 ) -> None:
-    """Follow the log until told to stop; each commit holds the work on some entries and the cursor.
-
-    Args:
-        ledger: whose log.
-        database: where work and cursor are committed.
-        follower: who works.
-        stop: ends the loop after the current commit.
-        away: exceptions that mean "not now", besides the database's own: the same entries are tried again for ever.
-    """
-    position: int | None = None
-    failures = 0
-    most = FOLLOW_ENTRIES
-    fault: Exception | None = None
-    away = (DatabaseAway, *away)
+    """Follow the log until told to stop, which ends it after the current commit; see :class:`Following`."""
+    following = Following(ledger, database, follower, away)
     while not stop.is_set():
-        try:
-            if position is None:
-                position = ledger.position(follower.name)
-            if not ledger.wait(position, _IDLE_S):
-                continue
-            entries = ledger.arrivals(position, 1 if fault else most)
-            if not entries:
-                stop.wait(_IDLE_S)  # the newest entry is known and not visible: another process prunes
-                continue
-            if fault and failures > FOLLOW_TRIES:
-                _set_aside(ledger, database, follower, entries[0], fault)
-                fault = None
-            else:
-                fault = _attempt(ledger, database, follower, entries, away, position)
-        except ReadFirst as need:
-            # What came before it is committed alone, and it alone: only its own reads are kept for it.
-            most = max(1, need.before)
-            fault = None if need.before else _fetch(need, follower, stop, away)
-            if fault is None:
-                continue
-        except _Moved:
-            _log.warning("%s is also followed by another process", follower.name)
-            position = None
-            continue
-        except away as error:
-            _log.warning("%s waits: %s", follower.name, error)
-            position = None  # whether a commit that failed stands is not known
-            stop.wait(_IDLE_S)
-            continue
-        if fault is None:
-            position, failures, most = entries[-1].position, 0, FOLLOW_ENTRIES
-        else:
-            failures += 1
-            stop.wait(0.1 * 2**failures)
+        stop.wait(following.step(_IDLE_S) or 0.0)
 
 
 def _attempt(
@@ -151,15 +174,12 @@ def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], c
     ledger.advance(connection, follower.name, entries[-1].position)
 
 
-def _fetch(
-    need: ReadFirst, follower: Follower, stop: threading.Event, away: tuple[type[Exception], ...]
-) -> Exception | None:
+def _fetch(need: ReadFirst, follower: Follower, away: tuple[type[Exception], ...]) -> Exception | None:
     """Read what is needed, outside of any transaction; the fault of the follower's own code, if any."""
     try:
         need.fetch()
-    except away as error:
-        _log.warning("%s waits: %s", follower.name, error)
-        stop.wait(_IDLE_S)
+    except away:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever the follower's code does, the next batches matter
         _log.exception("%s failed to read what it needs", follower.name)
         return error

@@ -6,13 +6,13 @@ fall together, so a receipt can never name what the followers will not see.
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
-from haihe_contract.record import Dictionary, Gap, Opened, Summary
+from haihe_contract.record import Dictionary, Gap, Opened, Record, Summary
 from haihe_contract.wire import CODECS, Batch, encode
 
 from haihe_cloud.database import Connection, Database
@@ -255,8 +255,8 @@ class Ledger:
                 (self._clock.now_ms() - ARRIVALS_KEPT_MS, PRUNE_ROWS),
             ).rowcount
 
-    def contradicted(self, batch: Batch, earlier: Sequence[Batch] = ()) -> RangeSet:
-        """Numbers of a batch that are held, or have come in an earlier batch of the round, with another content."""
+    def contradicted(self, batch: Batch, earlier: Mapping[int, Record]) -> RangeSet:
+        """Numbers of a batch that are held, or have come earlier in the round (by number), with another content."""
         connection = self._database.connection()
         held = line_rows.find(connection, batch.station, batch.line, 0).held
         return contents.contradicted(connection, batch, held, earlier)
@@ -313,7 +313,8 @@ class Ledger:
             stated = held - contents.book(connection, batch, held - before.held, held & before.held, now_ms)
         told.put(connection, batch, stated, now_ms)
         tally.put(connection, batch, stated, now_ms)
-        for more in _told(batch, EMPTY if envelope.volatile else held, now_ms):
+        # A record that is refused for a value in it still says rightly which numbers are gone.
+        for more in _told(batch, EMPTY if envelope.volatile else envelope.numbers, now_ms):
             other = line_rows.find(connection, station, more.line, now_ms)
             state = add(other, more._replace(received_ms=_heard_ms(other, arrival)))
             if pieces(state) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them

@@ -99,6 +99,14 @@ def test_every_line_id_survives_the_database(line: int) -> None:
     assert line_of(line_text(line)) == line
 
 
+def test_a_summary_refused_for_a_value_in_it_still_says_which_numbers_are_gone(ledger: Ledger) -> None:
+    summary = Summary(LINE, [(5, 8)], [], False, T0)
+    ledger.take([arrival([1, 2, 3, 4, 9], tail=9, refused=of((9, 9)), bodies={9: summary})])
+    (line,) = ledger.lines(STATION)
+    assert line.gaps == of((5, 8))
+    assert not line.lost
+
+
 def test_held_wins_over_refused_and_both_over_gap(ledger: Ledger) -> None:
     ledger.take([arrival([9], line=OLD_LINE, bodies={9: gap(LINE, (1, 6))})])
     assert state(ledger).gaps == of((1, 6))

@@ -1,0 +1,397 @@
+"""The world's own account: what every station ever committed, against what centres and cards really hold.
+
+It never asks the code under test what is right. Cards are read frame by frame (``reading``), stores and ledgers by
+their own SQL, receipts as the bytes that went by.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import msgspec
+from haihe_cloud.ledger.packed import unpack
+from haihe_contract import topic as topics
+from haihe_contract import wire
+from haihe_contract.quality import PASS_MARK
+from haihe_contract.ranges import EMPTY, RangeSet
+from haihe_contract.record import LANE_BACKLOG, Dictionary, Readings, Summary
+from haihe_edge.journal.journal import DICTIONARY_NUMBER
+
+from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, quarantined
+from .cards import CardAccount, Line
+from .habit import SERIES
+from .history import History
+from .rows import Row, all_stored, in_store
+from .watched import Centre, Machine, StationLink
+
+_SIGNATURE_BYTES = 64
+
+
+class _AtCentre:
+    """What one centre was seen to hold."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.verified: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
+        """Receipted, and found in the store."""
+        self.refused: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
+        self.heads: dict[Line, int] = {}
+        self.restored_away: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
+        self.said: set[bytes] = set()
+        self.removed: dict[str, dict[int, RangeSet]] = {}
+        """What it held of a station when that was revoked."""
+
+
+class Account(CardAccount):
+    """Everything that is known of one world.
+
+    Args:
+        required: centres whose receipts free.
+        history: what happened, for people.
+    """
+
+    def __init__(self, required: set[str], history: History) -> None:
+        super().__init__(required, history)
+        self._centres: dict[str, _AtCentre] = defaultdict(_AtCentre)
+        self._decoded: dict[bytes, wire.Batch] = {}
+        self._understood: set[Line] = set()
+        self._sessions: dict[StationLink, _Session] = {}
+        self._volatile: set[Line] = set()
+        """Lines that live in memory only: no ledger may know them."""
+        self._shown: set[tuple[str, str, int]] = set()
+        """Places of what was sent on them: station, series, time."""
+
+    # ---- on the way ---------------------------------------------------------------------------------------------
+
+    def connected(self, machine: "Machine", link: "StationLink") -> None:
+        """A station has a new connection."""
+        newest: dict[int, int] = {}
+        if machine.recorder is not None:
+            bodies = self.bodies[machine.station, machine.recorder.journal.line]
+            for number in sorted(bodies, reverse=True):
+                body = bodies[number].body
+                if isinstance(body, Readings):
+                    newest = dict.fromkeys(body.series, number) | newest
+                if len(newest) == len(SERIES):
+                    break
+        self._sessions[link] = _Session(newest)
+
+    def sent(self, machine: "Machine", centre: str, link: "StationLink", payload: bytes) -> None:
+        """A batch leaves a station."""
+        batch = self._decoded[payload] = wire.decode(payload)
+        key = (machine.station, batch.line)
+        if batch.volatile:
+            self._sent_from_memory(machine, key, batch)
+            return
+        bodies = self.bodies[key]
+        for record in batch.records:
+            if bodies.get(record.number) != record:
+                self.fail(f"{machine.name} sends number {record.number} of line {batch.line:016x} before it is durable")
+        self._check_order(machine, link, batch)
+
+    def _sent_from_memory(self, machine: "Machine", key: Line, batch: wire.Batch) -> None:
+        """While the disk refuses: only what really waits for it, on a line of its own."""
+        self.hit("sent from memory")
+        if key in self.bodies:
+            self.fail(f"{machine.name} sends from memory on line {key[1]:016x} of its journal")
+        self._volatile.add(key)
+        names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
+        for record in batch.records:
+            if isinstance(record.body, Dictionary):
+                continue
+            if machine.recorder is None or not self.waits(machine, machine.recorder.journal.line, record):
+                self.fail(f"{machine.name} sends from memory what was never measured: {record.body}")
+            if isinstance(record.body, Readings):
+                self._shown |= {(key[0], names[series], record.body.time_ms) for series in record.body.series}
+
+    def _check_order(self, machine: "Machine", link: "StationLink", batch: wire.Batch) -> None:
+        """On a new connection the newest of each series goes before any backlog."""
+        session = self._sessions[link]
+        session.sent[batch.line] = session.sent.get(batch.line, EMPTY) | RangeSet.from_numbers(
+            record.number for record in batch.records
+        )
+        session.lanes[batch.lane] += 1
+        if batch.lane != LANE_BACKLOG or session.checked or machine.recorder is None:
+            return
+        session.checked = True
+        line = machine.recorder.journal.line
+        centre = link.receipts.rpartition("/")[2]
+        card = self._card(machine)
+        known = card.receipted.get(centre, {}).get(card.heard.get(centre, 0), {}).get(line, EMPTY)
+        gone = session.sent.get(line, EMPTY) | known
+        for series, number in session.newest.items():
+            if not gone or gone.last < number:
+                self.fail(
+                    f"{machine.name} sends backlog, and nothing of series {series} as new as what it had when it"
+                    f" connected: number {number} of line {line:016x}"
+                )
+        self.hit("live before backlog")
+
+    def heard(self, machine: "Machine", centre: str, payload: bytes) -> None:
+        """An agent takes a receipt."""
+        if payload not in self._centres[centre].said:
+            return
+        _, _, epoch, _, _, lines, *_ = msgspec.msgpack.decode(payload[_SIGNATURE_BYTES:])
+        card = self._card(machine)
+        if epoch < card.heard.get(centre, 0):
+            self.hit("receipt of an old epoch")
+            return
+        if epoch > card.heard.get(centre, 0):
+            self.looked(machine)
+            card.heard[centre] = epoch
+        receipted = card.receipted.setdefault(centre, {}).setdefault(epoch, {})
+        for line, held, refused in lines:
+            numbers = RangeSet(map(tuple, held + refused))
+            receipted[line] = receipted.get(line, EMPTY) | numbers
+
+    # ---- centres ------------------------------------------------------------------------------------------------
+
+    def centre_starts(self, centre: "Centre") -> None:
+        """A centre's process has started."""
+        at, now = self._centres[centre.name], epoch_of(centre)
+        if at.epoch and now != at.epoch:
+            self.fail(f"{centre.name} has begun epoch {now} after {at.epoch}, and was not restored")
+        at.epoch = now
+
+    def receipt(self, centre: "Centre", payload: bytes) -> None:
+        """A centre states what it holds: every number of it must be in its store."""
+        at = self._centres[centre.name]
+        _, name, epoch, station, _, lines, _, wanted, _ = msgspec.msgpack.decode(payload[_SIGNATURE_BYTES:])
+        if name != centre.name or epoch != at.epoch:
+            self.fail(f"{centre.name} states a receipt of {name}, epoch {epoch}, and its epoch is {at.epoch}")
+        at.said.add(payload)
+        for line, held, refused in lines:
+            key = (station, line)
+            for number in (RangeSet(map(tuple, held)) - at.verified[key]).numbers():
+                self._check_stored(centre, key, number)
+            at.verified[key] |= RangeSet(map(tuple, held))
+            fresh = RangeSet(map(tuple, refused)) - at.refused[key]
+            if fresh:
+                self.hit("refused numbers")
+                at.refused[key] |= fresh
+                if fresh := fresh - quarantined(centre, key):
+                    self.fail(f"{centre.name} has refused {fresh} of line {line:016x} and kept no bytes")
+        for line, ranges in wanted:
+            self.hit("asked for again")
+            held, refused = booked(centre, (station, line))
+            if needless := RangeSet(map(tuple, ranges)) & (held | refused):
+                self.fail(f"{centre.name} asks for {needless} of line {line:016x} again, and has them")
+
+    def round_begins(self, centre: Centre, payloads: Sequence[bytes]) -> None:
+        """A centre takes messages; those of a line whose dictionary it has not are left to be sent again."""
+        lines = {(b.station, b.line) for b in map(self._decoded.get, payloads) if b is not None}
+        self._understood = {key for key in lines if knows_dictionary(centre, key)}
+
+    def acknowledged(self, centre: "Centre", topic: str, payload: bytes) -> None:
+        """A centre tells the broker to forget a message: it must be durable by then, or not be meant to."""
+        station = topics.station_of(topic) or ""
+        if not known(centre, station):
+            return  # of a station that may not speak nothing is kept
+        try:
+            batch = self._decoded.get(payload) or wire.decode(payload)
+        except wire.WireError:
+            if not kept(centre, payload):
+                self.fail(f"{centre.name} let go of bytes that it did not understand")
+            return
+        key = (station, batch.line)
+        held, refused = booked(centre, key)
+        if batch.volatile:
+            self._taken_from_memory(centre, key, payload, batch)
+            return
+        numbers = RangeSet.from_numbers(record.number for record in batch.records) - held - refused
+        carries = any(record.number == DICTIONARY_NUMBER for record in batch.records)
+        if numbers and (carries or key in self._understood):
+            self.fail(f"{centre.name} acknowledged {numbers} of line {batch.line:016x} and does not hold them")
+        self._centres[centre.name].heads[key] = max(self._centres[centre.name].heads.get(key, 0), batch.head)
+
+    def _taken_from_memory(self, centre: "Centre", key: Line, payload: bytes, batch: wire.Batch) -> None:
+        if kept(centre, payload):
+            return
+        names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
+        for record in batch.records:
+            if isinstance(record.body, Readings):
+                self._check_readings(centre, key, record.number, record.body, names, None)
+
+    def restored(self, centre: "Centre") -> None:
+        """A centre goes on from a backup: what it had since is gone from it, and it must say so by its epoch."""
+        at = self._centres[centre.name]
+        epoch = epoch_of(centre)
+        if epoch <= at.epoch:
+            self.fail(f"{centre.name} was restored and its epoch is {epoch}, after {at.epoch}")
+        at.epoch = epoch
+        for key in list(at.verified):
+            held, refused = booked(centre, key)
+            lost = at.verified[key] - held
+            at.restored_away[key] |= lost | (at.refused[key] - refused)
+            at.verified[key], at.refused[key] = at.verified[key] & held, at.refused[key] & refused
+        at.heads = {}
+
+    def revoked(self, centre: "Centre", station: str) -> None:
+        """A station's key was revoked there."""
+        self._centres[centre.name].removed[station] = all_held(centre, station)
+
+    def is_revoked(self, centre: "Centre", station: str) -> bool:
+        """Whether its key is revoked there now."""
+        return station in self._centres[centre.name].removed
+
+    def admitted_again(self, centre: "Centre", station: str) -> None:
+        """It may speak again: nothing it sent meanwhile may have been taken."""
+        self.check_revoked(centre)
+        self._centres[centre.name].removed.pop(station, None)
+
+    def check_revoked(self, centre: "Centre") -> None:
+        """Nothing of a revoked station is taken."""
+        for station, before in self._centres[centre.name].removed.items():
+            if all_held(centre, station) != before:
+                self.fail(f"{centre.name} has taken numbers of {station}, whose key is revoked")
+
+    def _check_stored(self, centre: "Centre", key: Line, number: int, stored: "set[Row] | None" = None) -> None:
+        record = self.bodies[key].get(number)
+        if record is None:
+            self.fail(f"{centre.name} holds number {number} of line {key[1]:016x}, which {key[0]} never committed")
+        elif isinstance(record.body, Readings):
+            dictionary = self.bodies[key][2].body
+            names = dictionary.series if isinstance(dictionary, Dictionary) else []
+            self._check_readings(centre, key, number, record.body, names, stored)
+        elif isinstance(record.body, Summary):
+            for told in record.body.series:
+                for time_ms, value, _, grade in (told.lowest, told.highest):
+                    if grade:  # the others wait until the time of their boot is known, which is never said here
+                        extreme = Readings(time_ms, grade, [0], [value])
+                        self._check_readings(centre, key, number, extreme, [told.series], stored)
+
+    def _check_readings(
+        self, centre: "Centre", key: Line, number: int, body: Readings, names: Sequence[str], stored: "set[Row] | None"
+    ) -> None:
+        marks = body.marks or [PASS_MARK] * len(body.series)
+        for series, value, mark in zip(body.series, body.values, marks, strict=True):
+            if stored is None:
+                there = in_store(centre, key, number, body, names[series], value, mark)
+            else:
+                place = (0, body.time_ms, value, 0) if body.grade else (key[1], body.time_ms, value, number)
+                there = (key[0], names[series], *place) in stored
+            if not there:
+                self.fail(
+                    f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
+                    f" {names[series]} = {value} at {body.time_ms}"
+                )
+
+    # ---- all of it ----------------------------------------------------------------------------------------------
+
+    def check(self, machines: Sequence[Machine], centres: Sequence[Centre]) -> None:
+        """Promise 1, now."""
+        for machine in machines:
+            self.looked(machine)
+        for centre in centres:
+            if centre.up:
+                self.check_revoked(centre)
+        for key, committed in self._committed.items():
+            here = EMPTY
+            for machine in machines:
+                if machine.station == key[0]:
+                    here |= self._card(machine).here.get(key[1], EMPTY)
+            for name in self.required:
+                at = self._centres[name]
+                left = committed - at.verified[key] - at.refused[key] - here
+                left = left - self.taken[key] - at.restored_away[key]
+                if left and (left := left - self._named_at(name, key, machines)):
+                    self.fail(f"{left} of line {key[1]:016x} of {key[0]} are neither at {name} nor in the station")
+
+    def _named_at(self, centre: str, key: Line, machines: Sequence[Machine]) -> RangeSet:
+        at = self._centres[centre]
+        named = EMPTY
+        for own, number, about, numbers in self._named[key[0]]:
+            safe = number in at.verified[own] or number in at.restored_away[own] or number in self.taken[own]
+            if about == key[1] and (
+                safe or any(number in self._card(m).here.get(own[1], EMPTY) for m in machines if m.station == key[0])
+            ):
+                named |= numbers
+        return named
+
+    def still_to_come(self, machine: "Machine", centre: "Centre") -> dict[int, RangeSet]:
+        """What is on the card and not booked at that centre."""
+        left: dict[int, RangeSet] = {}
+        for line, numbers in self._card(machine).here.items():
+            held, refused = booked(centre, (machine.station, line))
+            if missing := numbers - held - refused:
+                left[line] = missing
+        return left
+
+    def finish(self, machines: Sequence[Machine], centres: Sequence[Centre]) -> None:
+        """Everything once more, at rest."""
+        self.check(machines, centres)
+        for centre in centres:
+            stored = all_stored(centre)
+            witnessed: dict[Line, list[tuple[int, int]]] = defaultdict(list)
+            last = 0
+            rows = centre.database.connection().execute("SELECT * FROM witness ORDER BY rowid").fetchall()
+            for position, station, line, first, end in rows:
+                if position < last:
+                    self.fail(f"{centre.name}: position {position} passed the follower after {last}")
+                last = position
+                witnessed[station, int(line, 16)].append((first, end))
+            places: set[tuple[str, str, int]] = set()
+            for station, line, head, held, refused, gaps in centre.database.connection().execute(
+                "SELECT station, line, head, held, refused, gaps FROM line"
+            ):
+                key = (station, int(line, 16))
+                if key in self._volatile:
+                    self.fail(f"{centre.name} books line {line}, which {station} never had on its disk")
+                self._finish_line(centre, machines, key, head, unpack(held), unpack(refused), unpack(gaps), stored)
+                if unseen := unpack(held) - RangeSet(witnessed[key]):
+                    self.fail(f"{centre.name}: {unseen} of line {line} are held and never passed the follower")
+                places |= self._places(key, unpack(held))
+            shown = {(station, series, time_ms) for station, series, _, time_ms, _, number in stored if not number}
+            if strange := shown - places - self._ever() - self._shown:
+                self.fail(f"{centre.name}: its store has rows that no record has: {sorted(strange)[:3]}")
+
+    def _ever(self) -> set[tuple[str, str, int]]:
+        """Places of what the centre may have stored without booking it (killed in between) or refused in part."""
+        return {place for key, numbers in self._committed.items() for place in self._places(key, numbers)}
+
+    def _places(self, key: Line, numbers: RangeSet) -> set[tuple[str, str, int]]:
+        found: set[tuple[str, str, int]] = set()
+        bodies = self.bodies[key]
+        dictionary = bodies[2].body if 2 in bodies else None
+        if not isinstance(dictionary, Dictionary):
+            return found
+        for number in numbers.numbers():
+            body = bodies[number].body if number in bodies else None
+            if isinstance(body, Readings) and body.grade:
+                found |= {(key[0], dictionary.series[series], body.time_ms) for series in body.series}
+        return found
+
+    def _finish_line(
+        self,
+        centre: "Centre",
+        machines: Sequence[Machine],
+        key: Line,
+        head: int,
+        held: RangeSet,
+        refused: RangeSet,
+        gaps: RangeSet,
+        stored: "set[Row]",
+    ) -> None:
+        at = self._centres[centre.name]
+        if not held.covers(at.verified[key]):
+            self.fail(
+                f"{centre.name} no longer holds {at.verified[key] - held} of line {key[1]:016x}, which it receipted"
+            )
+        for number in held.numbers():
+            self._check_stored(centre, key, number, stored)
+        if head < at.heads.get(key, 0):
+            self.fail(f"{centre.name} was told that line {key[1]:016x} goes to {at.heads[key]}, and says {head}")
+        silent = held.holes(1, head) - refused - gaps - self.taken[key] - at.restored_away[key]
+        for machine in machines:
+            if machine.station == key[0]:
+                silent = silent - self._card(machine).here.get(key[1], EMPTY)
+        if silent and centre.name in self.required:
+            self.fail(f"{centre.name} counts {silent} of line {key[1]:016x} of {key[0]} as lost, and nobody took them")
+
+
+class _Session:
+    def __init__(self, newest: dict[int, int]) -> None:
+        self.newest = newest
+        """By series: the newest number when it began."""
+        self.sent: dict[int, RangeSet] = {}
+        self.lanes: Counter[int] = Counter()
+        self.checked = False

@@ -1,0 +1,359 @@
+"""A station's computer: a card that survives it, a clock that may be wrong, and the agent that runs on both.
+
+The agent is the real one from the record to the receipt: journal, recorder, forwarders, receipts, clock trust.
+What stands in for instruments is :meth:`Machine._measure`.
+"""
+
+import asyncio
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from haihe_contract.ed25519 import PublicKey
+from haihe_contract.quality import Flag, Reason, mark
+from haihe_contract.record import Body, Dictionary, Duty, Event, Opened, Readings, Record
+from haihe_edge.clock.stamping import StationClock
+from haihe_edge.clock.trust import ClockTrust
+from haihe_edge.forward.forwarder import Forwarder
+from haihe_edge.forward.held import Held
+from haihe_edge.journal import Disk, Folder, Journal
+from haihe_edge.recorder import Recorder
+
+from haihe_simulators.disk import SimulatedDisk
+
+from .account import Account
+from .broker import Broker, StationLink
+from .habit import SERIES
+from .life import Life
+
+GROUPS = 4
+
+
+class Way(NamedTuple):
+    """One centre as a station knows it."""
+
+    centre: str
+    key: PublicKey
+    broker: Broker
+    required: bool
+
+
+class Habit(NamedTuple):
+    """What does not change in a machine's day.
+
+    Args:
+        cycle_s: between two polls of its instruments.
+        window_ms: how long a routine record may wait for its commit.
+        size: byte limit of the journal.
+        urgent: share of readings that cross a level.
+        retry_most_ms: cap of the pause between connections.
+        heartbeat_ms: a word at least so often.
+    """
+
+    cycle_s: float
+    window_ms: int
+    size: int
+    urgent: float
+    retry_most_ms: int
+    heartbeat_ms: int
+
+
+class MachineClock:
+    """A clock that can be set wrong; what has passed since the boot it always knows."""
+
+    def __init__(self, truth_ms: Callable[[], int]) -> None:
+        self._truth_ms = truth_ms
+        self.ahead_ms = 0
+        self.disciplined = True
+        self.booted_ms = truth_ms()
+        self.none = False
+        """Whether it lost its time: it begins at 1970 with each boot."""
+
+    def boot(self) -> None:
+        """The machine starts."""
+        self.booted_ms = self._truth_ms()
+
+    def now_ms(self) -> int:
+        """What it believes."""
+        return self.monotonic_ms() if self.none else max(0, self._truth_ms() + self.ahead_ms)
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds since the boot."""
+        return self._truth_ms() - self.booted_ms
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(max(0.0, seconds))
+
+
+class Card:
+    """What a station keeps: the journal's disk, and a folder with the receipts of the centres.
+
+    Args:
+        folder: of its own.
+        disk: simulated, or a real folder.
+    """
+
+    def __init__(self, folder: Path, disk: SimulatedDisk | Folder) -> None:
+        self.folder, self.disk = folder, disk
+        self.in_order = True
+        """Whether the last agent on it ended in order; nothing has run on a new one."""
+        folder.mkdir(exist_ok=True)
+
+    def copy(self, folder: Path) -> "Card":
+        """An image of it, while it is in use or not."""
+        shutil.copytree(self.folder, folder)
+        if isinstance(self.disk, SimulatedDisk):
+            disk: SimulatedDisk | Folder = self.disk.copy()
+        else:
+            disk = Folder(folder / "journal")
+        image = Card(folder, disk)
+        image.in_order = self.in_order
+        return image
+
+    def cut(self, chance: random.Random) -> bool:
+        """The power fails; whether anything that was written was lost or torn."""
+        for path in self.folder.glob("receipts-*"):
+            if chance.random() < 0.3:  # an epoch is durable before it counts; an older file of it may come back
+                path.write_bytes(msgspec.msgpack.encode([msgspec.msgpack.decode(path.read_bytes())[0], {}]))
+        if not isinstance(self.disk, SimulatedDisk):
+            return False
+        left = self.disk.after_a_cut(chance)
+        torn = left.used_bytes() != self.disk.used_bytes()
+        left.before = lambda _what, _name: None
+        left.capacity = self.disk.capacity
+        self.disk = left
+        return torn
+
+    def epoch(self, centre: str) -> int:
+        """Which epoch of that centre its receipts name, read without the agent's code."""
+        with suppress(OSError, msgspec.DecodeError, IndexError, TypeError):
+            return int(msgspec.msgpack.decode((self.folder / f"receipts-{centre}").read_bytes())[0])
+        return 0
+
+
+class Machine:
+    """One computer of a station. A cloned card runs in a second machine of the same station.
+
+    Args:
+        name: of the machine.
+        station: whose code it speaks under.
+        card: what it keeps.
+        ways: to which centres.
+        habit: what does not change.
+        account: what is told of everything.
+        chance: for all of it.
+        truth_ms: the true time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        station: str,
+        card: Card,
+        ways: Sequence[Way],
+        habit: Habit,
+        account: Account,
+        chance: random.Random,
+        truth_ms: Callable[[], int],
+    ) -> None:
+        self.name, self.station, self.card = name, station, card
+        self.clock = MachineClock(truth_ms)
+        self.life: Life | None = None
+        self.recorder: Recorder | None = None
+        self.measuring = True
+        self.retired = False
+        self.pause_s = 5.0
+        """How long it stays off when it has ended."""
+        self.power_fails = False
+        """Whether its next end takes the disk's power, too."""
+        self.reads_fail = False
+        self.opened_blind = False
+        """Whether its journal was opened while the disk could not be read."""
+        self.flood = False
+        self._ways, self._habit, self._account, self._chance = ways, habit, account, chance
+        self._boots = 0
+        self._level = chance.uniform(10, 20)
+
+    async def run(self) -> None:
+        """Start the agent whenever it has ended, until retired."""
+        while not self.retired:
+            await self._live()
+            await asyncio.sleep(self.pause_s)
+
+    async def _live(self) -> None:
+        ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def end(why: str) -> None:
+            if not ended.done():
+                ended.set_result(why)
+
+        life = self.life = Life(end)
+        self._guard(life)
+        agent = life.start(self._agent(life))
+        either: set[asyncio.Future[Any]] = {agent, ended}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if agent.done() and not agent.cancelled() and agent.exception() is not None:
+            raise AssertionError(f"the agent of {self.name} failed") from agent.exception()
+        why = ended.result() if ended.done() else "in order"
+        await asyncio.wait({agent})
+        life.over = True
+        self.life = self.recorder = None
+        self.card.in_order = why == "in order"
+        self.card.disk.leave()
+        self._account.ended(self, why)
+        if self.power_fails:
+            self.power_fails = False
+            if self.card.cut(self._chance):
+                self._account.hit("torn write")
+            self._account.hit("power cut")
+            self._account.looked(self)
+
+    def stop(self) -> None:
+        """Tell the agent to end in order."""
+        if self.life is not None and self.recorder is not None:
+            self._stopping.set()
+
+    def _guard(self, life: Life) -> None:
+        disk = self.card.disk
+        if not isinstance(disk, SimulatedDisk):
+            return
+
+        def before(what: str, _name: str) -> None:
+            if what == "open":
+                life.check()
+                if self.reads_fail:
+                    self._account.hit("disk cannot be read")
+                    raise OSError(5, "the simulated disk cannot be read")
+            else:
+                life.at(f"disk: {what}")
+
+        disk.before = before
+
+    async def _agent(self, life: Life) -> None:
+        self._boots += 1
+        self.clock.boot()
+        trust = ClockTrust()
+        clock = StationClock(self.clock, trust, lambda: self.clock.disciplined and not self.clock.none)
+        self._account.opening(self)
+        self.opened_blind = self.reads_fail
+        journal = self._open(life, clock, trust)
+        self._stopping = asyncio.Event()
+        recorder = self.recorder = Recorder(journal, self.clock, self._habit.window_ms)
+        recorder.record(Duty([round(self._habit.cycle_s * 1000)] * len(SERIES)))
+        for way in self._ways:
+            recorder.add(self._forwarder(way, life, journal), required=way.required)
+        recorder.receipted()
+        work = [recorder.commit(), recorder.save(), *(each.run() for each in recorder.forwarders)]
+        tasks = [asyncio.ensure_future(each) for each in (*work, self._measure(recorder, clock))]
+        recorder.hurry(urgent=True)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        stamp = clock.stamp()
+        recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
+        journal.close()
+        recorder.save_now()
+        if journal.waiting:
+            life.end("stopped while the disk refused")
+
+    def _open(self, life: Life, clock: StationClock, trust: ClockTrust) -> Journal:
+        account, machine = self._account, self
+
+        class Watched(Journal):
+            """The journal, whose every number and every commit is written down."""
+
+            def append(self, body: Body, *, urgent: bool = False) -> int:
+                number = super().append(body, urgent=urgent)
+                account.appended(machine, self.line, number, urgent, body)
+                return number
+
+            def commit(self) -> list[Record]:
+                done = super().commit()
+                life.check()
+                account.committed(machine, self.line, done)
+                return done
+
+        def opened(previous: int, last: int, last_ms: int, closed: bool) -> Opened:  # noqa: FBT001
+            stamp = clock.stamp()
+            return Opened(
+                time_ms=stamp.time_ms,
+                boot=f"{self.name}-{self._boots}",
+                monotonic_ms=clock.monotonic_ms(),
+                grade=stamp.grade,
+                previous=previous,
+                previous_last=last,
+                previous_time_ms=last_ms,
+                window_ms=self._habit.window_ms,
+                closed=closed,
+                version="world",
+                site="world",
+            )
+
+        disk: Disk = self.card.disk
+        return Watched.open(
+            disk,
+            size=self._habit.size,
+            clock=clock,
+            entropy=lambda: self._chance.getrandbits(64),
+            dictionary=Dictionary(SERIES),
+            opened=opened,
+            newest=trust.not_before,
+        )
+
+    def _forwarder(self, way: Way, life: Life, journal: Journal) -> Forwarder:
+        account = self._account
+        return Forwarder(
+            station=self.station,
+            centre=way.centre,
+            key=way.key,
+            journal=journal,
+            link=StationLink(
+                self.station,
+                way.centre,
+                way.broker,
+                life,
+                connected=lambda link: account.connected(self, link),
+                sent=lambda link, payload: account.sent(self, way.centre, link, payload),
+                heard=lambda payload: account.heard(self, way.centre, payload),
+            ),
+            held=Held(self.card.folder / f"receipts-{way.centre}"),
+            clock=self.clock,
+            chance=random.Random(self._chance.random()),
+            retry_most_ms=self._habit.retry_most_ms,
+            receipted=lambda: self.recorder.receipted() if self.recorder is not None else None,
+            heartbeat_ms=self._habit.heartbeat_ms,
+        )
+
+    async def _measure(self, recorder: Recorder, clock: StationClock) -> None:
+        """Poll four instruments every cycle; now and then one crosses a level, or something happens."""
+        chance, habit = self._chance, self._habit
+        while True:
+            await self.clock.sleep(habit.cycle_s * chance.uniform(0.8, 1.2))
+            if not self.measuring:
+                continue
+            recorder.journal.flood = self.flood
+            for series in range(GROUPS):
+                stamp = clock.stamp()
+                if stamp.grade:  # polls begin at the full minute, so two machines and two lines meet at one time
+                    stamp = stamp._replace(time_ms=stamp.time_ms // 60_000 * 60_000)
+                urgent = chance.random() < habit.urgent
+                self._level += chance.gauss(0, 0.02)
+                body = Readings(stamp.time_ms, stamp.grade, [series], [round(self._level + series, 3)])
+                if chance.random() < 0.02:
+                    body = Readings(stamp.time_ms, stamp.grade, [series], [None], [mark(Flag.MISSING, Reason.TIMEOUT)])
+                elif urgent:
+                    body = Readings(stamp.time_ms, stamp.grade, [series, (series + 1) % GROUPS], [self._level, 12.5])
+                recorder.record(body, urgent=urgent)
+                if urgent:
+                    event = Event(stamp.time_ms, stamp.grade, "level_raised", series, self._level, {"level": "warning"})
+                    recorder.record(event, urgent=True)
