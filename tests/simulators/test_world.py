@@ -13,6 +13,7 @@ FOUND = {
     1: "after a centre's restore the backlog went before the newest values",
     39: "what an agent wrote and did not sync was sent by the next one, and a power cut took it",
     14: "a station that started while its disk refused forgot the line before",
+    76: "frames of a group that a full disk took only in part left before they were durable, again with every try",
     4: "a summary that was refused for a reading of centuries ahead no longer said which numbers were gone",
 }
 """Every seed that ever failed, and what it had found. A seed's day changes when the code that lives it does."""

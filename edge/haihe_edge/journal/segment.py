@@ -261,6 +261,13 @@ class Segment:
             if at < len(wanted.ranges) and wanted.ranges[at][0] < first + max(1, records):
                 yield frame
 
+    def keep_only(self, numbers: RangeSet) -> None:
+        """Count nothing else of it, whatever lies in the file."""
+        self.numbers &= numbers
+        self.readings &= numbers
+        self.urgent &= numbers
+        self.flood &= numbers
+
     def forget_frames(self) -> None:
         """Let go of the index; it is found again when needed."""
         if self.sealed:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from haihe_contract.clock import Clock
+from haihe_contract.ranges import EMPTY
 from haihe_contract.record import Dictionary, Record
 
 from .archive import Archive
@@ -37,6 +38,7 @@ class Tail:
         self.serial = 0
         self.dictionary = Dictionary([])
         self.open: OpenSegment | None = None
+        self._durable = EMPTY
         self._disk, self._archive, self._clock = disk, archive, clock
 
     def write(self, records: Sequence[Record], *, flood: bool) -> None:
@@ -45,13 +47,16 @@ class Tail:
         Raises:
             OSError: when the disk refuses; :meth:`abandon` must follow.
         """
-        self._ready(records[0].number).append(records, self._clock.now_ms(), flood=flood)
+        file = self._ready(records[0].number)
+        file.append(records, self._clock.now_ms(), flood=flood)
+        self._durable = file.numbers
 
     def _ready(self, first: int) -> OpenSegment:
         if self.open is None:
             self.serial += 1
             name = segment_name(self.serial, self.line, first)
             self.open = OpenSegment(self._disk, name, self.line, first, self._clock.now_ms(), self.dictionary)
+            self._durable = EMPTY
         return self.open
 
     @property
@@ -85,12 +90,16 @@ class Tail:
         self.open = None
 
     def abandon(self) -> None:
-        """Leave the file as it is: after a failed write or sync nobody knows what it holds until it is read."""
+        """Leave the file as it is: after a failed write or sync nobody knows what it holds until it is read.
+
+        What it has of the group that failed was never durable: it counts nowhere, and is written again.
+        """
         if self.open is None:
             return
         self.open.abandon()
         with suppress(SegmentDamaged, OSError):
             left = Segment(self._disk, self.open.name)
+            left.keep_only(self._durable)
             if left.numbers:
                 self._archive.add(left)
             else:

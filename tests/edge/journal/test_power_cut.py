@@ -194,6 +194,20 @@ def test_what_an_agent_wrote_and_did_not_sync_is_durable_once_the_next_agent_cou
         assert 3 in {extent.line: extent.numbers for extent in left.extents()}[journal.line]
 
 
+def test_what_a_full_disk_took_of_a_group_counts_nowhere_until_all_of_it_is_durable() -> None:
+    disk = SimulatedDisk()
+    journal = start(disk, random.Random(1))
+    for at in range(300):
+        journal.append(Readings(T0 + at, 5, [0], [float(at)]))
+    disk.capacity = disk.used_bytes() + 6000  # more than the first of its frames, less than both
+    for _ in range(3):
+        assert journal.commit() == []
+        assert [extent.numbers for extent in journal.extents()] == [RangeSet.of((1, 2))]
+    disk.capacity = 1 << 40
+    assert len(journal.commit()) == 300
+    assert [extent.numbers for extent in journal.extents()] == [RangeSet.of((1, 302))]
+
+
 _WATCHED = """
 import random, sys
 from pathlib import Path
