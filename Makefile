@@ -42,8 +42,11 @@ system:
 demo: install ## the whole way on simulated instruments: storm, outage, recovery, alarm, balance
 	$(BIN)/haihe-sim demo $(DEMO)
 
+# Most tests wait for real time to pass, so several files at once cost little more than one.
+WORKERS ?= 4
+
 test: install ## all promises, on real parts
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 check: install ## format, lint, types, architecture, generated pages
 	$(BIN)/ruff format --check .
