@@ -24,7 +24,7 @@ from haihe_simulators.ensemble import Ensemble, Part, free_port, mosquitto
 from haihe_simulators.scenery import LEVEL, of_twenty
 
 pytestmark = pytest.mark.broker
-PATIENCE_S = 12.0
+PATIENCE_S = 30.0
 MB = 1 << 20
 PROFILES = Path(__file__).parents[3] / "firmware_profiles"
 
