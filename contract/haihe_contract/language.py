@@ -6,7 +6,6 @@ A package keeps one table of its sentences (``words.py``); a sentence without a 
 import os
 from collections.abc import Mapping
 
-LANGUAGES = ("zh", "en")
 _SENTENCES = ("why", "what")
 """Facts of these names are sentences of the table themselves: "port {port}: {why}"."""
 

@@ -50,15 +50,31 @@ class Kept(Generic[_T]):
         if data == self._last:
             return False
         beside = self.path.with_suffix(".new")
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        beside.write_bytes(data)
+        take_place(beside, self.path)
         self._last = data
         return True
+
+
+def take_place(beside: Path, path: Path) -> None:
+    """Put a file that was written beside in the place of another, durably: after a power cut it is one or the other.
+
+    Raises:
+        OSError: when the disk refuses.
+    """
+    sync(beside)
+    beside.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable.
+
+    Raises:
+        OSError: when the disk refuses.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

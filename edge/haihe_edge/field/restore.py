@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from haihe_contract.language import Words
 
 from haihe_edge.counted import FILE
 from haihe_edge.journal import Folder
-from haihe_edge.kept import Kept
+from haihe_edge.kept import Kept, take_place
 from haihe_edge.qualify import CounterState
 from haihe_edge.site import Site, load_site
 from haihe_edge.site_states import COUNTER, SITE, unpacked
@@ -233,11 +232,4 @@ def _write(place: Path, beside: Path, planned: _Planned) -> None:
         Kept(planned.site.journal.directory / FILE, dict[str, CounterState]).save(planned.counters)
     if not planned.new_site:
         return
-    with beside.open("rb") as file:
-        os.fsync(file.fileno())
-    beside.replace(place)
-    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    take_place(beside, place)

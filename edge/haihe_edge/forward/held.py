@@ -1,20 +1,12 @@
 """What one centre says it holds: receipts added up within an epoch, kept over a restart."""
 
-import os
 from pathlib import Path
 
 import msgspec
 from haihe_contract.ranges import EMPTY, Range, RangeSet
 from haihe_contract.receipt import Receipt
 
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in it durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+from haihe_edge.kept import take_place
 
 
 class _Saved(msgspec.Struct, array_like=True):
@@ -100,10 +92,6 @@ class Held:
             return
         beside = self._path.with_suffix(".new")
         data = msgspec.msgpack.encode(_Saved(self.epoch, {k: list(v.ranges) for k, v in self.lines.items()}))
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
-        sync_folder(self._path.parent)
+        beside.write_bytes(data)
+        take_place(beside, self._path)
         self._saved = self._epoch_saved = True

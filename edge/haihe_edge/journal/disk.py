@@ -11,6 +11,8 @@ from typing import BinaryIO, Protocol
 
 from haihe_contract.errors import FieldError
 
+from haihe_edge.kept import sync
+
 
 class Appending(Protocol):
     """A new file that is written from its beginning to its end."""
@@ -193,8 +195,4 @@ class Folder:
 
     def sync(self) -> None:
         """Sync the folder."""
-        descriptor = os.open(self.directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(self.directory)

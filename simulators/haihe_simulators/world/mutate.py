@@ -10,7 +10,6 @@ from .bugs import BUGS, Bug
 from .day import play
 from .mutants import Mutant, mutants
 
-SEEDS_MAX = 500
 PATIENCE_S = 120.0
 """Of processor time: a world that takes longer does not come to rest."""
 
