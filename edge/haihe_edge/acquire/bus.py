@@ -5,15 +5,14 @@ import asyncio
 from haihe_contract.clock import Clock
 from haihe_contract.quality import Reason
 
+from .exchange import ExchangeError, character_ms
 from .line import BusDown, Line
 from .listening import more_until, settle
 from .modbus import (
-    ExchangeError,
     OutOfStep,
     Refused,
     Request,
     Write,
-    character_ms,
     find_rtu_answer,
     quiet_ms,
     rtu_answer_bytes,

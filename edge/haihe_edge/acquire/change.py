@@ -14,9 +14,10 @@ from haihe_contract.errors import FieldError
 from haihe_edge.profile import Effective, ModbusProfile, Point, Send, Writable, members, written_at
 from haihe_edge.site import Instrument
 
-from .modbus import ExchangeError, Request, Write
+from .exchange import ExchangeError
+from .modbus import Ask, Request, Write
 from .recipe import command
-from .write import Ask, NotObeyed, Rates, Setting, Written, check_value, prepare, registers_of, shown_by
+from .write import NotObeyed, Rates, Setting, Written, check_value, prepare, registers_of, shown_by
 
 _SAME = 1e-6
 """A float that comes back is the same one within so much of its size: it has been through 32 bits."""

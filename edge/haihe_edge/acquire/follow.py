@@ -7,7 +7,8 @@ from haihe_contract.clock import Clock
 from haihe_contract.quality import Reason
 
 from .decode import Value, decode
-from .modbus import ExchangeError, Refused, Request, Write
+from .exchange import ExchangeError
+from .modbus import Refused, Request, Write
 from .plan import Read
 from .recipe import Recipe, Wait
 

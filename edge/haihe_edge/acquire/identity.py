@@ -11,11 +11,12 @@ from haihe_edge.profile import ModbusProfile
 from haihe_edge.profile.expand import Said
 from haihe_edge.site import Instrument
 
+from .exchange import ExchangeError
 from .group import Said as Sentence
 from .group import Sample
 from .identify import Search, Stranger, knows_nothing, misfits, stranger
 from .library import Library
-from .modbus import ExchangeError, Request
+from .modbus import Request
 from .outage import Told
 
 Ask = Callable[[Request], Awaitable[bytes | ExchangeError]]

@@ -15,7 +15,8 @@ from haihe_edge.profile import Log, ModbusProfile
 
 from .decode import Value, decode, is_plain
 from .depend import Rule, rule
-from .modbus import ExchangeError, Refused, Request, Write
+from .exchange import ExchangeError
+from .modbus import Refused, Request, Write
 from .moment import moment, told
 from .plan import Read, plan
 from .recipe import Wait, command

@@ -9,10 +9,11 @@ from haihe_contract.quality import Grade
 from haihe_edge import limits
 from haihe_edge.site import Recall
 
+from .exchange import ExchangeError
 from .group import MemoryState, Said, Sample
 from .log import Entry, Taken, Unreadable, Walk
 from .missed import Missed
-from .modbus import ExchangeError, Request, Write
+from .modbus import Request, Write
 from .power import Supplies
 from .recipe import Wait
 from .schedule import growing

@@ -4,11 +4,14 @@ Sources: MODBUS Application Protocol V1.1b3; MODBUS over Serial Line V1.02; MODB
 """
 
 import struct
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from haihe_contract.quality import Reason
 
 from haihe_edge import limits
+
+from .exchange import ExchangeError
 
 ACKNOWLEDGE = 5
 """The exception by which an instrument says that it has accepted and needs time (section 7 of the first)."""
@@ -35,11 +38,6 @@ EXCEPTIONS = {
 _REQUEST = struct.Struct(">BBHH")
 _WRITE_MANY = struct.Struct(">BBHHB")
 _MBAP = struct.Struct(">HHHB")
-
-
-def character_ms(baud: int, parity: str = "even", stop_bits: int = 1) -> float:
-    """How long one character takes: a start bit, eight data bits, parity where there is one, stop bits."""
-    return (9 + (parity != "none") + stop_bits) * 1000 / baud
 
 
 def quiet_ms(one_character_ms: float) -> float:
@@ -108,20 +106,8 @@ class Write(NamedTuple):
         return self.body[:6]
 
 
-class ExchangeError(Exception):
-    """An exchange brought no registers.
-
-    Args:
-        reason: for the readings.
-        sentence: in English, for :class:`haihe_contract.language.Words`.
-        facts: what the sentence names.
-    """
-
-    def __init__(self, reason: Reason, sentence: str, **facts: object) -> None:
-        super().__init__(sentence.format(**facts))
-        self.reason = reason
-        self.sentence = sentence
-        self.facts = facts
+Ask = Callable[[Request | Write], Awaitable[bytes]]
+"""One exchange with the instrument. Raises :class:`ExchangeError`."""
 
 
 class Refused(ExchangeError):

@@ -8,8 +8,9 @@ from haihe_edge import limits
 from haihe_edge.profile import ModbusProfile
 from haihe_edge.site import Instrument, SerialBus, Site, TcpBus
 
+from .exchange import character_ms
 from .load import Load
-from .modbus import character_ms, quiet_ms, rtu_answer_bytes, rtu_request, tcp_request
+from .modbus import quiet_ms, rtu_answer_bytes, rtu_request, tcp_request
 from .recipe import Wait, recipe
 
 _TCP_MORE_BYTES = 4

@@ -14,9 +14,10 @@ from haihe_contract.errors import FieldError
 from haihe_edge.profile import Command, ModbusProfile, Send
 from haihe_edge.site import Instrument
 
-from .modbus import ACKNOWLEDGE, ExchangeError, Refused, Unsent, Write
+from .exchange import ExchangeError
+from .modbus import ACKNOWLEDGE, Ask, Refused, Unsent, Write
 from .recipe import command
-from .write import Ask, NotObeyed
+from .write import NotObeyed
 
 
 class Order(NamedTuple):

@@ -178,3 +178,10 @@ def _harmless(profile: ModbusProfile) -> Iterator[tuple[str, int, int]]:
     for point in profile.points:
         if point.table in ("holding", "input"):
             yield point.table, point.at, point.words
+
+
+def reading(profile: ModbusProfile, unit: int, point: Point) -> Request:
+    """The read that brings this one point."""
+    block = profile.block_of(point) if profile.merge == "whole" else None
+    start, count = (point.at, point.words) if block is None else (block.start, block.count)
+    return Request(unit, FUNCTIONS[point.table], start, count)

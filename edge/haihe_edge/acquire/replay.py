@@ -9,8 +9,8 @@ from typing import Any
 
 from haihe_edge.profile import Sdi12Profile, TextProfile
 
+from .exchange import ExchangeError
 from .meaning import Value, doubted, is_seen, meaning
-from .modbus import ExchangeError
 from .sdi12 import Ask, Attend, Leave, measuring
 from .text import Framer, TextReader, command_bytes, raw_bytes
 

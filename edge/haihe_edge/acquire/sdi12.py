@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from haihe_contract.quality import Reason
 
-from .modbus import ExchangeError
+from .exchange import ExchangeError
 
 CHARACTER_MS = 10_000 / 1200
 """1200 baud; a start bit, seven data bits, even parity, a stop bit (section 4.1)."""

@@ -9,11 +9,11 @@ from haihe_contract.quantity import duration_ms
 from haihe_edge.profile.sdi12 import Measurement, Sdi12Point, Sdi12Profile, address_of
 from haihe_edge.site import Instrument, Sdi12Bus, Site
 
+from .exchange import ExchangeError
 from .group import Sample
 from .line import SerialLine
 from .listening import more_until
 from .meaning import Value, doubted, is_seen, meaning
-from .modbus import ExchangeError
 from .sdi12 import (
     BREAK_MS,
     CHARACTER_MS,

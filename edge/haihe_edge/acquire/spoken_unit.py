@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from haihe_contract.quality import Reason
 
 from .asked_unit import AskedUnit
+from .exchange import ExchangeError
 from .group import Sample
 from .meaning import Value
-from .modbus import ExchangeError
 from .outage import Told
 
 DEAF = frozenset((Reason.TIMEOUT, Reason.CHECKSUM, Reason.DAMAGED, Reason.BUS_DOWN))

@@ -8,8 +8,8 @@ from haihe_edge.profile.template import widest
 from haihe_edge.profile.text import Message, TextProfile
 from haihe_edge.site import AsciiBus, Instrument, Site
 
+from .exchange import character_ms
 from .load import Length, Load, Unknown
-from .modbus import character_ms
 from .text import command_bytes, raw_bytes
 
 

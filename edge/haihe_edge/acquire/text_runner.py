@@ -9,11 +9,11 @@ from haihe_edge import limits
 from haihe_edge.profile.text import TextProfile
 from haihe_edge.site import Instrument, Site
 
+from .exchange import ExchangeError, character_ms
 from .group import BusState, Happened, Sample
 from .line import Line
 from .listening import more_until, settle
 from .meaning import Value
-from .modbus import ExchangeError, character_ms
 from .schedule import probe_wait_ms
 from .spoken_unit import SpokenUnit
 from .text import Framer, Heard, TextReader, command_bytes

@@ -14,18 +14,18 @@ from haihe_edge.site import Instrument, Site
 from .asked_unit import AskedUnit
 from .bus import ModbusBus
 from .decode import decode
+from .exchange import ExchangeError
 from .follow import follow
 from .group import InstrumentState, Sample
 from .identity import Identity
 from .line import BusDown
 from .log import LogReader
-from .modbus import ExchangeError, Refused, Request, Unsent, Write
+from .modbus import Ask, Refused, Request, Unsent, Write
 from .outage import Told
 from .patience import Patience
-from .plan import telling_read
+from .plan import reading, telling_read
 from .recipe import answered, questions, recipe
 from .schedule import probe_wait_ms
-from .write import Ask, reading
 
 _T = TypeVar("_T")
 _NOT_THERE_CODES = (1, 2, 3)

@@ -6,7 +6,7 @@ site file (``writable: [point]`` at the instrument). Deciding is pure; :mod:`.ch
 
 import math
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,14 +17,11 @@ from haihe_edge.profile import ModbusProfile, Point, Writable, written_at
 from haihe_edge.site import Instrument
 
 from .decode import is_plain, spoken
-from .modbus import COIL_ON, WRITE_COIL, Request, Write
-from .plan import FUNCTIONS
+from .modbus import COIL_ON, WRITE_COIL, Request
+from .plan import reading
 
 MINUTE_MS = 60_000
 _CODES = {"u16": "H", "s16": "h", "u32": "I", "s32": "i", "u64": "Q", "s64": "q", "f32": "f", "f64": "d"}
-
-Ask = Callable[[Request | Write], Awaitable[bytes]]
-"""One exchange with the instrument."""
 
 
 class Setting(NamedTuple):
@@ -220,10 +217,3 @@ def shown_by(profile: ModbusProfile, unit: int, point: Point, where: str) -> tup
         raise FieldError("the profile names no point to read back", where=where, do="mend `read_back:` there")
     read = reading(profile, unit, shown)
     return read, lambda data: float(spoken(shown, data, read.start))
-
-
-def reading(profile: ModbusProfile, unit: int, point: Point) -> Request:
-    """The read that brings this one point."""
-    block = profile.block_of(point) if profile.merge == "whole" else None
-    start, count = (point.at, point.words) if block is None else (block.start, block.count)
-    return Request(unit, FUNCTIONS[point.table], start, count)

@@ -32,17 +32,10 @@ from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason
 
 from haihe_edge.acquire.decode import spoken
+from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.follow import follow
 from haihe_edge.acquire.log import LogReader, Unreadable
-from haihe_edge.acquire.modbus import (
-    ExchangeError,
-    Refused,
-    Request,
-    Write,
-    find_rtu_answer,
-    rtu_request,
-    why_no_rtu_answer,
-)
+from haihe_edge.acquire.modbus import Refused, Request, Write, find_rtu_answer, rtu_request, why_no_rtu_answer
 from haihe_edge.acquire.plan import FUNCTIONS
 from haihe_edge.acquire.recipe import recipe
 from haihe_edge.acquire.replay import Unexpected

@@ -5,7 +5,8 @@ import contextlib
 import pytest
 from haihe_contract.quality import Reason
 from haihe_edge.acquire import modbus
-from haihe_edge.acquire.modbus import ExchangeError, OutOfStep, Refused, Request
+from haihe_edge.acquire.exchange import ExchangeError
+from haihe_edge.acquire.modbus import OutOfStep, Refused, Request
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
+from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.follow import Followed, follow
-from haihe_edge.acquire.modbus import ExchangeError, Refused, Request, Write
+from haihe_edge.acquire.modbus import Refused, Request, Write
 from haihe_edge.acquire.plan import Read, plan, telling_read
 from haihe_edge.acquire.recipe import Recipe, Tell, Wait, recipe
 from haihe_edge.profile import ModbusProfile, variant_of

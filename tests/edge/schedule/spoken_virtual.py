@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from haihe_contract.quality import Grade
+from haihe_edge.acquire.exchange import character_ms
 from haihe_edge.acquire.group import Group, Sample
-from haihe_edge.acquire.modbus import character_ms
 from haihe_edge.acquire.runner import ModbusRunner
 from haihe_edge.acquire.sdi12_runner import Sdi12Conversation, Sdi12Unit
 from haihe_edge.acquire.text_runner import TextConversation, TextUnit

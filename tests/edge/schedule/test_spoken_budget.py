@@ -10,8 +10,8 @@ import pytest
 import yaml
 from haihe_contract.document import DocumentError
 from haihe_edge.acquire.budget import BusBudget, budgets, fitting, jobs
+from haihe_edge.acquire.exchange import character_ms
 from haihe_edge.acquire.load import Load
-from haihe_edge.acquire.modbus import character_ms
 from haihe_edge.acquire.sdi12 import CHARACTER_MS, waking_ms
 from haihe_edge.acquire.text import Framer, TextReader, raw_bytes
 from haihe_edge.acquire.text_load import message_bytes

@@ -4,8 +4,9 @@ import asyncio
 
 from haihe_contract.quality import Grade, Reason
 from haihe_edge.acquire.bus import ModbusBus
+from haihe_edge.acquire.exchange import character_ms
 from haihe_edge.acquire.group import Group, Sample
-from haihe_edge.acquire.modbus import Request, character_ms, rtu_request
+from haihe_edge.acquire.modbus import Request, rtu_request
 from haihe_edge.acquire.runner import ModbusRunner
 from haihe_edge.acquire.unit import Unit
 from haihe_edge.site import SerialBus, Site

@@ -2,7 +2,7 @@
 
 import pytest
 from haihe_contract.quality import Reason
-from haihe_edge.acquire.modbus import ExchangeError
+from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.sdi12 import (
     crc_letters,
     even_parity,

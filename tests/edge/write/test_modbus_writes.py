@@ -9,8 +9,9 @@ from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
 from haihe_edge.acquire import modbus
 from haihe_edge.acquire.bus import ModbusBus
+from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.line import TcpLine
-from haihe_edge.acquire.modbus import COIL_ON, ExchangeError, Refused, Request, Write
+from haihe_edge.acquire.modbus import COIL_ON, Refused, Request, Write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymodbus.server import ModbusTcpServer
