@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from haihe_contract.clock import Clock
-from haihe_edge.acquire.chip import Edge, Wanted
+from haihe_edge.acquire.digital.chip import Edge, Wanted
 from haihe_edge.acquire.line import BusDown
 
 EVENTS_MAX = 1024

@@ -6,6 +6,6 @@ decide and are pure; ``line`` and ``bus`` are the only ones that touch ports.
 
 from .acquirer import Acquirer
 from .group import BusState, Group, Happening, InstrumentState, Sample
-from .missed import Known, Missed, Watched
+from .memory.missed import Known, Missed, Watched
 
 __all__ = ["Known", "Missed", "Watched", "Acquirer", "Group", "Sample", "Happening", "BusState", "InstrumentState"]

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
-from haihe_edge.acquire.bus import ModbusBus
 from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.line import BusDown, SerialLine, TcpLine
-from haihe_edge.acquire.modbus import Refused, Request
+from haihe_edge.acquire.modbus.bus import ModbusBus
+from haihe_edge.acquire.modbus.frames import Refused, Request
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 from haihe_contract.quality import Reason
-from haihe_edge.acquire.decode import decode, field, raw_value, shortest_float32
+from haihe_edge.acquire.modbus.decode import decode, field, raw_value, shortest_float32
 from haihe_edge.profile import Point, Sentinel
 from hypothesis import given
 from hypothesis import strategies as st

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from haihe_edge.acquire.nmea import Antenna, Banner, Framer, Moment, Position, Receiver, checksum, read
+from haihe_edge.acquire.gnss.nmea import Antenna, Banner, Framer, Moment, Position, Receiver, checksum, read
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 """Reads stay inside what the profile declares."""
 
-from haihe_edge.acquire.modbus import Request
-from haihe_edge.acquire.plan import plan, telling_read
+from haihe_edge.acquire.modbus.frames import Request
+from haihe_edge.acquire.modbus.plan import plan, telling_read
 from haihe_edge.profile import WORDS_OF, Answer, Block, ModbusProfile, Point
 from hypothesis import given
 from hypothesis import strategies as st

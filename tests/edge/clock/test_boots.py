@@ -9,11 +9,11 @@ import pytest
 from haihe_contract.quality import Grade
 from haihe_contract.receipt import LineHeld, Receipt
 from haihe_contract.record import Dictionary, Opened, Readings, Record, TimeFix
-from haihe_edge.boot_times import BootTimes
 from haihe_edge.clock.boots import AGAIN_MS, DRIFT, Boot, Boots
 from haihe_edge.clock.stamping import StationClock
 from haihe_edge.clock.trust import BUILT_MS, ClockTrust
 from haihe_edge.journal import Folder, Journal
+from haihe_edge.remember.boot_times import BootTimes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

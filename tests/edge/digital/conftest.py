@@ -11,7 +11,7 @@ import pytest
 from haihe_contract.clock import Clock
 from haihe_contract.quality import Grade
 from haihe_edge.acquire import Acquirer, Group, Happening
-from haihe_edge.acquire.chip import Wanted
+from haihe_edge.acquire.digital.chip import Wanted
 from haihe_edge.site import GpioBus, Site, load_site
 from haihe_simulators.gpio_chip import SimulatedChip
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from haihe_contract.clock import SystemClock
-from haihe_edge.acquire.chip import DigitalChip, Edge, Wanted
-from haihe_edge.acquire.gpio import GpioChip
+from haihe_edge.acquire.digital.chip import DigitalChip, Edge, Wanted
+from haihe_edge.acquire.digital.gpio import GpioChip
 from haihe_edge.acquire.line import BusDown
 from haihe_simulators.gpio_chip import EVENTS_MAX, SimulatedChip
 
@@ -195,7 +195,7 @@ async def test_a_real_chip_that_is_not_there_is_named_with_the_cause(path: str, 
 
 async def test_the_real_library_takes_every_setting_that_a_line_can_have() -> None:
     gpiod: Any = pytest.importorskip("gpiod")
-    from haihe_edge.acquire.gpio import _settings
+    from haihe_edge.acquire.digital.gpio import _settings
 
     for edges in ("rising", "falling", "both", "none"):
         for pull in ("up", "down", "none"):

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from haihe_edge import limits
-from haihe_edge.acquire.digital import Ended, Intervals, Steady, TipCounter
+from haihe_edge.acquire.digital.pulses import Ended, Intervals, Steady, TipCounter
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 """When an output is on, decided without any chip."""
 
-from haihe_edge.acquire.switches import Switches
+from haihe_edge.acquire.digital.switches import Switches
 from haihe_edge.site import Output, OutputLine
 
 

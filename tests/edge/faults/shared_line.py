@@ -12,7 +12,7 @@ from haihe_contract.quality import Grade, Reason
 from haihe_edge.acquire import Acquirer, Group
 from haihe_edge.acquire.group import InstrumentState, Said
 from haihe_edge.site import load_site
-from haihe_edge.words import CHINESE
+from haihe_edge.talk.words import CHINESE
 
 from tests.edge.acquire.far_end import Answering, PtyInstrument, framed, registers_answer
 from tests.edge.heard import Heard, has_values, running

@@ -8,7 +8,7 @@ import pytest
 from haihe_contract.quality import Flag, Reason
 from haihe_edge import limits
 from haihe_edge.acquire import Group
-from haihe_edge.acquire.identify import Match, Search, misfits
+from haihe_edge.acquire.modbus.identify import Match, Search, misfits
 from haihe_edge.profile import ModbusProfile, load_profile
 from haihe_edge.qualify import Judge
 from haihe_edge.site import load_site

@@ -12,7 +12,7 @@ from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Grade, Reason
 from haihe_edge import limits
 from haihe_edge.acquire import Acquirer, Group, InstrumentState, Known, Missed
-from haihe_edge.recalled import watched_series
+from haihe_edge.remember.recalled import watched_series
 from haihe_edge.site import Site, load_site
 from haihe_simulators.answer_log import AnswerLog
 from haihe_simulators.instrument import Answer, Instrument

@@ -11,7 +11,7 @@ from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Grade, Reason
 from haihe_edge.acquire import Acquirer, Group, Missed
 from haihe_edge.field.golden import read_case
-from haihe_edge.recalled import watched_series
+from haihe_edge.remember.recalled import watched_series
 from haihe_edge.site import load_site
 from haihe_simulators.answer_log import AnswerLog
 from haihe_simulators.instrument import Instrument

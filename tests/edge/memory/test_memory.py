@@ -6,7 +6,7 @@ import pytest
 from haihe_contract.quality import Grade, Reason
 from haihe_edge import limits
 from haihe_edge.acquire import Missed
-from haihe_edge.recalled import watched_series
+from haihe_edge.remember.recalled import watched_series
 from haihe_simulators.fault import Fault
 
 from tests.edge.memory.conftest import MINUTE_MS, WAYS, Bench, minutes_ago, now_ms, wanted

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from haihe_contract.quality import Grade
 from haihe_edge.acquire import Known, Missed
-from haihe_edge.acquire.memory import Memories, Memory
-from haihe_edge.recalled import watched_series
+from haihe_edge.acquire.memory.filling import Memories, Memory
+from haihe_edge.remember.recalled import watched_series
 from haihe_edge.site import Site, load_site
 from haihe_simulators.virtual_time import in_virtual_time
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 from haihe_contract.quality import Reason
-from haihe_edge.acquire.missed import Known, Missed, Watched
-from haihe_edge.acquire.moment import moment, told
+from haihe_edge.acquire.memory.missed import Known, Missed, Watched
+from haihe_edge.acquire.modbus.moment import moment, told
 from haihe_edge.limits import MEMORY_GAPS_MAX
 from haihe_edge.profile import EntryTime, Since
 from hypothesis import given

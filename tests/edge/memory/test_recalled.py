@@ -9,7 +9,7 @@ from haihe_contract.quality import Grade
 from haihe_contract.record import Dictionary, Event, Opened, Readings
 from haihe_edge.acquire import Known
 from haihe_edge.journal import Folder, Journal
-from haihe_edge.recalled import FILE, TAIL_RECORDS_MAX, Recalled
+from haihe_edge.remember.recalled import FILE, TAIL_RECORDS_MAX, Recalled
 from haihe_edge.site import Site
 
 from tests.edge.memory.conftest import Bench

@@ -7,10 +7,10 @@ import msgspec
 from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
 from haihe_edge.acquire.exchange import ExchangeError
-from haihe_edge.acquire.follow import Followed, follow
-from haihe_edge.acquire.modbus import Refused, Request, Write
-from haihe_edge.acquire.plan import Read, plan, telling_read
-from haihe_edge.acquire.recipe import Recipe, Tell, Wait, recipe
+from haihe_edge.acquire.modbus.follow import Followed, follow
+from haihe_edge.acquire.modbus.frames import Refused, Request, Write
+from haihe_edge.acquire.modbus.plan import Read, plan, telling_read
+from haihe_edge.acquire.modbus.recipe import Recipe, Tell, Wait, recipe
 from haihe_edge.profile import ModbusProfile, variant_of
 
 HEAD = {

@@ -11,8 +11,8 @@ from haihe_contract.quality import Grade
 from haihe_edge.acquire.exchange import character_ms
 from haihe_edge.acquire.group import Group, Sample
 from haihe_edge.acquire.runner import ModbusRunner
-from haihe_edge.acquire.sdi12_runner import Sdi12Conversation, Sdi12Unit
-from haihe_edge.acquire.text_runner import TextConversation, TextUnit
+from haihe_edge.acquire.spoken.sdi12_runner import Sdi12Conversation, Sdi12Unit
+from haihe_edge.acquire.spoken.text_runner import TextConversation, TextUnit
 from haihe_edge.site import AsciiBus, Sdi12Bus, Site
 from haihe_simulators.answer_log import AnswerLog
 from haihe_simulators.pty_port import PortSettings

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from haihe_contract.quality import Reason
-from haihe_edge.acquire.patience import LEARNT_AFTER, Patience
+from haihe_edge.acquire.modbus.patience import LEARNT_AFTER, Patience
 from haihe_edge.site import Site
 from haihe_simulators.virtual_time import in_virtual_time
 from hypothesis import given

@@ -12,9 +12,9 @@ from haihe_contract.document import DocumentError
 from haihe_edge.acquire.budget import BusBudget, budgets, fitting, jobs
 from haihe_edge.acquire.exchange import character_ms
 from haihe_edge.acquire.load import Load
-from haihe_edge.acquire.sdi12 import CHARACTER_MS, waking_ms
-from haihe_edge.acquire.text import Framer, TextReader, raw_bytes
-from haihe_edge.acquire.text_load import message_bytes
+from haihe_edge.acquire.spoken.sdi12 import CHARACTER_MS, waking_ms
+from haihe_edge.acquire.spoken.text import Framer, TextReader, raw_bytes
+from haihe_edge.acquire.spoken.text_load import message_bytes
 from haihe_edge.cli import main
 from haihe_edge.profile import TextProfile, load_profile
 from haihe_edge.site import AsciiBus, Site, load_site

@@ -3,12 +3,12 @@
 import asyncio
 
 from haihe_contract.quality import Grade, Reason
-from haihe_edge.acquire.bus import ModbusBus
 from haihe_edge.acquire.exchange import character_ms
 from haihe_edge.acquire.group import Group, Sample
-from haihe_edge.acquire.modbus import Request, rtu_request
+from haihe_edge.acquire.modbus.bus import ModbusBus
+from haihe_edge.acquire.modbus.frames import Request, rtu_request
+from haihe_edge.acquire.modbus.unit import Unit
 from haihe_edge.acquire.runner import ModbusRunner
-from haihe_edge.acquire.unit import Unit
 from haihe_edge.site import SerialBus, Site
 
 from tests.edge.acquire.far_end import registers_answer

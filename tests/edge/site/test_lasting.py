@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from haihe_contract.quantity import size_bytes
 from haihe_contract.record import Dictionary, Opened, Readings
-from haihe_edge import lasting
 from haihe_edge.cli import main
+from haihe_edge.field import lasting
 from haihe_edge.journal import Folder, Journal, Rhythm, appetite
 from haihe_edge.site.written import WrittenJournal
 

@@ -3,7 +3,7 @@
 import pytest
 from haihe_contract.quality import Reason
 from haihe_edge.acquire.exchange import ExchangeError
-from haihe_edge.acquire.sdi12 import (
+from haihe_edge.acquire.spoken.sdi12 import (
     crc_letters,
     even_parity,
     has_even_parity,
@@ -11,7 +11,7 @@ from haihe_edge.acquire.sdi12 import (
     read_identification,
     read_values,
 )
-from haihe_edge.acquire.text import Framer, TextReader, expected_checksum, is_proved
+from haihe_edge.acquire.spoken.text import Framer, TextReader, expected_checksum, is_proved
 from haihe_edge.profile import TextProfile, load_profile
 from haihe_edge.profile.template import TemplateError, compile_template
 from haihe_edge.profile.text import Aside, Checksum, Frame

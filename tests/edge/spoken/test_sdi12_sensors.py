@@ -7,7 +7,7 @@ import pytest
 import yaml
 from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
-from haihe_edge.acquire.spoken import open_sdi12
+from haihe_edge.acquire.spoken.runners import open_sdi12
 from haihe_edge.site import Sdi12Bus
 from haihe_simulators.fault import Fault
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from haihe_edge.metered import KeptBudget
+from haihe_edge.remember.metered import KeptBudget
 from haihe_edge.site import Allowance
 
 NOW_MS = 1_790_000_000_000

@@ -23,8 +23,8 @@ from haihe_contract.record import RECORD_BYTES_MAX, Record, State
 from haihe_edge.cli import main
 from haihe_edge.journal import Folder, Journal, Look
 from haihe_edge.qualify import CounterState
+from haihe_edge.remember.site_states import COUNTER, COUNTERS_EVERY_MS, SITE, SiteStates, packed, unpacked
 from haihe_edge.site import load_site
-from haihe_edge.site_states import COUNTER, COUNTERS_EVERY_MS, SITE, SiteStates, packed, unpacked
 from haihe_edge.station import StationAgent
 
 from tests.clocks import HandClock

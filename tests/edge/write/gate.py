@@ -5,7 +5,7 @@ import os
 import struct
 from pathlib import Path
 
-from haihe_edge.acquire.modbus import crc16
+from haihe_edge.acquire.modbus.frames import crc16
 
 from tests.edge.acquire.far_end import PtyInstrument, framed
 

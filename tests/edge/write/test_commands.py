@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
-from haihe_edge.acquire.write import NotObeyed
+from haihe_edge.acquire.write.setting import NotObeyed
 from haihe_edge.site import load_site
 
 from tests.edge.faults.shared_line import Station, measuring

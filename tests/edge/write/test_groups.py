@@ -8,9 +8,9 @@ import pytest
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.retelling import Retelling
-from haihe_edge.acquire.write import NotObeyed, Written
+from haihe_edge.acquire.write.setting import NotObeyed, Written
 from haihe_edge.profile import load_profile
-from haihe_edge.words import SITE_FAULTS
+from haihe_edge.talk.words import SITE_FAULTS
 
 from tests.edge.faults.shared_line import Station, measuring
 from tests.edge.write import wired

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
-from haihe_edge.acquire import modbus
-from haihe_edge.acquire.bus import ModbusBus
 from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.line import TcpLine
-from haihe_edge.acquire.modbus import COIL_ON, Refused, Request, Write
+from haihe_edge.acquire.modbus import frames
+from haihe_edge.acquire.modbus.bus import ModbusBus
+from haihe_edge.acquire.modbus.frames import COIL_ON, Refused, Request, Write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymodbus.server import ModbusTcpServer
@@ -39,20 +39,20 @@ writes = st.one_of(
 def test_writes_and_their_answers_are_those_of_the_standard(write: Write, request_pdu: str, answer_pdu: str) -> None:
     assert write.body == b"\x11" + bytes.fromhex(request_pdu)
     assert write.answer == b"\x11" + bytes.fromhex(answer_pdu)
-    frame = modbus.rtu_request(write)
+    frame = frames.rtu_request(write)
     assert frame[:-2] == write.body
-    assert modbus.crc16(frame) == 0
+    assert frames.crc16(frame) == 0
     head = f"00 07 00 00 00 {len(write.body):02X} "
-    assert modbus.tcp_request(write, 7) == bytes.fromhex(head) + write.body
+    assert frames.tcp_request(write, 7) == bytes.fromhex(head) + write.body
 
 
 def answer_to(write: Write) -> bytes:
-    return write.answer + modbus.crc16(write.answer).to_bytes(2, "little")
+    return write.answer + frames.crc16(write.answer).to_bytes(2, "little")
 
 
 @given(writes, st.binary(max_size=20))
 def test_a_confirmation_is_found_behind_noise(write: Write, noise: bytes) -> None:
-    assert modbus.find_rtu_answer(noise + answer_to(write), write) == b""
+    assert frames.find_rtu_answer(noise + answer_to(write), write) == b""
 
 
 @given(writes, st.data())
@@ -60,20 +60,20 @@ def test_a_confirmation_with_a_flipped_bit_confirms_nothing(write: Write, data: 
     answer = bytearray(answer_to(write))
     bit = data.draw(st.integers(0, 8 * len(answer) - 1))
     answer[bit // 8] ^= 1 << bit % 8
-    assert modbus.find_rtu_answer(answer, write) is None
+    assert frames.find_rtu_answer(answer, write) is None
 
 
 @given(writes, writes)
 def test_a_confirmation_of_another_write_confirms_nothing(write: Write, other: Write) -> None:
     if write.answer != other.answer:
-        assert modbus.find_rtu_answer(answer_to(other), write) is None
+        assert frames.find_rtu_answer(answer_to(other), write) is None
 
 
 @given(st.binary(max_size=300), writes)
 def test_any_bytes_after_a_write_are_survived(data: bytes, write: Write) -> None:
     with suppress(Refused):
-        modbus.find_rtu_answer(data, write)
-    assert modbus.why_no_rtu_answer(data, write).reason in (Reason.TIMEOUT, Reason.CHECKSUM)
+        frames.find_rtu_answer(data, write)
+    assert frames.why_no_rtu_answer(data, write).reason in (Reason.TIMEOUT, Reason.CHECKSUM)
 
 
 @pytest.mark.parametrize(("function", "count"), [(6, 2), (5, 2), (6, 0), (16, 124), (3, 1)])

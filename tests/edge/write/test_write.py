@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
-from haihe_edge.acquire.write import MINUTE_MS, NotObeyed, Rates, Written, prepare
+from haihe_edge.acquire.write.setting import MINUTE_MS, NotObeyed, Rates, Written, prepare
 from haihe_edge.site import load_site
 
 from tests.edge.faults.shared_line import Station, measuring
