@@ -48,7 +48,7 @@ class Edge(NamedTuple):
 class DigitalChip(Protocol):
     """A chip of digital lines. Levels are physical: True is high.
 
-    One suite tests every implementation: tests/edge/digital/test_chip_port.py.
+    One suite tests every implementation: tests/edge/acquire/digital/test_chip_port.py.
     """
 
     name: str
