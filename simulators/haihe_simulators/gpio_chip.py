@@ -1,4 +1,4 @@
-"""A simulated chip of digital lines behind the port of the real one (``haihe_edge.acquire.chip.DigitalChip``).
+"""A simulated chip of digital lines behind the port of the real one (``haihe_edge.acquire.digital.chip.DigitalChip``).
 
 ``drive_in``, ``pulse``, ``unplug`` and ``plug`` are the world's side: contacts that move, a chip that is pulled out.
 """

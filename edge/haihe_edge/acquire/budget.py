@@ -1,7 +1,7 @@
 """Which periods the buses of a site cannot meet, and which they could. Pure.
 
-What one poll costs is said by the module of each kind of bus: :mod:`.modbus_load`, :mod:`.text_load` and
-:mod:`.sdi12_load`. Tries after the first are not counted.
+What one poll costs is said by the module of each kind of bus: :mod:`.modbus.load`, :mod:`.spoken.text_load` and
+:mod:`.spoken.sdi12_load`. Tries after the first are not counted.
 """
 
 from collections.abc import Iterable, Sequence

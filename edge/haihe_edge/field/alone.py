@@ -46,7 +46,7 @@ async def done_alone(site: Site, do: Do, request: Mapping[str, Any]) -> dict[str
 
     Args:
         site: of the station.
-        do: :func:`.orders.write` or :func:`.orders.command`.
+        do: :func:`haihe_edge.orders.write` or :func:`haihe_edge.orders.command`.
         request: for it.
 
     Raises:

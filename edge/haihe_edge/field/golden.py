@@ -1,7 +1,7 @@
 """Golden cases: frames from a maker's document, and the values that they mean. They prove a profile without hardware.
 
 A case is a YAML file in ``tests/golden/profiles/<profile>/``. For text and SDI-12
-see :mod:`haihe_edge.acquire.replay`. For Modbus:
+see :mod:`haihe_edge.acquire.spoken.replay`. For Modbus:
 
     unit: 1
     variant: optod            # where the site file would say it

@@ -1,4 +1,4 @@
-"""The true time of this boot and of earlier ones, recorded once it is known: the deciding is in :mod:`.clock.boots`."""
+"""The true time of this boot and of earlier ones, recorded once it is known: :mod:`haihe_edge.clock.boots` decides."""
 
 from bisect import bisect_left
 from collections import deque

@@ -1,4 +1,4 @@
-"""Rain from counters, remembered over a restart: the counting itself is in :mod:`.qualify.counter`."""
+"""Rain from counters, remembered over a restart: the counting itself is in :mod:`haihe_edge.qualify.counter`."""
 
 from haihe_contract.quality import Grade
 

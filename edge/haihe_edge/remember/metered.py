@@ -1,4 +1,4 @@
-"""What a metered link has carried, remembered over a restart: the deciding is in :mod:`.forward.budget`."""
+"""What a metered link has carried, remembered over a restart: the deciding is in :mod:`haihe_edge.forward.budget`."""
 
 from pathlib import Path
 

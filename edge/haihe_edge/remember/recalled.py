@@ -1,4 +1,4 @@
-"""What is missed of the series that instruments remember, over a restart too; :mod:`.acquire.missed` decides."""
+"""What is missed of the series that instruments remember; :mod:`haihe_edge.acquire.memory.missed` decides."""
 
 from haihe_contract.quality import Grade, Reason, unmark
 from haihe_contract.ranges import RangeSet

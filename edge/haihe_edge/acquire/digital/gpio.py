@@ -30,7 +30,7 @@ CONSUMER = "haihe"
 
 
 class GpioChip:
-    """A chip of this machine (:class:`haihe_edge.acquire.chip.DigitalChip`).
+    """A chip of this machine (:class:`haihe_edge.acquire.digital.chip.DigitalChip`).
 
     Args:
         path: the device, /dev/gpiochip0.
