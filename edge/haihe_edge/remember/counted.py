@@ -65,9 +65,7 @@ class CountedRain:
             OSError: when the disk refuses.
         """
         states = self.states()
-        moved: dict[str, tuple[object, ...]] = {
-            key: (state.value, state.end_ms, state.base, state.commanded is None) for key, state in states.items()
-        }
+        moved = {key: state.news for key, state in states.items()}
         if states and moved != self._last:
             self._kept.save(states)
             self._last = moved

@@ -48,9 +48,8 @@ class SiteStates:
         if not last and self._said_ms is not None and now - self._said_ms < COUNTERS_EVERY_MS:
             return
         for key, state in self._counters().items():
-            moved = (state.value, state.end_ms, state.base, state.commanded is None)
-            if self._said.get(key) != moved:
-                self._said[key] = moved
+            if self._said.get(key) != state.news:
+                self._said[key] = state.news
                 self._said_ms = now
                 yield COUNTER + key, msgspec.to_builtins(state)
 
