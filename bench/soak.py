@@ -23,7 +23,7 @@ from typing import ClassVar
 
 import farm
 from centre_box import centre_files
-from haihe_edge.acquire.modbus import crc16
+from haihe_edge.acquire.modbus.frames import crc16
 from haihe_edge.control import AgentAway, ask
 from haihe_simulators import scenery
 from haihe_simulators.ensemble import free_port, mosquitto

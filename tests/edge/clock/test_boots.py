@@ -9,13 +9,15 @@ import pytest
 from haihe_contract.quality import Grade
 from haihe_contract.receipt import LineHeld, Receipt
 from haihe_contract.record import Dictionary, Opened, Readings, Record, TimeFix
-from haihe_edge.boot_times import BootTimes
 from haihe_edge.clock.boots import AGAIN_MS, DRIFT, Boot, Boots
 from haihe_edge.clock.stamping import StationClock
 from haihe_edge.clock.trust import BUILT_MS, ClockTrust
 from haihe_edge.journal import Folder, Journal
+from haihe_edge.remember.boot_times import BootTimes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.clocks import HandClock
 
 T0 = BUILT_MS + 86_400_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -163,20 +165,12 @@ def test_a_machine_without_a_clock_is_stamped_by_the_centre_as_long_as_that_is_s
     assert wrong.time_ms < T0 + DAY
 
 
-class Machine:
+class Machine(HandClock):
     """A computer without a battery-backed clock: every boot begins in 1970."""
 
     def __init__(self, began: int) -> None:
-        self.began, self.ms = began, 0
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_ms(self) -> int:
-        return self.ms
-
-    async def sleep(self, seconds: float) -> None:
-        self.ms += round(seconds * 1000)
+        super().__init__(0)
+        self.began = began
 
 
 class Station:

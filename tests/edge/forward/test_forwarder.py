@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,6 +18,8 @@ from haihe_edge.forward.forwarder import Forwarder
 from haihe_edge.forward.held import Held
 from haihe_edge.forward.port import LinkDown, PublishRefused
 from haihe_edge.journal import Folder, Journal
+
+from tests.edge.forward.under_way import under_way
 
 STATION, CENTRE = "31005650", "bureau"
 WORDS = Dictionary(["supply_voltage.main.instant.0.instrument.-"])
@@ -103,27 +105,9 @@ def journal_with(directory: Path, count: int) -> Journal:
     return journal
 
 
-@asynccontextmanager
-async def forwarding(journal: Journal, centre: Centre, held: Held | None = None) -> AsyncIterator[Forwarder]:
-    forwarder = Forwarder(
-        station=STATION,
-        centre=CENTRE,
-        key=PublicKey(KEY.public_key().public_bytes_raw()),
-        journal=journal,
-        link=centre,
-        held=held or Held(),
-        clock=SystemClock(),
-        chance=random.Random(1),
-        retry_most_ms=500,
-        receipted=lambda: None,
-    )
-    task = asyncio.ensure_future(forwarder.run())
-    try:
-        yield forwarder
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        journal.close()
+def forwarding(journal: Journal, centre: Centre, held: Held | None = None) -> AbstractAsyncContextManager[Forwarder]:
+    key = PublicKey(KEY.public_key().public_bytes_raw())
+    return under_way(journal, centre, station=STATION, centre=CENTRE, key=key, held=held)
 
 
 def whole(journal: Journal) -> RangeSet:

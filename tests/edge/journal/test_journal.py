@@ -20,23 +20,9 @@ from haihe_edge.journal import Folder, Journal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.clocks import HandClock
+
 WORDS = Dictionary(["water_level.main.instant.0.derived.dagu", "supply_voltage.main.instant.0.instrument.-"])
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.ms = 1_790_000_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_ms(self) -> int:
-        return self.ms
-
-    async def sleep(self, seconds: float) -> None:
-        self.ms += round(seconds * 1000)
 
 
 def start(
@@ -45,7 +31,7 @@ def start(
     return Journal.open(
         Folder(directory),
         size=size,
-        clock=Clock(),
+        clock=HandClock(1_790_000_000_000),
         entropy=entropy or (lambda: random.SystemRandom().getrandbits(64)),
         dictionary=dictionary,
         opened=lambda line, last, time_ms, closed: Opened(

@@ -1,12 +1,10 @@
 """``haihe-edge`` as technicians use it: real processes, a real Modbus TCP server, no centre in reach."""
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,78 +16,34 @@ from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Event, Opened, Readings
 from haihe_edge.journal import Folder, Journal
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
 from tests.conftest import wait_for
-from tests.edge.acquire.far_end import port_of
+from tests.edge.radar import Radar, radar_site
 
 ROOT = Path(__file__).parents[3]
-SITE = """
-station: {{code: "31005650", name: {{zh: 三岔口, en: Sanchakou}}, latitude: 39.1, longitude: 117.2}}
-buses:
-  - {{kind: tcp, name: net, host: 127.0.0.1, port: {port}}}
-instruments:
-  - name: radar
-    profile: geolux-lx-80
-    bus: net
-    unit: 1
-    every: 200ms
-    series:
-      - {{point: distance}}
-      - {{point: distance, as: water_level, times: -1, plus: 8.35, datum: dagu}}
+SITE = """\
 levels:
-  - {{series: water_level, datum: dagu, warning: 4.5}}
-journal: {{directory: journal, size: 16MiB}}
-control: {control}
+  - {series: water_level, datum: dagu, warning: 4.5}
+journal: {directory: journal, size: 16MiB}
+control: control.sock
 centres:
-  - {{name: haihe, host: 127.0.0.1, port: 1, ca: x.pem, certificate: x.pem, key: x.key, receipt_key: receipt.pub}}
+  - {name: haihe, host: 127.0.0.1, port: 1, ca: x.pem, certificate: x.pem, key: x.key, receipt_key: receipt.pub}
 """
 
 
-class Instrument:
-    """A radar that says 3.001 m for ever."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self._ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    def _serve(self) -> None:
-        async def serve() -> None:
-            device = SimDevice(1, [SimData(0, values=[3000 + n for n in range(40)], datatype=DataType.REGISTERS)])
-            server = ModbusTcpServer([device], address=("127.0.0.1", 0))
-            self.port = await port_of(server)
-            self._ready.set()
-            self._stop = asyncio.Event()
-            await self._stop.wait()
-            await server.shutdown()
-
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(serve())
-        self._loop.close()
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-
 @pytest.fixture(scope="module")
-def instrument() -> Iterator[Instrument]:
-    made = Instrument()
+def instrument() -> Iterator[Radar]:
+    made = Radar()
     yield made
     made.close()
 
 
 @pytest.fixture
-def site(tmp_path: Path, instrument: Instrument) -> Path:
+def site(tmp_path: Path, instrument: Radar) -> Path:
     key = Ed25519PrivateKey.generate().public_key()
     (tmp_path / "receipt.pub").write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     path = tmp_path / "site.yaml"
-    path.write_text(SITE.format(port=instrument.port, control="control.sock"), "utf-8")
+    path.write_text(radar_site(instrument.port) + SITE, "utf-8")
     return path
 
 
