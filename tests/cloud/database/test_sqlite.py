@@ -63,7 +63,10 @@ def test_who_opens_a_new_file_while_another_process_prepares_it_waits_for_that(t
     path = tmp_path / "haihe.db"
     with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # the lock that another's switch to WAL holds, held for as long as we like
-        with closing(sqlite3.connect(path, timeout=30)) as bare, pytest.raises(sqlite3.OperationalError, match="locked"):
+        with (
+            closing(sqlite3.connect(path, timeout=30)) as bare,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
             bare.execute("PRAGMA journal_mode=WAL")
         with ThreadPoolExecutor(2) as pool:
             opening = [pool.submit(SqliteDatabase, path) for _ in range(2)]
