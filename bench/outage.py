@@ -103,10 +103,17 @@ async def course(kind: str, count: int, outage_s: float) -> Course:
         sheet = await asyncio.to_thread(account, folder)
         for each in (*sheet.lost[:3], *sheet.doubles[:3], *sheet.unexplained[:3]):
             print(each, file=sys.stderr)
-        lost = sheet.readings_lost - sheet.timed_out
-        readings = (lost, sheet.timed_out, sheet.duplicates_in_store, sheet.in_loss_window)
         of_poll = 20 + 1 / count  # the level beside the distance it is made of
-        return Course(polls, *(each / of_poll for each in readings), live_s, live_s - accepted_s, drained_s)
+        lost, timed_out, double, within = (
+            each / of_poll
+            for each in (
+                sheet.readings_lost - sheet.timed_out,
+                sheet.timed_out,
+                sheet.duplicates_in_store,
+                sheet.in_loss_window,
+            )
+        )
+        return Course(polls, lost, timed_out, double, within, live_s, live_s - accepted_s, drained_s)
     finally:
         await ensemble.end()
         if sys.exc_info()[0] is not None:

@@ -14,7 +14,7 @@ from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.receipt import Credit, LineWanted, Receipt, sign
 from haihe_contract.record import Opened, Record
-from haihe_contract.wire import Batch
+from haihe_contract.wire import Batch, encode
 
 from haihe_cloud.admit.registry import Registry
 from haihe_cloud.database import DatabaseAway, DatabaseError
@@ -33,7 +33,7 @@ from haihe_cloud.limits import (
 )
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
-from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, UnknownStation, Verdict, admit
+from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, UnknownStation, Verdict, admit, without
 from .inbox import Inbox, Message
 from .retry import Asked, again, for_kept
 from .round import Counts, Known, Round
@@ -273,9 +273,9 @@ class Worker:
                 reason = reason or f"record {by_store.first}: {bad[by_store.first]}"
             if refused:
                 refusals.append(_refusal(message, envelope.station, reason))
-            arrivals.append(
-                Arrival(envelope, verdict.batch, message.payload, message.received_ms, refused, message.kept)
-            )
+            # Whoever follows the log meets nothing that was refused.
+            data = encode(without(verdict.batch, refused)) if refused else message.payload
+            arrivals.append(Arrival(envelope, verdict.batch, data, message.received_ms, refused, message.kept))
         for message, beat in taken.heartbeats:
             envelope = beat.envelope
             empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])

@@ -8,7 +8,7 @@ from haihe_contract.ranges import RangeSet
 from haihe_contract.record import State
 
 from haihe_cloud.database import NO_LIMIT, Connection
-from haihe_cloud.limits import STATE_NAME_CHARACTERS, STATES_PER_STATION
+from haihe_cloud.limits import STATES_PER_STATION
 
 from .arrival import Arrival
 from .packed import line_text
@@ -41,7 +41,7 @@ def put(connection: Connection, arrival: Arrival, new: RangeSet) -> None:
     batch = arrival.batch
     for record in batch.records:
         body = record.body
-        if not isinstance(body, State) or record.number not in new or not 0 < len(body.name) <= STATE_NAME_CHARACTERS:
+        if not isinstance(body, State) or record.number not in new:
             continue
         try:
             value = msgspec.json.encode(body.value).decode()

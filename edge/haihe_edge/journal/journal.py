@@ -21,6 +21,7 @@ from .disk import Disk
 from .recent import Recent
 from .reserve import Reserve
 from .room import FULL, Room
+from .sayable import sayable
 from .segment import Segment
 from .tail import Tail
 from .thin import gaps
@@ -194,8 +195,7 @@ class Journal:
     def append(self, body: Body, *, urgent: bool = False) -> int:
         """Number a record. It is durable, and may leave, only after the next :meth:`commit`."""
         with self._numbering:
-            if type(body) is Readings:
-                body = self._apart(body)
+            body = self._apart(body) if type(body) is Readings else sayable(body)
             number = self._next
             self._next += 1
             self._pending.append(Record(number, urgent, body))

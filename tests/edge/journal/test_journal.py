@@ -14,7 +14,8 @@ import pytest
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason, unmark
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Summary
+from haihe_contract.record import Body, Dictionary, Duty, Event, Gap, Opened, Readings, State, Summary, TimeFix
+from haihe_contract.record_fault import record_fault
 from haihe_edge.journal import Folder, Journal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -371,3 +372,27 @@ def test_an_empty_file_and_foreign_files_do_not_stop_the_start(tmp_path: Path) -
     journal = start(tmp_path)
     events = [b for b in everything(journal, journal.line).values() if isinstance(b, Event)]
     assert {event.detail["file"] for event in events} == {"00000001-00000000000000aa-1.journal", "notes.journal"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Event(1_790_000_000_000, 5, "notice", detail={"text": "x" * 5000}),
+        Event(-1, 5, "notice"),
+        State("site", {"text": "x" * 60_000}, 1_790_000_000_000, 5),
+        TimeFix("boot", 2**60, 1, 5, 1_790_000_000_000),
+        Duty([-1]),
+    ],
+    ids=["event too long", "no such time", "state too long", "offset", "duty"],
+)
+def test_what_no_centre_would_take_is_recorded_as_an_event_that_says_so(tmp_path: Path, body: Body) -> None:
+    assert record_fault(body)
+    journal = start(tmp_path)
+    number = journal.append(body)
+    journal.commit()
+    kept = everything(journal, journal.line)[number]
+    assert isinstance(kept, Event)
+    assert kept.kind == "not_recorded"
+    assert kept.detail["why"] == record_fault(body)
+    assert not record_fault(kept)
+    journal.close()

@@ -20,11 +20,12 @@ from haihe_contract import wire
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import EMPTY
 from haihe_contract.record import RECORD_BYTES_MAX, Record, State
+from haihe_contract.record_fault import record_fault
 from haihe_edge.cli import main
 from haihe_edge.journal import Folder, Journal, Look
 from haihe_edge.qualify import CounterState
 from haihe_edge.site import load_site
-from haihe_edge.site_states import COUNTER, COUNTERS_EVERY_MS, SITE, SiteStates, packed, unpacked
+from haihe_edge.site_states import COUNTER, COUNTERS_EVERY_MS, PACKED_MAX, SITE, SiteStates, packed, unpacked
 from haihe_edge.station import StationAgent
 
 from tests.clocks import HandClock
@@ -248,8 +249,14 @@ def test_a_packed_site_file_always_fits_into_a_record_and_comes_back_whole(old: 
     old.write_text(old.read_text("utf-8") + f"# {noise}\n", "utf-8")
     value = packed(load_site(old, [PROFILES]))
     assert len(msgspec.msgpack.encode(State(SITE, value, 1, 5))) < RECORD_BYTES_MAX
+    assert not record_fault(State(SITE, value, 1, 5))
     with pytest.raises(ValueError, match="too long"):
         unpacked(value)
+    old.write_text(old.read_text("utf-8")[:-160_000] + "\n", "utf-8")
+    value = packed(load_site(old, [PROFILES]))
+    assert unpacked(value) == old.read_bytes()
+    assert PACKED_MAX * 0.7 < len(value["zlib_base85"]) <= PACKED_MAX
+    assert not record_fault(State(SITE, value, 1, 5))
 
 
 def test_counters_that_move_all_the_time_are_told_every_few_minutes_and_at_the_end(old: Path) -> None:
