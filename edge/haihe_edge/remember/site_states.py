@@ -20,7 +20,7 @@ COUNTER = "counter "
 """Followed by the key of the rain that is made of it."""
 COUNTERS_EVERY_MS = 300_000
 PACKED_MAX = 40_000
-"""Letters of a packed site file; beside the rest it must fit into a record of 64 KiB."""
+"""Letters of a packed site file; with what stands beside it it must be a state that a centre takes (48 KiB)."""
 TEXT_BYTES_MAX = 1024 * 1024
 
 

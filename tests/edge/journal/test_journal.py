@@ -14,9 +14,22 @@ import pytest
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason, unmark
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Body, Dictionary, Duty, Event, Gap, Opened, Readings, State, Summary, TimeFix
+from haihe_contract.record import (
+    Body,
+    Dictionary,
+    Duty,
+    Event,
+    Gap,
+    Opened,
+    Readings,
+    SeriesSummary,
+    State,
+    Summary,
+    TimeFix,
+)
 from haihe_contract.record_fault import record_fault
 from haihe_edge.journal import Folder, Journal
+from haihe_edge.journal.segment import FRAME_BYTES_MAX
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,6 +73,27 @@ def crash(journal: Journal) -> None:
     if journal._tail.open is not None:
         journal._tail.open.abandon()
     journal._disk.leave()
+
+
+def test_a_commit_group_longer_than_any_frame_is_read_again_whole(tmp_path: Path) -> None:
+    journal = start(tmp_path, size=1 << 28)
+    keys = [f"water_temperature.p{n:04}.instant.0.instrument.{'x' * 60}" for n in range(1500)]
+    extreme = (1_790_000_000_000, 12.25, 0, 5)
+    series = [SeriesSummary(key, 1, 0, 12.25, extreme, extreme, 1, 2) for key in keys]
+    for n in range(1, 121):
+        journal.append(Summary(7, [(n, n)], series, False, 1_790_000_000_000))
+    journal.append(group(1))
+    journal.commit()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) > FRAME_BYTES_MAX
+    crash(journal)
+    again = start(tmp_path, size=1 << 28)
+    read = everything(again, journal.line)
+    assert [body.ranges for body in read.values() if isinstance(body, Summary)] == [[(n, n)] for n in range(1, 121)]
+    assert group(1) in read.values()
+    again.commit()
+    again.commit()
+    assert not [body for body in everything(again, again.line).values() if isinstance(body, Gap)]
+    again.close()
 
 
 def test_every_opening_starts_a_new_line_that_names_the_one_before(tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ from .frames import (
     Refused,
     Request,
     Write,
+    another_rtu_answer,
     find_rtu_answer,
     quiet_ms,
     rtu_answer_bytes,
     rtu_request,
     take_tcp_answer,
     tcp_request,
-    two_rtu_answers,
     why_no_rtu_answer,
 )
 
@@ -53,9 +53,8 @@ class ModbusBus:
         self._ended_s = 0.0
         self._unsettled = False
         self._timeouts = 0
-        self._answered: Request | None = None
-        self.shared_units: set[int] = set()
-        """Addresses at which two instruments answered when they were last asked (RTU)."""
+        self._answers: dict[int, tuple[Request, bytes]] = {}
+        self._shared_units: set[int] = set()
 
     @property
     def numbers_answers(self) -> bool:
@@ -84,7 +83,8 @@ class ModbusBus:
         frame = tcp_request(request, self._transaction) if self._tcp else rtu_request(request)
         wire_ms = self.wire_ms(request)
         if not self._tcp:
-            self._look_for_a_second_answer()
+            self._look_for_second_answers()
+            self._answers.pop(request.unit, None)
             self.line.buffer.clear()
         loop = asyncio.get_running_loop()
         asked_s = loop.time()
@@ -116,19 +116,26 @@ class ModbusBus:
             self._ended_s = loop.time()
         self._timeouts = 0
         self.answer_took_ms = max(0.0, (self._ended_s - asked_s) * 1000 - wire_ms)
-        self._answered = request if isinstance(request, Request) else None
+        if isinstance(request, Request) and not self._tcp:
+            self._answers[request.unit] = request, registers
         return registers
 
-    def _look_for_a_second_answer(self) -> None:
-        """In what is left of the last exchange, before it is thrown away: two instruments may share an address."""
-        request, self._answered = self._answered, None
-        if request is None:
-            return
-        buffer = self.line.buffer
-        if len(buffer) >= 2 * rtu_answer_bytes(request) and two_rtu_answers(buffer, request):
-            self.shared_units.add(request.unit)
-        elif self.shared_units:
-            self.shared_units.discard(request.unit)
+    def shares_address(self, unit: int) -> bool:
+        """Whether two instruments have answered at that address since this was last asked (RTU)."""
+        self._look_for_second_answers()
+        is_shared = unit in self._shared_units
+        self._shared_units.discard(unit)
+        return is_shared
+
+    def _look_for_second_answers(self) -> None:
+        """In what has come, before it is thrown away: two instruments may share an address.
+
+        The slower of the two may speak only when another unit has been asked, so what each unit said last is
+        remembered until it is asked again. Which of the two was slower, or who was asked next, must not matter.
+        """
+        for unit, (request, taken) in self._answers.items():
+            if another_rtu_answer(self.line.buffer, request, taken):
+                self._shared_units.add(unit)
 
     async def _answer(self, request: Request | Write, deadline_s: float) -> bytes:
         buffer = self.line.buffer
@@ -146,6 +153,7 @@ class ModbusBus:
         """Wait for the silence between frames; after a failure, until the line has settled."""
         if self._unsettled and not self._tcp:
             self._unsettled = False
+            self._look_for_second_answers()
             await settle(self.line, self._clock)
         # The loop's own time: whole milliseconds would make each silence a quarter longer at 9600 baud.
         wanted = max(0.0 if self._tcp else self._quiet_ms, pause_ms)

@@ -224,18 +224,19 @@ def why_no_rtu_answer(buffer: bytes | bytearray, request: Request | Write) -> Ex
     return ExchangeError(Reason.CHECKSUM, "a damaged answer of {count} bytes", count=len(buffer))
 
 
-def two_rtu_answers(buffer: bytes | bytearray, request: Request) -> bool:
-    """Whether the buffer holds two answers to one read that say different things: two instruments, one address."""
+def another_rtu_answer(buffer: bytes | bytearray, request: Request, taken: bytes) -> bool:
+    """Whether the buffer holds an answer to that read with other data than were taken: two instruments, one address."""
     head, size = _answer_head(request)
-    found: set[bytes] = set()
     start = buffer.find(head)
     while start >= 0:
-        end = start + len(head) + size
+        data = start + len(head)
+        end = data + size
         if end + 2 <= len(buffer) and crc16(buffer[start:end]) == buffer[end] | buffer[end + 1] << 8:
-            found.add(bytes(buffer[start:end]))
+            if buffer[data:end] != taken:
+                return True
             start = end - 1
         start = buffer.find(head, start + 1)
-    return len(found) > 1
+    return False
 
 
 def take_tcp_answer(buffer: bytearray, request: Request | Write, transaction: int) -> bytes | None:

@@ -102,7 +102,7 @@ class Unit(AskedUnit):
         self.state.polls += 1
         self._probe = probe
         samples = await self._poll()
-        if self._unit in self._bus.shared_units:
+        if self._bus.shares_address(self._unit):
             self.identity.shared(self._unit)
         elif self.identity.is_settled:
             return samples

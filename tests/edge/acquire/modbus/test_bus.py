@@ -7,6 +7,7 @@ import threading
 import time
 import tty
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 import pytest
 from haihe_contract.clock import SystemClock
@@ -14,7 +15,7 @@ from haihe_contract.quality import Reason
 from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.line import BusDown, SerialLine, TcpLine
 from haihe_edge.acquire.modbus.bus import ModbusBus
-from haihe_edge.acquire.modbus.frames import Refused, Request
+from haihe_edge.acquire.modbus.frames import Refused, Request, rtu_request
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -83,6 +84,54 @@ async def test_an_answer_that_came_while_the_whole_agent_was_held_up_is_read_and
     bus.line.close()
     os.close(master)
     os.close(slave)
+
+
+def of_two(request: bytes) -> bytes:
+    """What the second, slower instrument at address 1 says to the same request."""
+    return registers_answer(request, 9, 9)
+
+
+@pytest.mark.parametrize("place", ["before", "behind", "instead of"])
+async def test_two_instruments_at_one_address_are_told_whoever_is_asked_before_the_slower_one_speaks(
+    on_pty: OnPty, place: str
+) -> None:
+    late = of_two(rtu_request(ASKED))
+
+    def answering(request: bytes) -> list[tuple[float, bytes]]:
+        mine = registers_answer(request, 1, 2)
+        heard = {"before": late + mine, "behind": mine + late, "instead of": late}[place]
+        return [(0, heard if request[0] == 2 else mine)]
+
+    bus = await on(on_pty(answering))
+    await bus.exchange(ASKED, 300)
+    assert not bus.shares_address(1)
+    with nullcontext() if place != "instead of" else pytest.raises(ExchangeError, match="unit 1 spoke"):
+        await bus.exchange(Request(2, 3, 0, 2), 60)
+    await bus.exchange(Request(3, 3, 0, 2), 300)  # what was left of the last exchange is thrown away
+    assert bus.shares_address(1)
+    assert not any(bus.shares_address(unit) for unit in (1, 2, 3))
+    bus.line.close()
+
+
+async def test_a_second_answer_at_once_is_told_at_once_and_one_to_the_next_read_too(on_pty: OnPty) -> None:
+    instrument = on_pty(lambda request: [(0, registers_answer(request, 1, 2) + of_two(request))])
+    bus = await on(instrument)
+    await bus.exchange(ASKED, 300)
+    assert bus.shares_address(1)
+    await bus.exchange(ASKED, 300)
+    instrument.answering = lambda request: [(0, registers_answer(request, 1, 2))]
+    await bus.exchange(Request(1, 3, 8, 2), 300)
+    assert bus.shares_address(1)  # of all reads since, though only the first had two answers
+    await bus.exchange(ASKED, 300)
+    assert not bus.shares_address(1)
+    bus.line.close()
+
+
+async def test_the_same_answer_twice_is_no_second_instrument(on_pty: OnPty) -> None:
+    bus = await on(on_pty(lambda request: [(0, registers_answer(request, 1, 2) * 2)]))
+    await bus.exchange(ASKED, 300)
+    assert not bus.shares_address(1)
+    bus.line.close()
 
 
 async def test_silence_is_a_time_out_within_its_deadline(on_pty: OnPty) -> None:
