@@ -90,8 +90,14 @@ EVENT_DETAIL_CHARACTERS = 4000
 STATES_PER_STATION = 2000
 """Names of states kept per station: a counter for each series that a station can have."""
 
-STATE_NAME_CHARACTERS = 200
+STATE_NAME_CHARACTERS = 220
 """Length of such a name: that of a series key and a word."""
+
+STATE_BYTES = 4096
+"""What the value of a state may say as JSON; the site file may fill a record."""
+
+STATE_ANSWER_EVERY_MS = 2_000
+"""Shortest time between two answers to a station that asks for its states."""
 
 QUARANTINE_ROWS = 10_000
 """Different refused messages kept."""

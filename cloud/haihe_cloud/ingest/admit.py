@@ -10,6 +10,7 @@ from haihe_contract.quality import Flag, Grade
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.record import (
+    RECORD_BYTES_MAX,
     Body,
     Dictionary,
     Duty,
@@ -23,8 +24,9 @@ from haihe_contract.record import (
     TimeFix,
     Unread,
 )
+from haihe_contract.restore import QUESTION_BYTES, SITE
 from haihe_contract.series import parse_series
-from haihe_contract.topic import station_of
+from haihe_contract.topic import is_state_asked, station_of
 from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
 
@@ -37,6 +39,8 @@ from haihe_cloud.limits import (
     NUMBER_MAX,
     REASON_BITS,
     SERIES_KEY_CHARACTERS,
+    STATE_BYTES,
+    STATE_NAME_CHARACTERS,
 )
 
 
@@ -86,7 +90,21 @@ class WaitingForDictionary(NamedTuple):
     line: int
 
 
-Verdict = Admitted | Heartbeat | Quarantine | UnknownStation | WaitingForDictionary
+class StateAsked(NamedTuple):
+    """Not a batch: a station with a new card asks what it had told of itself.
+
+    Args:
+        station: which.
+        question: to stand in the answer.
+        registered: whether it may be told.
+    """
+
+    station: str
+    question: bytes
+    registered: bool
+
+
+Verdict = Admitted | Heartbeat | Quarantine | UnknownStation | WaitingForDictionary | StateAsked
 KnownDictionary = Callable[[str, int], Sequence[str] | None]
 
 
@@ -102,6 +120,10 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
     speaker = station_of(topic)
     if speaker is None:
         return Quarantine("", "no topic on which stations send batches")
+    if is_state_asked(topic):
+        if len(payload) != QUESTION_BYTES:
+            return Quarantine(speaker, f"asks for its states with {len(payload)} bytes, not with {QUESTION_BYTES}")
+        return StateAsked(speaker, payload, speaker in known)
     if speaker not in known:
         return UnknownStation(speaker)
     try:
@@ -282,13 +304,14 @@ def _boot_fault(boot: str) -> str:
 
 
 def _event_fault(body: Event) -> str:
-    if len(body.kind) > EVENT_KIND_CHARACTERS or _too_long(body.detail):
+    if len(body.kind) > EVENT_KIND_CHARACTERS or _too_long(body.detail, EVENT_DETAIL_BYTES):
         return "an event that says too much"
     return ""
 
 
 def _state_fault(body: State) -> str:
-    if len(body.name) > EVENT_KIND_CHARACTERS or _too_long(body.value):
+    most = RECORD_BYTES_MAX if body.name == SITE else STATE_BYTES
+    if len(body.name) > STATE_NAME_CHARACTERS or _too_long(body.value, most):
         return "a state that says too much"
     return ""
 
@@ -305,9 +328,9 @@ _CHECKS: dict[type[Body], Callable[[Any], str]] = {
 }
 
 
-def _too_long(detail: Mapping[str, object]) -> bool:
+def _too_long(detail: Mapping[str, object], most: int) -> bool:
     try:
-        return len(msgspec.json.encode(detail)) > EVENT_DETAIL_BYTES
+        return len(msgspec.json.encode(detail)) > most
     except (TypeError, ValueError, RecursionError):
         return True
 

@@ -115,7 +115,7 @@ async def test_a_real_agent_tells_its_site_file_and_counters_and_a_new_card_gets
 
     file = told_centre(tmp_path / "centre", agent.recorder.journal.line, records)
     place = tmp_path / "new" / "etc" / "site.yaml"
-    code, out, _ = run(capsys, str(place), "--restore", CODE, "--from", str(file), "--yes")
+    code, out, _ = run(capsys, str(place), "--restore", str(file), "--yes")
     assert code == 0
     assert "restored" in out
     assert place.read_bytes() == old.read_bytes()
@@ -148,7 +148,7 @@ def test_the_centre_prints_the_very_file_that_restores(
     assert cloud.main(["station", "state", "31005651", "--lang", "zh", "--config", str(config)]) == 1
     assert "尚未上报状态" in capsys.readouterr().err
     place = tmp_path / "new" / "site.yaml"
-    assert run(capsys, str(place), "--restore", CODE, "--from", str(file), "--yes")[0] == 0
+    assert run(capsys, str(place), "--restore", str(file), "--yes")[0] == 0
     assert place.read_bytes() == old.read_bytes()
 
 
@@ -157,7 +157,7 @@ def test_nothing_is_written_without_being_asked_for(
 ) -> None:
     file = state_file(tmp_path, old)
     place = tmp_path / "new" / "site.yaml"
-    code, out, err = run(capsys, str(place), "--restore", CODE, "--from", str(file))
+    code, out, err = run(capsys, str(place), "--restore", str(file))
     assert code == 2
     assert "writes" in out
     assert "--yes" in err
@@ -170,7 +170,7 @@ def test_a_newer_site_file_is_overwritten_only_by_force(
     file = state_file(tmp_path, old, time_ms=1_790_000_000_000)
     place = tmp_path / "site.yaml"
     place.write_text("mine: newer", "utf-8")
-    words = (str(place), "--restore", CODE, "--from", str(file), "--yes")
+    words = (str(place), "--restore", str(file), "--yes")
     code, _, err = run(capsys, *words, lang="zh")
     assert code == 1
     assert "更新" in err
@@ -190,11 +190,11 @@ def test_newer_counters_stay_unless_forced(old: Path, tmp_path: Path, capsys: py
     counters.parent.mkdir()
     mine = {key: CounterState(2000, 99.0, 1.5, 3000, 1.0), "another.key": CounterState(1, 1.0, 1.0, 1, None)}
     counters.write_bytes(msgspec.json.encode(mine))
-    code, out, _ = run(capsys, str(old), "--restore", CODE, "--from", str(file), "--yes")
+    code, out, _ = run(capsys, str(old), "--restore", str(file), "--yes")
     assert code == 0
     assert "newer, and stays" in out
     assert msgspec.json.decode(counters.read_bytes(), type=dict[str, CounterState]) == mine
-    assert run(capsys, str(old), "--restore", CODE, "--from", str(file), "--yes", "--force")[0] == 0
+    assert run(capsys, str(old), "--restore", str(file), "--yes", "--force")[0] == 0
     found = msgspec.json.decode(counters.read_bytes(), type=dict[str, CounterState])
     assert found[key].value == 12.5
     assert found["another.key"] == mine["another.key"]
@@ -205,7 +205,7 @@ def test_a_running_agent_is_never_restored_under_its_feet(
 ) -> None:
     agent = StationAgent(load_site(old, [PROFILES]), SystemClock(), random.Random(1))
     file = state_file(tmp_path, old, counter_ms=1000)
-    code, _, err = run(capsys, str(old), "--restore", CODE, "--from", str(file), "--yes", "--force")
+    code, _, err = run(capsys, str(old), "--restore", str(file), "--yes", "--force")
     assert code == 1
     assert "already running" in err
     agent.recorder.journal.close()
@@ -233,7 +233,7 @@ def test_a_file_that_restores_nothing_says_why_and_changes_nothing(
 ) -> None:
     file = tmp_path / "state.json"
     file.write_bytes(text)
-    code, _, err = run(capsys, str(tmp_path / "site.yaml"), "--restore", CODE, "--from", str(file), "--yes")
+    code, _, err = run(capsys, str(tmp_path / "site.yaml"), "--restore", str(file), "--yes")
     assert code == 1
     assert says in err
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
