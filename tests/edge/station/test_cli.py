@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,11 @@ centres:
 
 
 class Instrument:
-    """A radar that says 3.001 m for ever."""
+    """Registers that stand still; those of a radar that says 3.001 m for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: int = 1, values: Sequence[int] = range(3000, 3040)) -> None:
         self.port = 0
+        self._unit, self._values = unit, list(values)
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -60,7 +61,7 @@ class Instrument:
 
     def _serve(self) -> None:
         async def serve() -> None:
-            device = SimDevice(1, [SimData(0, values=[3000 + n for n in range(40)], datatype=DataType.REGISTERS)])
+            device = SimDevice(self._unit, [SimData(0, values=self._values, datatype=DataType.REGISTERS)])
             server = ModbusTcpServer([device], address=("127.0.0.1", 0))
             self.port = await port_of(server)
             self._ready.set()
