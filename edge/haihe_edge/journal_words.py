@@ -116,8 +116,7 @@ JOURNAL_FAULTS = {
         "配置文件应写在选项之前：haihe-edge init SITE.yaml --restore"
     ),
     "there is no site file, and so no centre to ask": "没有配置文件，也就不知道向哪个中心查询",
-    "copy the one that this station was installed with; or bring the state as a file:"
-    " haihe-edge init --restore FILE": (
+    "copy the one that this station was installed with; or bring the state as a file: haihe-edge init --restore FILE": (
         "请复制本站安装时的配置文件；或者用文件带来状态：haihe-edge init --restore FILE"
     ),
     "the site file names no centre that could be asked": "配置文件中没有可查询的中心",

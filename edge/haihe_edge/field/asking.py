@@ -124,7 +124,8 @@ async def _answered(station: str, centre: Centre, wait_s: float) -> Answer:
         raise FieldError(
             f"centre {centre.name} has not answered within {wait_s:g} s",
             where=where,
-            do="ask there whether it runs and is as new as this program; a slow link needs a longer --wait; " + _BY_FILE,
+            do="ask there whether it runs and is as new as this program; a slow link needs a longer --wait; "
+            + _BY_FILE,
         ) from None
     finally:
         await link.close()

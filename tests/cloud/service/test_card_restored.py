@@ -316,6 +316,19 @@ def test_an_answer_that_the_centre_has_not_signed_is_not_believed(
     assert not (card.folder / "journal").exists()
 
 
+def test_keys_that_do_not_fit_are_named_before_anybody_is_asked(broker: Broker, pki: Pki, tmp_path: Path) -> None:
+    card = Card(tmp_path / "new", [Way(CENTRE, broker.port, pki)])
+    text = card.site.read_text("utf-8")
+    stranger = Pki(tmp_path / "stranger", SystemClock())
+    stranger.init()
+    card.site.write_text(text.replace(f"ca: {pki.directory}/ca.pem", f"ca: {stranger.directory}/ca.pem"), "utf-8")
+    assert "the broker's certificate is not trusted" in problem(card.restore())
+    assert "不信任消息服务器的证书" in problem(card.restore(lang="zh"))
+    card.site.write_text(text.replace(f"stations/{STATION}.pem", "stations/none.pem"), "utf-8")
+    assert "the certificates cannot be used: No such file or directory" in problem(card.restore())
+    assert "证书无法使用：没有这个文件或目录" in problem(card.restore(lang="zh"))
+
+
 @pytest.fixture
 def province(tmp_path: Path) -> Iterator[tuple[Centre, Broker, Pki]]:
     """A second centre with a broker, an authority and keys of its own; not started."""
@@ -387,5 +400,3 @@ def test_without_a_site_file_nobody_can_be_asked(tmp_path: Path, pki: Pki) -> No
     lonely.site.write_text(lonely.site.read_text("utf-8").replace("centres:\n", ""), "utf-8")
     assert "names no centre that could be asked" in problem(lonely.restore())
     assert "没有可查询的中心" in problem(lonely.restore(lang="zh"))
-
-
