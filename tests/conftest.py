@@ -142,7 +142,9 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
 class Voice:
     """A station's own connection to the broker, as any client would make it; with other keys, somebody else's."""
 
-    def __init__(self, broker: Broker, pki: Pki, station: str, *, listens_to: str = "", keys: str = "") -> None:
+    def __init__(
+        self, broker: Broker, pki: Pki, station: str, *, listens_to: str = "", keys: str = "", client: str = ""
+    ) -> None:
         self.station = station
         self._filter = listens_to or f"{topic.ROOT}/{topic.shard(station)}/{station}/down/#"
         own = pki.directory / (keys or f"stations/{station}")
@@ -150,7 +152,8 @@ class Voice:
         self._codes: dict[int, Any] = {}
         self._answered = threading.Condition()
         self._subscribed = threading.Event()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5, client_id=f"voice-{station}")
+        name = client or f"voice-{station}"
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5, client_id=name)
         self.client.tls_set(str(pki.ca), f"{own}.pem", f"{own}.key")
         self.client.reconnect_delay_set(1, 1)
         self.client.on_connect = self._on_connect

@@ -71,6 +71,9 @@ EVENT_DETAIL_CHARACTERS = 4000
 STATES_PER_STATION = 2000
 """Names of states kept per station: a counter for each series that a station can have."""
 
+STATE_ANSWER_EVERY_MS = 2_000
+"""Shortest time between two answers to a station that asks for its states."""
+
 QUARANTINE_ROWS = 10_000
 """Different refused messages kept."""
 

@@ -19,7 +19,7 @@ from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
 from haihe_contract.record import LANE_ALARM, LANE_BACKLOG, LANE_LIVE, LANE_NAMES
 from haihe_contract.service_manager import notify
-from haihe_contract.topic import ROOT
+from haihe_contract.topic import ROOT, STATE_FILTER
 
 from .admit.pki import centre_user, load_receipt_key
 from .admit.registry import Registry
@@ -31,6 +31,7 @@ from .ingest.inbox import Inbox
 from .ingest.latest import LatestValues
 from .ingest.place import Placing
 from .ingest.recall import Recall
+from .ingest.restoring import Restoring
 from .ingest.subscriber import Subscriber
 from .ingest.worker import Worker
 from .ledger.follow import Follower, follow
@@ -76,7 +77,7 @@ class Service:
         stations = load_stations(Path(settings.stations)) if settings.stations else []
         self._inbox = Inbox(ROOM_MESSAGES)
         urgent = [f"{ROOT}/+/+/up/{LANE_NAMES[lane]}" for lane in (LANE_ALARM, LANE_LIVE)]
-        self.live = self._subscriber("live", urgent, urgent=True, chance=chance)
+        self.live = self._subscriber("live", [*urgent, STATE_FILTER], urgent=True, chance=chance)
         backlog = [f"{ROOT}/+/+/up/{LANE_NAMES[LANE_BACKLOG]}"]
         self.backlog = self._subscriber("backlog", backlog, urgent=False, chance=chance)
         self.socket = _listen(settings.http.host, settings.http.port)
@@ -112,6 +113,7 @@ class Service:
             stop=self._stop,
             touched=self._latest.touched,
             quarantine=Quarantine(self.database),
+            answer=Restoring(self.ledger, self.live.tell, receipt_key, clock).answer,
         )
         self.app: FastAPI = create_app(
             store=self.store,

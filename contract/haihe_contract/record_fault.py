@@ -19,6 +19,7 @@ from .record import (
     Summary,
     TimeFix,
 )
+from .restore import SITE
 from .series import parse_series
 
 NUMBER_MAX = 2**53 - 1
@@ -37,9 +38,10 @@ EVENT_KIND_CHARACTERS = 64
 EVENT_DETAIL_BYTES = 4096
 """What one event may say, as JSON; a station's events are kept by number, so each has its bound."""
 
-STATE_NAME_CHARACTERS = 8 + SERIES_KEY_CHARACTERS
-STATE_VALUE_BYTES = 48 * 1024
-"""What one state may say, as JSON: the largest is a packed site file."""
+STATE_NAME_CHARACTERS = 20 + SERIES_KEY_CHARACTERS
+STATE_BYTES = 4096
+SITE_BYTES = 48 * 1024
+"""What one state may say, as JSON; the one that holds the site file may say more."""
 
 GAP_RANGES = 4096
 """Ranges one gap record may name: as many as the envelope of a batch."""
@@ -144,7 +146,8 @@ def _event_fault(body: Event) -> str:
 
 
 def _state_fault(body: State) -> str:
-    if not 0 < len(body.name) <= STATE_NAME_CHARACTERS or _too_long(body.value, STATE_VALUE_BYTES):
+    most = SITE_BYTES if body.name == SITE else STATE_BYTES
+    if not 0 < len(body.name) <= STATE_NAME_CHARACTERS or _too_long(body.value, most):
         return "a state without a name, or that says too much"
     return ""
 

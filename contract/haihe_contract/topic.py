@@ -18,6 +18,8 @@ _CODE_LENGTH = 8
 ROOT = "haihe/1"
 UP_FILTER = f"{ROOT}/+/+/up/#"
 """What a centre subscribes to."""
+STATE_FILTER = f"{ROOT}/+/+/up/state"
+"""The questions among it."""
 
 
 def station_number(station: str) -> int:
@@ -72,6 +74,21 @@ def station_of_receipt(topic: str) -> str | None:
     if len(parts) == 7 and topic.startswith(ROOT + "/") and parts[4:6] == ["down", "receipt"] and is_station(parts[3]):
         return parts[3]
     return None
+
+
+def state_asked(station: str) -> str:
+    """Where a station with a new card asks what it had told of itself."""
+    return f"{ROOT}/{shard(station)}/{station}/up/state"
+
+
+def is_state_asked(topic: str) -> bool:
+    """Whether it is such a topic."""
+    return station_of(topic) is not None and topic.endswith("/up/state")
+
+
+def state(station: str, centre: str) -> str:
+    """Where a centre answers."""
+    return f"{ROOT}/{shard(station)}/{station}/down/state/{centre}"
 
 
 def latest(station: str) -> str:

@@ -4,18 +4,21 @@ import ast
 import hashlib
 import json
 import re
+import zlib
 from pathlib import Path
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from haihe_contract import receipt, topic, wire
+from haihe_contract import receipt, restore, topic, wire
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.quality import Flag, Reason, mark
 from haihe_contract.receipt import Credit, LineHeld, LineWanted, Receipt
 from haihe_contract.record import Dictionary, Readings, Record, Unread
 from haihe_contract.wire_columns import READINGS_MAX, SHAPE_MAX
 from haihe_contract.wire_preset import PRESET
+from haihe_edge.qualify import CounterState
+from haihe_edge.remember.site_states import COUNTER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,9 +78,7 @@ def test_a_long_compressed_batch_can_be_read_by_the_page_alone() -> None:
 
 
 def test_the_example_receipt_verifies_and_means_what_the_page_says() -> None:
-    key_text = re.search(r"public key of the example is `([0-9a-f]{64})`", page.PAGE)
-    assert key_text
-    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key_text[1]))
+    key = example_key()
     key.verify(RECEIPT[:64], RECEIPT[64:])
     said = msgspec.msgpack.decode(RECEIPT[64:])
     line = 0x0123456789ABCDEF
@@ -109,8 +110,44 @@ def test_a_receipt_without_its_last_elements_and_one_with_further_ones_are_read(
         assert taken == Receipt(1, "haihe", 3, "31005650", 4, [LineHeld(7, [(1, 9)])])
 
 
+def example_key() -> Ed25519PublicKey:
+    key_text = re.search(r"public key of the example is `([0-9a-f]{64})`", page.PAGE)
+    assert key_text
+    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(key_text[1]))
+
+
+def test_the_example_answer_verifies_and_means_what_the_page_says() -> None:
+    answer, question = bytes.fromhex(page.block("example answer")), bytes.fromhex("00112233445566778899aabbccddeeff")
+    assert f"`{question.hex()}`" in page.PAGE
+    example_key().verify(answer[:64], answer[64:])
+    *said, packed = msgspec.msgpack.decode(answer[64:])
+    assert said == ["state", 1, "haihe", "31005650", question, 1785542406000, True, 0]
+    states = json.loads(page.block("example states"))
+    assert json.loads(zlib.decompress(packed)) == states
+    key = PublicKey(example_key().public_bytes_raw())
+    taken = restore.verify(answer, key, centre="haihe", station="31005650", question=question)
+    assert msgspec.to_builtins(taken.states()) == states
+    (state,) = taken.states()
+    assert state.name.startswith(COUNTER)
+    assert msgspec.convert(state.value, CounterState).value == 12.5
+
+
+def test_an_answer_of_the_product_is_what_the_page_describes() -> None:
+    key, question = Ed25519PrivateKey.generate(), bytes(restore.QUESTION_BYTES)
+    known = [restore.StationState("site", 7, 5, {"why": "too long"}), restore.StationState("a", 9, 5, {})]
+    data = restore.sign(key, centre="haihe", station="31005650", question=question, issued_ms=4, states=known)
+    key.public_key().verify(data[:64], data[64:])
+    *said, packed = msgspec.msgpack.decode(data[64:])
+    assert said == ["state", 1, "haihe", "31005650", question, 4, True, 0]
+    assert json.loads(zlib.decompress(packed)) == msgspec.to_builtins(known)
+    for limit in (restore.ANSWER_BYTES_MAX, restore.STATES_BYTES_MAX):
+        assert f"{limit:,}" in page.PAGE
+    assert f"{restore.QUESTION_BYTES} bytes at random" in page.PAGE
+
+
 @pytest.mark.parametrize("made", [topic.up("31005650", lane) for lane in range(3)]
-                         + [topic.receipt("31005650", "haihe"), topic.latest("31005650")])  # fmt: skip
+                         + [topic.receipt("31005650", "haihe"), topic.latest("31005650"),
+                            topic.state_asked("31005650"), topic.state("31005650", "haihe")])  # fmt: skip
 def test_every_topic_of_the_product_stands_in_the_page(made: str) -> None:
     shard = hashlib.sha256(b"31005650").hexdigest()[:2]
     said = [

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -28,10 +29,11 @@ instruments:
 
 
 class Radar:
-    """It says 3.001 m for ever."""
+    """Registers that stand still; those of a radar say 3.001 m for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: int = 1, values: Sequence[int] = range(3000, 3040)) -> None:
         self.port = 0
+        self._unit, self._values = unit, list(values)
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -40,7 +42,7 @@ class Radar:
 
     def _serve(self) -> None:
         async def serve() -> None:
-            device = SimDevice(1, [SimData(0, values=[3000 + n for n in range(40)], datatype=DataType.REGISTERS)])
+            device = SimDevice(self._unit, [SimData(0, values=self._values, datatype=DataType.REGISTERS)])
             server = ModbusTcpServer([device], address=("127.0.0.1", 0))
             self.port = await port_of(server)
             self._ready.set()

@@ -8,6 +8,7 @@ import msgspec
 from cryptography import x509
 from haihe_contract.clock import Clock, beijing
 from haihe_contract.errors import FieldError
+from haihe_contract.restore import StationStates
 from haihe_contract.series import parse_series
 
 from haihe_cloud.admit.pki import load_receipt_key
@@ -92,7 +93,7 @@ def station_state(ledger: Ledger, code: str, words: Sentences) -> Answer:
     rows = [(each.name, beijing(each.time_ms) if each.grade else words("time unknown")) for each in states]
     verdict = words("{count} states; --json prints what haihe-edge init --restore reads", count=len(states))
     text = table([words(head) for head in ("name", "as of")], rows) + "\n\n" + verdict
-    return Answer({"station": code, "states": msgspec.to_builtins(states)}, text)
+    return Answer(msgspec.to_builtins(StationStates(code, states)), text)
 
 
 def levels_of(written: Sequence[str]) -> list[StationLevels]:

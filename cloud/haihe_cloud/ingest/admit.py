@@ -11,7 +11,8 @@ from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.record import Dictionary, Unread
 from haihe_contract.record_fault import NUMBER_MAX, REASON_BITS, record_fault, series_fault
-from haihe_contract.topic import station_of
+from haihe_contract.restore import QUESTION_BYTES
+from haihe_contract.topic import is_state_asked, station_of
 from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
 from msgspec.structs import replace
@@ -63,7 +64,21 @@ class WaitingForDictionary(NamedTuple):
     line: int
 
 
-Verdict = Admitted | Heartbeat | Quarantine | UnknownStation | WaitingForDictionary
+class StateAsked(NamedTuple):
+    """Not a batch: a station with a new card asks what it had told of itself.
+
+    Args:
+        station: which.
+        question: to stand in the answer.
+        registered: whether it may be told.
+    """
+
+    station: str
+    question: bytes
+    registered: bool
+
+
+Verdict = Admitted | Heartbeat | Quarantine | UnknownStation | WaitingForDictionary | StateAsked
 KnownDictionary = Callable[[str, int], Sequence[str] | None]
 
 
@@ -79,6 +94,10 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
     speaker = station_of(topic)
     if speaker is None:
         return Quarantine("", "no topic on which stations send batches")
+    if is_state_asked(topic):
+        if len(payload) != QUESTION_BYTES:
+            return Quarantine(speaker, f"asks for its states with {len(payload)} bytes, not with {QUESTION_BYTES}")
+        return StateAsked(speaker, payload, speaker in known)
     if speaker not in known:
         return UnknownStation(speaker)
     try:

@@ -8,7 +8,7 @@ from haihe_contract.reading import Reading
 from haihe_cloud.admit.registry import Registry
 from haihe_cloud.ledger.arrival import Refusal
 
-from .admit import Admitted, Heartbeat
+from .admit import Admitted, Heartbeat, StateAsked
 from .inbox import Message
 
 
@@ -51,7 +51,13 @@ class Round:
         self.unknown: dict[str, tuple[Message, int]] = {}
         self.dictionaries: dict[tuple[str, int], Sequence[str]] = {}
         self.readings: dict[str, list[Reading]] = {}
+        self.asked: dict[str, StateAsked] = {}
         self.size = 0
+
+    def met_unknown(self, station: str, message: Message) -> None:
+        """Count a message of a station that is not registered."""
+        _, times = self.unknown.get(station, (message, 0))
+        self.unknown[station] = (message, times + 1)
 
 
 class Known:

@@ -155,9 +155,16 @@ class Subscriber:
 
     def publish(self, topic: str, payload: bytes) -> bool:
         """Publish retained, once or more (QoS 1); False when there is no connection."""
+        return self._publish(topic, payload, retain=True)
+
+    def tell(self, topic: str, payload: bytes) -> bool:
+        """Publish for who listens now; False when there is no connection."""
+        return self._publish(topic, payload, retain=False)
+
+    def _publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
         if not self.link.connected:
             return False
-        info = self._client.publish(topic, payload, qos=1, retain=True)
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
         return info.rc == mqtt.MQTT_ERR_SUCCESS
 
     def _away(self, reason: str) -> None:

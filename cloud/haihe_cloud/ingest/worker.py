@@ -33,7 +33,7 @@ from haihe_cloud.limits import (
 )
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
-from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, UnknownStation, Verdict, admit, without
+from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, StateAsked, UnknownStation, Verdict, admit, without
 from .inbox import Inbox, Message
 from .retry import Asked, again, for_kept
 from .round import Counts, Known, Round
@@ -71,6 +71,7 @@ class Worker:
         stop: ends the worker; a round that waits for an engine is given up unacknowledged.
         touched: told of every station that has new readings.
         quarantine: asked for what people want admitted again; None when nobody can ask.
+        answer: told which stations ask for their states, after what came before them is booked.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Worker:
         stop: threading.Event,
         touched: Callable[[str], None] = lambda station: None,
         quarantine: Asked | None = None,
+        answer: Callable[[Mapping[str, StateAsked]], None] = lambda asked: None,
     ) -> None:
         self.counts = Counts()
         self._trouble = ""
@@ -103,6 +105,7 @@ class Worker:
         self._stop = stop
         self._touched = touched
         self._quarantine = quarantine
+        self._answer = answer
         self._asked_ms = 0
         self._patience = Patience()
         self._owed: set[str] = set()
@@ -176,6 +179,7 @@ class Worker:
             if not arrival.envelope.volatile:
                 self._owe(arrival)
         self._until_it_works("database", self._state_receipts)
+        self._until_it_works("database", lambda: self._answer(taken.asked))
         for message in taken.messages:
             message.acknowledge()
         for station in taken.readings:
@@ -206,9 +210,12 @@ class Worker:
                 taken.heartbeats.append((message, verdict))
             elif isinstance(verdict, Quarantine):
                 taken.refusals.append(_refusal(message, verdict.station, verdict.reason))
+            elif isinstance(verdict, StateAsked):
+                taken.asked[verdict.station] = verdict
+                if not verdict.registered:
+                    taken.met_unknown(verdict.station, message)
             elif isinstance(verdict, UnknownStation):
-                _, times = taken.unknown.get(verdict.station, (message, 0))
-                taken.unknown[verdict.station] = (message, times + 1)
+                taken.met_unknown(verdict.station, message)
             else:
                 # The station thinks that we know its dictionary. Our receipt tells it the epoch and what we hold.
                 self.counts.waiting_for_dictionary += 1

@@ -13,6 +13,7 @@ from haihe_contract.clock import Clock
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
 from haihe_contract.record import Dictionary, Gap, Opened, Record, Summary
+from haihe_contract.restore import StationState
 from haihe_contract.wire import CODECS, Batch, encode
 
 from haihe_cloud.database import Connection, Database
@@ -30,7 +31,6 @@ from .arrival import TIMED, Arrival, ArrivalEntry, LineState, Quarantined, Refus
 from .epoch import ASKED, MADE, Epoch, begin_epoch, epoch_history, not_booked
 from .lines import CLOCK_WAS_WRONG_MS, Addition, add, pieces
 from .packed import line_of, line_text
-from .states import StationState
 from .stating import Cursor, in_turn, recent
 
 Wanted = Callable[[Sequence[LineState]], list[LineWanted]]

@@ -1,33 +1,16 @@
 """What a station would have to be told again after its card has died: the latest state of each name."""
 
-from typing import Any
-
 import msgspec
 from haihe_contract.quality import Grade
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import State
+from haihe_contract.restore import StationState
 
 from haihe_cloud.database import NO_LIMIT, Connection
 from haihe_cloud.limits import STATES_PER_STATION
 
 from .arrival import Arrival
 from .packed import line_text
-
-
-class StationState(msgspec.Struct):
-    """The latest state of one name.
-
-    Args:
-        name: what it is the state of.
-        time_ms: since when, by the station's clock.
-        grade: how good that clock was.
-        value: as the station wrote it.
-    """
-
-    name: str
-    time_ms: int
-    grade: int
-    value: dict[str, Any]
 
 
 def put(connection: Connection, arrival: Arrival, new: RangeSet) -> None:

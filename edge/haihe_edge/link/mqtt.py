@@ -43,7 +43,7 @@ class MqttLink:
     """A connection to one broker as one station.
 
     Args:
-        station: user name by certificate; also the client id.
+        station: user name by certificate.
         host: of the broker.
         port: of the broker.
         ca: certificate of the authority that signed the broker's.
@@ -51,6 +51,7 @@ class MqttLink:
         key: this station's.
         topics: what to subscribe to.
         keepalive_s: after so long without a word the broker is asked whether it is there.
+        client: client id, the station's if empty. A second connection with the same one pushes the first off.
     """
 
     def __init__(
@@ -64,9 +65,10 @@ class MqttLink:
         key: Path,
         topics: list[str],
         keepalive_s: int = KEEPALIVE_S,
+        client: str = "",
     ) -> None:
         self.incoming: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(INCOMING_MAX)
-        self._station, self._host, self._port = station, host, port
+        self._client_id, self._host, self._port = client or station, host, port
         self._ca, self._certificate, self._key = ca, certificate, key
         self._topics = topics
         self._keepalive_s = keepalive_s
@@ -115,7 +117,7 @@ class MqttLink:
     def _make(self, loop: asyncio.AbstractEventLoop) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=self._station,
+            client_id=self._client_id,
             protocol=paho.MQTTv5,
             reconnect_on_failure=False,
         )

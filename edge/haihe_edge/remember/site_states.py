@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 from haihe_contract.clock import Clock
+from haihe_contract.restore import SITE
 
 from haihe_edge.qualify import CounterState
 from haihe_edge.site import Site
 
-SITE = "site"
 COUNTER = "counter "
 """Followed by the key of the rain that is made of it."""
 COUNTERS_EVERY_MS = 300_000

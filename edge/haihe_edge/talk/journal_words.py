@@ -78,14 +78,21 @@ JOURNAL = {
         "换新存储卡：用中心保存的状态恢复测站的配置文件和计数器"
     ),
     "site file to write (default: {file})": "要写入的配置文件（默认 {file}）",
-    "code of the station": "站码",
-    "what `haihe-cloud station state CODE --json` printed; - reads it from the standard input": (
-        "`haihe-cloud station state 站码 --json` 的输出；写 - 则从标准输入读取"
+    "what `haihe-cloud station state CODE --json` printed, - for the standard input;"
+    " without it the centres of the site file are asked over the link": (
+        "`haihe-cloud station state 站码 --json` 的输出，- 为标准输入；不写则经链路向配置文件中的各中心查询"
+    ),
+    "how long the centres have to answer (default {n})": "等待中心答复的秒数（默认 {n}）",
+    "--wait can be up to {most} seconds": "--wait 最大为 {most} 秒",
+    "centre {name}: {count} states, the latest of {when}": "中心 {name}：{count} 项状态，最新的为 {when}",
+    "centre {name}: {count} more had no room in its answer; a file has all: {how}": (
+        "中心 {name}：另有 {count} 项在答复中放不下；文件中有全部：{how}"
     ),
     "overwrite even what is newer here": "即使本站的更新也覆盖",
     "do not ask": "不询问",
     "nothing was written; --yes writes without asking": "未写入；加 --yes 则不询问直接写入",
     "restored; now the keys, then: haihe-edge check {file}": "已恢复；请放入密钥，然后运行：haihe-edge check {file}",
+    "restored; now: haihe-edge check {file}": "已恢复；下一步：haihe-edge check {file}",
     "writes {file} (fingerprint {print})": "将写入 {file}（指纹 {print}）",
     "overwrites {file} (fingerprint {print})": "将覆盖 {file}（指纹 {print}）",
     "counter {name}: {value} at {when}": "计数器 {name}：{value}（{when}）",
@@ -100,8 +107,73 @@ JOURNAL_FAULTS = {
     "the readings cannot be written: {why}": "无法写入测值：{why}",
     "name a file that does not exist yet, on a disk with room": "请给出尚不存在的文件，且磁盘有空间",
     "the state of the station cannot be read: {why}": "无法读取测站状态：{why}",
-    "this is the state of station {station}, not of {code}": "这是测站 {station} 的状态，不是 {code} 的",
+    "this is the state of station {station}, and the site file here is that of {here}": (
+        "这是测站 {station} 的状态，而这里的配置文件属于测站 {here}"
+    ),
+    "name the file of this one; --force makes it the other one": "请给出本站的文件；--force 可改成另一个测站",
     "name the file of this one": "请给出本站的文件",
+    "write the site file before the option: haihe-edge init SITE.yaml --restore": (
+        "配置文件应写在选项之前：haihe-edge init SITE.yaml --restore"
+    ),
+    "there is no site file, and so no centre to ask": "没有配置文件，也就不知道向哪个中心查询",
+    "copy the one that this station was installed with; or bring the state as a file: haihe-edge init --restore FILE": (
+        "请复制本站安装时的配置文件；或者用文件带来状态：haihe-edge init --restore FILE"
+    ),
+    "the site file names no centre that could be asked": "配置文件中没有可查询的中心",
+    "add centres: to it; or bring the state as a file: haihe-edge init --restore FILE": (
+        "请在其中写上 centres:；或者用文件带来状态：haihe-edge init --restore FILE"
+    ),
+    "centre {name} cannot be reached: {why}": "无法连接中心 {name}：{why}",
+    "centre {name} cannot be reached: {address}: {why}": "无法连接中心 {name}：{address}：{why}",
+    "centre {name} cannot be reached: {address}: the broker's certificate is not trusted: {why}": (
+        "无法连接中心 {name}：{address}：不信任消息服务器的证书：{why}"
+    ),
+    "centre {name} cannot be reached: no answer from {address} within {n} s": (
+        "无法连接中心 {name}：{address} 在 {n} 秒内没有应答"
+    ),
+    "centre {name} cannot be reached: the certificates cannot be used: {why} ({file})": (
+        "无法连接中心 {name}：证书无法使用：{why}（{file}）"
+    ),
+    "centre {name} cannot be reached: the broker refused the connection: {why}": (
+        "无法连接中心 {name}：消息服务器拒绝连接：{why}"
+    ),
+    "centre {name} cannot be reached: the connection ended: {why}": "无法连接中心 {name}：连接中断：{why}",
+    "centre {name} cannot be reached: the connection ended: the broker ended it before it answered; is the station's"
+    " certificate from the broker's authority, and still valid?": (
+        "无法连接中心 {name}：消息服务器未应答就断开了连接；测站证书是否由该服务器的证书机构签发、是否仍然有效？"
+    ),
+    "look at the link, the clock of this computer and the keys that the site file names;"
+    " or bring the state as a file: haihe-edge init --restore FILE": (
+        "请检查链路、本机时钟和配置文件所写的密钥；或者用文件带来状态：haihe-edge init --restore FILE"
+    ),
+    "the broker of centre {name} does not let the station ask: {why}": (
+        "中心 {name} 的消息服务器不允许本站查询：{why}"
+    ),
+    "have its access rules written again: haihe-cloud pki broker;"
+    " or bring the state as a file: haihe-edge init --restore FILE": (
+        "请让中心重新生成访问规则：haihe-cloud pki broker；或者用文件带来状态：haihe-edge init --restore FILE"
+    ),
+    "the answer of centre {name} is not believed: {why}": "中心 {name} 的答复不可信：{why}",
+    "the signature is not of the centre's receipt key": "签名与该中心的回执公钥不符",
+    "it answers another question": "答复的不是本次查询",
+    "copy the file that `haihe-cloud pki receipt-key` made at the centre": (
+        "请复制中心用 `haihe-cloud pki receipt-key` 生成的文件"
+    ),
+    "centre {name} has not answered within {n} s": "中心 {name} 在 {n} 秒内没有答复",
+    "ask there whether it runs and is as new as this program; a slow link needs a longer --wait;"
+    " or bring the state as a file: haihe-edge init --restore FILE": (
+        "请询问中心程序是否在运行、版本是否不低于本程序；链路慢时请加大 --wait；"
+        "或者用文件带来状态：haihe-edge init --restore FILE"
+    ),
+    "centre {name} does not know station {station}": "中心 {name} 没有登记测站 {station}",
+    "have it registered there, then try again: haihe-cloud station add {station}": (
+        "请在中心登记后再试：haihe-cloud station add {station}"
+    ),
+    "centre {name} holds no state of station {station}": "中心 {name} 没有测站 {station} 的状态",
+    "the station has never told it one: start it with the site file that is here": (
+        "测站从未向它上报过状态：请直接用这里的配置文件启动"
+    ),
+    "the centre's receipt key cannot be read: {why}": "无法读取中心的回执公钥：{why}",
     "it holds no site file": "其中没有配置文件",
     "write the site file anew: docs/start": "请重新编写配置文件：见 docs/start",
     "its site file cannot be used: {why}": "其中的配置文件无法使用：{why}",

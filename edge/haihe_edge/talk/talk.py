@@ -47,6 +47,10 @@ class Talk:
         """Green or red on a terminal."""
         return f"\033[3{2 if good else 1}m{text}\033[0m" if self.colour else text
 
+    def worry(self, text: str) -> None:
+        """What a person should know beside the result."""
+        print(self.paint(f"! {text}", good=False), file=sys.stderr)
+
     def verdict(self, text: str, *, good: bool) -> int:
         """The last line and the exit code."""
         print(self.paint(text, good=good))

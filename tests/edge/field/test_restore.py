@@ -116,7 +116,7 @@ async def test_a_real_agent_tells_its_site_file_and_counters_and_a_new_card_gets
 
     file = told_centre(tmp_path / "centre", agent.recorder.journal.line, records)
     place = tmp_path / "new" / "etc" / "site.yaml"
-    code, out, _ = run(capsys, str(place), "--restore", CODE, "--from", str(file), "--yes")
+    code, out, _ = run(capsys, str(place), "--restore", str(file), "--yes")
     assert code == 0
     assert "restored" in out
     assert place.read_bytes() == old.read_bytes()
@@ -149,7 +149,7 @@ def test_the_centre_prints_the_very_file_that_restores(
     assert cloud.main(["station", "state", "31005651", "--lang", "zh", "--config", str(config)]) == 1
     assert "尚未上报状态" in capsys.readouterr().err
     place = tmp_path / "new" / "site.yaml"
-    assert run(capsys, str(place), "--restore", CODE, "--from", str(file), "--yes")[0] == 0
+    assert run(capsys, str(place), "--restore", str(file), "--yes")[0] == 0
     assert place.read_bytes() == old.read_bytes()
 
 
@@ -158,7 +158,7 @@ def test_nothing_is_written_without_being_asked_for(
 ) -> None:
     file = state_file(tmp_path, old)
     place = tmp_path / "new" / "site.yaml"
-    code, out, err = run(capsys, str(place), "--restore", CODE, "--from", str(file))
+    code, out, err = run(capsys, str(place), "--restore", str(file))
     assert code == 2
     assert "writes" in out
     assert "--yes" in err
@@ -171,7 +171,7 @@ def test_a_newer_site_file_is_overwritten_only_by_force(
     file = state_file(tmp_path, old, time_ms=1_790_000_000_000)
     place = tmp_path / "site.yaml"
     place.write_text("mine: newer", "utf-8")
-    words = (str(place), "--restore", CODE, "--from", str(file), "--yes")
+    words = (str(place), "--restore", str(file), "--yes")
     code, _, err = run(capsys, *words, lang="zh")
     assert code == 1
     assert "更新" in err
@@ -191,11 +191,11 @@ def test_newer_counters_stay_unless_forced(old: Path, tmp_path: Path, capsys: py
     counters.parent.mkdir()
     mine = {key: CounterState(2000, 99.0, 1.5, 3000, 1.0), "another.key": CounterState(1, 1.0, 1.0, 1, None)}
     counters.write_bytes(msgspec.json.encode(mine))
-    code, out, _ = run(capsys, str(old), "--restore", CODE, "--from", str(file), "--yes")
+    code, out, _ = run(capsys, str(old), "--restore", str(file), "--yes")
     assert code == 0
     assert "newer, and stays" in out
     assert msgspec.json.decode(counters.read_bytes(), type=dict[str, CounterState]) == mine
-    assert run(capsys, str(old), "--restore", CODE, "--from", str(file), "--yes", "--force")[0] == 0
+    assert run(capsys, str(old), "--restore", str(file), "--yes", "--force")[0] == 0
     found = msgspec.json.decode(counters.read_bytes(), type=dict[str, CounterState])
     assert found[key].value == 12.5
     assert found["another.key"] == mine["another.key"]
@@ -206,7 +206,7 @@ def test_a_running_agent_is_never_restored_under_its_feet(
 ) -> None:
     agent = StationAgent(load_site(old, [PROFILES]), SystemClock(), random.Random(1))
     file = state_file(tmp_path, old, counter_ms=1000)
-    code, _, err = run(capsys, str(old), "--restore", CODE, "--from", str(file), "--yes", "--force")
+    code, _, err = run(capsys, str(old), "--restore", str(file), "--yes", "--force")
     assert code == 1
     assert "already running" in err
     agent.recorder.journal.close()
@@ -218,7 +218,6 @@ def test_a_running_agent_is_never_restored_under_its_feet(
         (b"", "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
         (b"[]", "cannot be read"),
-        (b'{"station": "31005651", "states": []}', "of station 31005651"),
         (b'{"station": "31005650", "states": []}', "no site file"),
         (b'{"station": "31005650", "states": [{"name": "site", "time_ms": 1, "grade": 5, "value": {}}]}', "damaged"),
         (
@@ -234,10 +233,63 @@ def test_a_file_that_restores_nothing_says_why_and_changes_nothing(
 ) -> None:
     file = tmp_path / "state.json"
     file.write_bytes(text)
-    code, _, err = run(capsys, str(tmp_path / "site.yaml"), "--restore", CODE, "--from", str(file), "--yes")
+    code, _, err = run(capsys, str(tmp_path / "site.yaml"), "--restore", str(file), "--yes")
     assert code == 1
     assert says in err
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_the_file_of_another_station_is_not_restored_over_this_one(
+    old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = state_file(tmp_path, old)
+    place = tmp_path / "site.yaml"
+    place.write_text(TEXT.replace(CODE, "31005651"), "utf-8")
+    os.utime(place, (1_780_000_000, 1_780_000_000))
+    code, _, err = run(capsys, str(place), "--restore", str(file), "--yes")
+    assert code == 1
+    assert f"state of station {CODE}, and the site file here is that of 31005651" in err
+    code, _, err = run(capsys, str(place), "--restore", str(file), "--yes", lang="zh")
+    assert f"这是测站 {CODE} 的状态，而这里的配置文件属于测站 31005651" in err
+    assert run(capsys, str(place), "--restore", str(file), "--yes", "--force")[0] == 0
+    assert place.read_bytes() == old.read_bytes()
+
+
+def test_who_writes_the_site_file_behind_the_option_is_told_where_it_goes(
+    old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "--restore", str(old))
+    assert code == 1
+    assert "haihe-edge init SITE.yaml --restore" in err
+
+
+def test_a_site_file_too_long_to_be_told_stays_and_the_counters_come_back(
+    old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=200_000))
+    old.write_text(old.read_text("utf-8") + f"# {noise}\n", "utf-8")
+    text = old.read_bytes()
+    file = state_file(tmp_path, old, counter_ms=1000)
+    assert run(capsys, str(old), "--restore", str(file), "--yes")[0] == 0
+    assert old.read_bytes() == text
+    kept = msgspec.json.decode((old.parent / "journal" / "counters.json").read_bytes(), type=dict[str, CounterState])
+    assert [state.value for state in kept.values()] == [12.5]
+    code, _, err = run(capsys, str(tmp_path / "none.yaml"), "--restore", str(file), "--yes")
+    assert code == 1
+    assert "too long for a record" in err
+
+
+def test_what_changes_in_a_site_file_is_shown_before_it_is_overwritten(
+    old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = state_file(tmp_path, old)
+    place = tmp_path / "site.yaml"
+    place.write_text(TEXT.replace("8.35", "8.10"), "utf-8")
+    _, out, _ = run(capsys, str(place), "--restore", str(file))
+    assert [line.strip()[0] for line in out.splitlines() if "高程" in line] == ["-", "+"]
+    place.write_text("".join(f"{n}: x\n" for n in range(5000)), "utf-8")
+    _, out, _ = run(capsys, str(place), "--restore", str(file))
+    assert len(out.splitlines()) < 40
 
 
 def test_a_packed_site_file_always_fits_into_a_record_and_comes_back_whole(old: Path) -> None:
