@@ -12,6 +12,7 @@ from haihe_cloud.limits import LINES_SHOWN
 from . import contents, missing, tally, told, troubles
 from .arrival import LineState
 from .ledger import Ledger
+from .sheet import Sheet
 
 
 class Book:
@@ -113,7 +114,7 @@ class Book:
 
     def contents(self, station: str, line: int) -> contents.Blocks:
         """The digests of what the records of a line say."""
-        return contents.Blocks(self._connection, station, line)
+        return contents.Blocks(Sheet(self._connection, contents.CONTENT), station, line)
 
     def content_blocks(self, station: str, line: int) -> Iterable[tuple[int, bytes]]:
         """All digests of a line, block by block."""

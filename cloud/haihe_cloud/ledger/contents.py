@@ -13,9 +13,10 @@ from haihe_cloud.limits import CONFLICTS_PER_NUMBER, CONFLICTS_PER_STATION
 
 from . import content
 from .packed import line_of, line_text
+from .sheet import Key, Sheet, Table
 
 _encoder = msgspec.msgpack.Encoder()
-_BLOCKS_KEPT = 1024
+_BLOCKS_KEPT = 4096
 
 
 class ContentConflict(NamedTuple):
@@ -42,48 +43,45 @@ class ContentConflict(NamedTuple):
     last_ms: int
 
 
-class Blocks:
-    """The digests of some numbers of one line, read when they are asked for."""
+CONTENT: Table[bytearray] = Table(
+    "content",
+    ("station", "line", "block"),
+    ("digests",),
+    lambda row: bytearray(row[3]),
+    lambda digests: (bytes(digests),),
+)
 
-    def __init__(self, connection: Connection, station: str, line: int) -> None:
-        self._connection = connection
+
+class Blocks:
+    """The digests of one line by number, on a sheet of :data:`CONTENT`."""
+
+    def __init__(self, sheet: Sheet[bytearray], station: str, line: int) -> None:
+        self._sheet = sheet
         self._place = (station, line_text(line))
-        self._blocks: dict[int, bytearray] = {}
-        self._changed: set[int] = set()
 
     def __getitem__(self, number: int) -> int:
-        return content.get(self._block(number // content.BLOCK), number)
+        if len(self._sheet) > _BLOCKS_KEPT:
+            self._sheet.forget()
+        return content.get(self._sheet.get((*self._place, number // content.BLOCK)) or b"", number)
 
     def __setitem__(self, number: int, digest: int) -> None:
-        at = number // content.BLOCK
-        content.put(self._block(at), number, digest)
-        self._changed.add(at)
-
-    def save(self) -> None:
-        """Write what was set."""
-        self._connection.executemany(
-            "INSERT INTO content VALUES(?, ?, ?, ?) ON CONFLICT(station, line, block)"
-            " DO UPDATE SET digests=excluded.digests",
-            [(*self._place, at, bytes(self._blocks[at])) for at in sorted(self._changed)],
-        )
-
-    def _block(self, at: int) -> bytearray:
-        found = self._blocks.get(at)
-        if found is None:
-            if len(self._blocks) >= _BLOCKS_KEPT and not self._changed:
-                self._blocks.clear()
-            row = self._connection.execute(
-                "SELECT digests FROM content WHERE station=? AND line=? AND block=?", (*self._place, at)
-            ).fetchone()
-            found = self._blocks[at] = bytearray(row[0]) if row else bytearray()
-        return found
+        key = (*self._place, number // content.BLOCK)
+        digests = self._sheet.get(key) or bytearray()
+        content.put(digests, number, digest)
+        self._sheet.put(key, digests)
 
 
-def book(connection: Connection, batch: Batch, fresh: RangeSet, again: RangeSet, received_ms: int) -> RangeSet:
+def keys(batch: Batch) -> set[Key]:
+    """Of the rows in which the digests of a batch's records lie."""
+    line = line_text(batch.line)
+    return {(batch.station, line, at) for at in {record.number // content.BLOCK for record in batch.records}}
+
+
+def book(
+    connection: Connection, sheet: Sheet[bytearray], batch: Batch, fresh: RangeSet, again: RangeSet, received_ms: int
+) -> RangeSet:
     """Keep the digests of fresh numbers, compare those that are held already; the numbers with another content."""
-    if not fresh and not again:
-        return EMPTY
-    blocks = Blocks(connection, batch.station, batch.line)
+    blocks = Blocks(sheet, batch.station, batch.line)
     other: list[Record] = []
     for record in batch.records:
         if record.number in fresh:
@@ -94,7 +92,6 @@ def book(connection: Connection, batch: Batch, fresh: RangeSet, again: RangeSet,
                 blocks[record.number] = digest
             elif digest != known:
                 other.append(record)
-    blocks.save()
     for record in other:
         _keep(connection, batch.station, batch.line, record, received_ms)
     return RangeSet.from_numbers(record.number for record in other)
@@ -105,7 +102,7 @@ def contradicted(connection: Connection, batch: Batch, held: RangeSet, earlier: 
     again = RangeSet.from_numbers(record.number for record in batch.records) & held
     if not again and not earlier:
         return EMPTY
-    blocks = Blocks(connection, batch.station, batch.line)
+    blocks = Blocks(Sheet(connection, CONTENT), batch.station, batch.line)
     found = []
     for record in batch.records:
         if record.number in again:

@@ -7,8 +7,10 @@ from haihe_cloud.database import Connection
 from .arrival import LineState
 from .lines import unheard
 from .packed import line_of, line_text, pack, unpack
+from .sheet import Table
 
-_LINE_COLUMNS = "station, line, head, tail, held, refused, gaps, first_ms, last_ms"
+_REST = ("head", "tail", "held", "refused", "gaps", "first_ms", "last_ms")
+_LINE_COLUMNS = ", ".join(("station", "line", *_REST))
 _FIND = f"SELECT {_LINE_COLUMNS} FROM line WHERE station=? AND line=?"  # noqa: S608
 _LINES = (
     f"SELECT {_LINE_COLUMNS} FROM line WHERE station=?"  # noqa: S608
@@ -22,30 +24,18 @@ def find(connection: Connection, station: str, line: int, now_ms: int) -> LineSt
     return state_of(row) if row else unheard(station, line, now_ms)
 
 
-def save(connection: Connection, state: LineState) -> None:
-    """Put what is known in the place of what was known."""
-    connection.execute(
-        f"INSERT INTO line({_LINE_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, line)"
-        " DO UPDATE SET head=excluded.head, tail=excluded.tail, held=excluded.held, refused=excluded.refused,"
-        " gaps=excluded.gaps, first_ms=excluded.first_ms, last_ms=excluded.last_ms",
-        (
-            state.station,
-            line_text(state.line),
-            state.head,
-            state.tail,
-            pack(state.held),
-            pack(state.refused),
-            pack(state.gaps),
-            state.first_ms,
-            state.last_ms,
-        ),
-    )
-
-
 def state_of(row: tuple[Any, ...]) -> LineState:
     """A row as it is meant."""
     station, line, head, tail, held, refused, gaps, first_ms, last_ms = row
     return LineState(station, line_of(line), head, tail, unpack(held), unpack(refused), unpack(gaps), first_ms, last_ms)
+
+
+def _rest(state: LineState) -> tuple[Any, ...]:
+    sets = (pack(state.held), pack(state.refused), pack(state.gaps))
+    return (state.head, state.tail, *sets, state.first_ms, state.last_ms)
+
+
+LINE: Table[LineState] = Table("line", ("station", "line"), _REST, state_of, _rest)
 
 
 def of_station(connection: Connection, station: str, most: int) -> list[LineState]:
