@@ -155,7 +155,8 @@ class _Connection:
 
     def _open(self) -> "psycopg.Connection[tuple[Any, ...]]":
         with _our_faults():
-            raw = psycopg.connect(self._conninfo, autocommit=True)
+            # A raw cursor leaves the statement as it is; the other kind parses a long one anew each time.
+            raw = psycopg.connect(self._conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
             try:
                 raw.execute(_SESSION, prepare=False)
             except psycopg.Error:
@@ -324,8 +325,9 @@ def _lock(book: str) -> int:
 
 @cache
 def _marks(sql: str) -> bytes:
-    """The statement with psycopg's placeholders."""
-    return sql.replace("%", "%%").replace("?", "%s").encode()
+    """The statement with the server's own placeholders."""
+    first, *others = sql.split("?")
+    return "".join([first, *(f"${n}{text}" for n, text in enumerate(others, start=1))]).encode()
 
 
 def _our_types(statement: str) -> str:
