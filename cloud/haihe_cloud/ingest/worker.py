@@ -13,7 +13,7 @@ from haihe_contract.quality import Grade
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.receipt import Credit, LineWanted, Receipt, sign
-from haihe_contract.record import Opened, Record
+from haihe_contract.record import Opened
 from haihe_contract.wire import Batch
 
 from haihe_cloud.admit.registry import Registry
@@ -216,17 +216,12 @@ class Worker:
         return taken
 
     def _gather(self, taken: Round) -> None:
-        """What goes to the store: never another content of a record that is held, or came earlier in the round."""
+        """What goes to the store."""
         taken.readings.clear()
-        earlier: dict[tuple[str, int], dict[int, Record]] = {}
         for _, verdict in taken.admitted:
             batch, readings = verdict.batch, verdict.readings
-            if not batch.volatile and batch.records:
-                before = earlier.setdefault((batch.station, batch.line), {})
-                other = self._ledger.contradicted(batch, before)
-                for record in batch.records:
-                    before.setdefault(record.number, record)
-                readings = self._known_times(batch, [row for row in readings if row.number not in other])
+            if not batch.volatile:
+                readings = self._known_times(batch, readings)
             if readings:
                 taken.readings.setdefault(batch.station, []).extend(readings)
 

@@ -72,10 +72,9 @@ class Booking:
         series = self._learn(arrival)
         if envelope.volatile:
             told.note_volatile(self._connection, station, line, now_ms)
-            stated = EMPTY  # it explains nothing of the journal
+            stated = further = EMPTY  # it explains nothing of the journal
         else:
-            fresh, again = held - before.held, held & before.held
-            stated = held - contents.book(self._connection, self._contents, batch, fresh, again, now_ms)
+            stated, further = held, contents.book(self._connection, self._contents, batch, held, now_ms)
         told.put(self._connection, batch, stated, now_ms)
         tally.put(self._hours, batch, stated, now_ms)
         # A record that is refused for a value in it still says rightly which numbers are gone.
@@ -86,8 +85,9 @@ class Booking:
                 self._lines.put(_line_key(station, more.line), state)
         if events.put(self._connection, arrival, series):
             self._eventful.add(station)
-        states.put(self._connection, arrival, held - before.held)
-        if batch.records and (arrival.kept or not before.held.covers(held)):
+        new = (held - before.held) | further
+        states.put(self._connection, arrival, new)
+        if batch.records and (arrival.kept or new):
             self.position += 1
             self._logged.append((self.position, station, line_text(line), envelope.lane, now_ms, arrival.data))
         return True

@@ -5,13 +5,12 @@ fall together, so a receipt can never name what the followers will not see.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
-from haihe_contract.record import Record
 from haihe_contract.wire import CODECS, Batch, encode
 
 from haihe_cloud.database import Connection, Database
@@ -23,7 +22,7 @@ from haihe_cloud.limits import (
     RECEIPT_LINES_IN_TURN,
 )
 
-from . import contents, events, line_rows, missing, quarantine, states, tally, told, troubles
+from . import events, line_rows, missing, quarantine, states, tally, told, troubles
 from .arrival import TIMED, Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
 from .booking import Booking
 from .epoch import ASKED, MADE, Epoch, begin_epoch, epoch_history, not_booked
@@ -248,12 +247,6 @@ class Ledger:
                 (self._clock.now_ms() - ARRIVALS_KEPT_MS, PRUNE_ROWS),
             ).rowcount
 
-    def contradicted(self, batch: Batch, earlier: Mapping[int, Record]) -> RangeSet:
-        """Numbers of a batch that are held, or have come earlier in the round (by number), with another content."""
-        connection = self._database.connection()
-        held = line_rows.find(connection, batch.station, batch.line, 0).held
-        return contents.contradicted(connection, batch, held, earlier)
-
     def held(self, station: str, line: int) -> RangeSet:
         """The numbers of a line that are durably in the store."""
         return line_rows.find(self._database.connection(), station, line, 0).held
@@ -273,10 +266,6 @@ class Ledger:
             " VALUES((SELECT value FROM meta WHERE name='arrival'), ?, ?, ?, ?, ?)",
             (batch.station, line_text(batch.line), TIMED, received_ms, encode(batch)),
         )
-
-    def without_conflicts(self, batch: Batch) -> Batch:
-        """The batch without records whose number is held with another content."""
-        return contents.without_conflicts(self._database.connection(), batch)
 
     def _know(self, position: int) -> None:
         with self._arrived:
