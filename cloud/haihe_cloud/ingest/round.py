@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 from haihe_contract.reading import Reading
 
-from haihe_cloud.admit.registry import Registry
 from haihe_cloud.ledger.arrival import Refusal
 
 from .admit import Admitted, Heartbeat
@@ -52,18 +51,3 @@ class Round:
         self.dictionaries: dict[tuple[str, int], Sequence[str]] = {}
         self.readings: dict[str, list[Reading]] = {}
         self.size = 0
-
-
-class Known:
-    """The registry as a set of codes, each asked at most once a round."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._answers: dict[str, bool] = {}
-
-    def __contains__(self, code: object) -> bool:
-        if not isinstance(code, str):
-            return False
-        if code not in self._answers:
-            self._answers[code] = self._registry.get(code) is not None
-        return self._answers[code]

@@ -5,15 +5,15 @@ fall together, so a receipt can never name what the followers will not see.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import RangeSet
-from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
+from haihe_contract.receipt import VERSION, Credit, LineWanted, Receipt
 from haihe_contract.wire import CODECS, Batch, encode
 
-from haihe_cloud.database import Connection, Database
+from haihe_cloud.database import Connection, Database, select_among
 from haihe_cloud.limits import (
     ARRIVALS_KEPT_MS,
     LINES_SHOWN,
@@ -31,7 +31,7 @@ from .sheet import Sheet
 from .states import StationState
 from .stating import Cursor, in_turn, recent
 
-Wanted = Callable[[Sequence[LineState]], list[LineWanted]]
+Wanted = Callable[[str, Sequence[LineState]], list[LineWanted]]
 """What to ask a station for, told what is known of its lines, the one heard last first."""
 
 
@@ -101,9 +101,7 @@ class Ledger:
 
     def lines(self, station: str, most: int = LINES_SHOWN) -> list[LineState]:
         """The lines of a station, most recently heard first: the one it writes now stands on top."""
-        connection = self._database.connection()
-        lines = line_rows.of_station(connection, station, most)
-        return missing.with_gone(lines, told.openings(connection, station))
+        return self._lines([station], most)[station]
 
     def stations(self) -> list[str]:
         """Every station of which something was ever taken."""
@@ -121,6 +119,16 @@ class Ledger:
             .fetchone()
         )
         return msgspec.msgpack.decode(row[0], type=list[str]) if row else None
+
+    def dictionaries(self, lines: Iterable[tuple[str, int]]) -> dict[tuple[str, int], list[str]]:
+        """The same of many lines, those of which it has arrived."""
+        rows = select_among(
+            self._database.connection(),
+            "SELECT station, line, body FROM line JOIN dictionary ON dictionary.id=line.dictionary"
+            " WHERE (station, line) IN (VALUES {})",
+            [(station, line_text(line)) for station, line in lines],
+        )
+        return {(station, line_of(line)): msgspec.msgpack.decode(body, type=list[str]) for station, line, body in rows}
 
     def arrivals(self, after: int, most: int = 256) -> list[ArrivalEntry]:
         """Entries of the arrival log behind a position, in order."""
@@ -155,32 +163,41 @@ class Ledger:
         rows = self._database.connection().execute("SELECT name, position FROM follower ORDER BY name")
         return {name: max(0, newest - position) for name, position in rows}
 
-    def receipt(self, station: str, wanted: Wanted = lambda lines: [], credit: Credit | None = None) -> Receipt:
-        """What the centre can state about a station now: a true subset where it would be too long.
+    def receipt(self, station: str) -> Receipt:
+        """What the centre can state about a station now: a true subset where it would be too long."""
+        return next(self.receipts({station: None}))[0]
+
+    def receipts(
+        self,
+        turns: Mapping[str, Cursor | None],
+        wanted: Wanted = lambda station, lines: [],
+        credit: Credit | None = None,
+    ) -> Iterator[tuple[Receipt, Cursor | None]]:
+        """What the centre can state about some stations now, one after the other.
 
         Args:
-            station: whose.
-            wanted: what to ask the station for, told what is known of its lines, the one heard last first.
+            turns: how far each station has been told of its older lines; None where it need not be.
+            wanted: what to ask a station for.
             credit: cap on backlog, if any.
+
+        Yields:
+            A receipt, and where the station's turn goes on: with as many older lines as fit, beginning behind those
+            that earlier receipts have stated; None when every line was stated.
         """
-        known = self.lines(station, RECEIPT_LINES)
-        return self._receipt(station, recent(known), wanted(known), credit)
+        epoch, now_ms = self.epoch, self._clock.now_ms()
+        known = self._lines([each for each, turn in turns.items() if turn is None], RECEIPT_LINES)
+        known |= self._lines([each for each, turn in turns.items() if turn is not None], RECEIPT_LINES_IN_TURN)
+        for station, after in turns.items():
+            of_station = known[station]
+            stated, then = (recent(of_station), None) if after is None else in_turn(of_station, after)
+            asked = wanted(station, of_station)
+            yield Receipt(VERSION, self.centre, epoch, station, now_ms, stated, credit, asked, list(CODECS)), then
 
-    def receipt_in_turn(
-        self, station: str, after: Cursor, wanted: Wanted = lambda lines: [], credit: Credit | None = None
-    ) -> tuple[Receipt, Cursor | None]:
-        """The same with as many older lines as fit, beginning behind those that earlier receipts have stated.
-
-        Returns:
-            The receipt, and where to go on; None when every line was stated.
-        """
-        known = self.lines(station, RECEIPT_LINES_IN_TURN)
-        lines, then = in_turn(known, after)
-        return self._receipt(station, lines, wanted(known), credit), then
-
-    def _receipt(self, station: str, lines: list[LineHeld], wanted: list[LineWanted], credit: Credit | None) -> Receipt:
-        now_ms = self._clock.now_ms()
-        return Receipt(VERSION, self.centre, self.epoch, station, now_ms, lines, credit, wanted, list(CODECS))
+    def _lines(self, stations: Sequence[str], most: int) -> dict[str, list[LineState]]:
+        connection = self._database.connection()
+        lines = line_rows.of_stations(connection, stations, most)
+        openings = told.openings_of(connection, stations)
+        return {station: missing.with_gone(lines[station], openings[station]) for station in stations}
 
     def last_heard(self) -> dict[str, int]:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""

@@ -5,7 +5,7 @@ time-fixes are the exception: rows in the store have their time by them, and are
 (docs/decisions/0020), so the first one stands.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Body, Duty, Gap, Opened, SeriesSummary, Summary, TimeFix
 from haihe_contract.wire import Batch
 
-from haihe_cloud.database import Connection
+from haihe_cloud.database import Connection, select_among
 
 from .packed import line_of, line_text, pack, unpack
 
@@ -123,14 +123,21 @@ def put(connection: Connection, batch: Batch, taken: RangeSet, received_ms: int)
 
 def openings(connection: Connection, station: str) -> dict[int, Opening]:
     """Every opening that is known of a station, by its line."""
-    rows = connection.execute(
-        "SELECT line, time_ms, grade, boot, previous, previous_last, received_ms FROM opening WHERE station=?",
-        (station,),
-    )
-    return {
-        line_of(row[0]): Opening(line_of(row[0]), row[1], row[2], row[3], line_of(row[4]), row[5], row[6])
-        for row in rows
-    }
+    return openings_of(connection, [station])[station]
+
+
+def openings_of(connection: Connection, stations: Sequence[str]) -> dict[str, dict[int, Opening]]:
+    """The same of each of some stations."""
+    found: dict[str, dict[int, Opening]] = {station: {} for station in stations}
+    for station, text, time_ms, grade, boot, previous, previous_last, received_ms in select_among(
+        connection,
+        "SELECT station, line, time_ms, grade, boot, previous, previous_last, received_ms FROM opening"
+        " WHERE station IN (VALUES {})",
+        [(station,) for station in stations],
+    ):
+        line = line_of(text)
+        found[station][line] = Opening(line, time_ms, grade, boot, line_of(previous), previous_last, received_ms)
+    return found
 
 
 def duties(connection: Connection, station: str) -> dict[int, list[int]]:
