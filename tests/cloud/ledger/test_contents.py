@@ -124,13 +124,6 @@ def test_of_contents_without_end_the_same_ones_are_kept_in_any_order(
     database.close()
 
 
-def test_contents_of_one_number_without_end_are_bounded(whole: Whole) -> None:
-    whole.send(batch([1, 2, 4]))
-    for n in range(CONFLICTS_PER_NUMBER + 5):
-        whole.send(batch([2, 4], bodies={4: other(4, 50.0 + n)}))
-    assert len(whole.book.content_conflicts(STATION)) == CONFLICTS_PER_NUMBER
-
-
 @st.composite
 def contradictory(draw: st.DrawFn) -> list[wire.Batch]:
     """Batches of one line, cut at will; some numbers have two contents."""
