@@ -56,7 +56,8 @@ class LineAudit(NamedTuple):
         line: which.
         held: numbers that the ledger holds.
         records: of these, reading groups found in the store as they came.
-        unproven: of these, taken before the ledger kept their contents; their rows are there and not compared.
+        unproven: of these, taken before the ledger kept their contents, or come with several contents; their rows
+            are there and not compared.
         rows_by_day: readings in the store by day (its number since 1970; it begins at 08:00 Beijing).
     """
 
@@ -110,6 +111,7 @@ class _Line:
         self.numbers = {key: at for at, key in enumerate(book.dictionary(station, line) or [])}
         self.fix = book.fix_of_line(station, line)
         self.digests: Blocks = book.contents(station, line)
+        self.contested = book.contested(station, line)
         self.seen = EMPTY
         self.unproven = 0
         self.rows_by_day: dict[int, int] = {}
@@ -120,6 +122,11 @@ class _Line:
             if row.grade is not Grade.NONE:
                 day = row.time_ms // DAY_MS
                 self.rows_by_day[day] = self.rows_by_day.get(day, 0) + 1
+
+    def see(self, number: int, *, proven: bool) -> None:
+        if number not in self.seen:
+            self.seen = self.seen | RangeSet.of((number, number))
+            self.unproven += not proven
 
     def fits(self, digest: int, rows: list[Reading]) -> bool:
         """Whether these readings are what the record said."""
@@ -162,7 +169,9 @@ class _Comparison:
             return
         known.count(rows)
         digest = known.digests[number]
-        if number in known.extremes:
+        if number in known.contested:  # its rows are of several contents: that there are some is all that is known
+            known.see(number, proven=False)
+        elif number in known.extremes:
             if not set(rows) <= self._book.extremes(self._station, line, number):
                 self._differ(line, number, CHANGED, rows)
         elif number in known.seen:
@@ -171,10 +180,8 @@ class _Comparison:
         elif digest and not has_readings(digest):
             self._differ(line, number, STRAY, rows)
         else:
-            known.seen = known.seen | RangeSet.of((number, number))
-            if not digest:
-                known.unproven += 1
-            elif not known.fits(digest, rows):
+            known.see(number, proven=bool(digest))
+            if digest and not known.fits(digest, rows):
                 self._differ(line, number, CHANGED, rows)
 
     def end(self) -> StationAudit:
@@ -182,7 +189,7 @@ class _Comparison:
         self._found = [each for each in self._found if not self._has_come(each)]
         lines = []
         for line, known in self._lines.items():
-            for number in (known.extremes & known.held).numbers():
+            for number in ((known.extremes & known.held) - known.contested).numbers():
                 if not all(self._is_there(row) for row in self._book.extremes(self._station, line, number)):
                     self._add(Disagreement(line, number, number, MISSING, None))
             for numbers in self._absent(line, known):

@@ -83,7 +83,7 @@ KnownDictionary = Callable[[str, int], Sequence[str] | None]
 
 
 def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDictionary) -> Verdict:
-    """Judge one message.
+    """Judge one message: its :func:`address`, then its :func:`contents`.
 
     Args:
         topic: where it came in; the broker has tied its station to the sender's certificate.
@@ -91,6 +91,14 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
         known: codes of registered stations.
         dictionary: the series keys of (station, line) as far as known.
     """
+    envelope = address(topic, payload, known)
+    if not isinstance(envelope, Envelope):
+        return envelope
+    return contents(envelope, dictionary(envelope.station, envelope.line))
+
+
+def address(topic: str, payload: bytes, known: Container[str]) -> Envelope | Quarantine | UnknownStation | StateAsked:
+    """The envelope of a message that its sender may send."""
     speaker = station_of(topic)
     if speaker is None:
         return Quarantine("", "no topic on which stations send batches")
@@ -109,11 +117,17 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
     highest = max(envelope.head, envelope.tail, envelope.numbers.last if envelope.numbers else 0)
     if highest > NUMBER_MAX:
         return Quarantine(speaker, f"number {highest} is beyond any journal")
-    series = None if envelope.volatile else dictionary(speaker, envelope.line)
+    return envelope
+
+
+def contents(envelope: Envelope, series: Sequence[str] | None) -> Verdict:
+    """What is in an envelope, by the series keys of its line as far as known."""
+    if envelope.volatile:
+        series = None  # its line is nobody else's
     if envelope.needs_dictionary and series is None:
         if envelope.volatile:  # it has no receipt to ask for it with, and does not come again
-            return Quarantine(speaker, "a volatile batch without the dictionary of its line")
-        return WaitingForDictionary(speaker, envelope.line)
+            return Quarantine(envelope.station, "a volatile batch without the dictionary of its line")
+        return WaitingForDictionary(envelope.station, envelope.line)
     try:
         batch = open_batch(envelope)
     except WireError as error:

@@ -19,7 +19,7 @@ def put(connection: Connection, arrival: Arrival, new: RangeSet) -> None:
     Args:
         connection: inside the ledger's commit.
         arrival: the batch.
-        new: numbers of it that were not held before: a repetition is not newer.
+        new: numbers of it that were not held before, or not with this content: a repetition is not newer.
     """
     batch = arrival.batch
     for record in batch.records:
@@ -35,8 +35,8 @@ def put(connection: Connection, arrival: Arrival, new: RangeSet) -> None:
             "INSERT INTO station_state VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, name) DO UPDATE SET"
             " at_ms=excluded.at_ms, line=excluded.line, number=excluded.number, time_ms=excluded.time_ms,"
             " grade=excluded.grade, value=excluded.value"
-            " WHERE (excluded.at_ms, excluded.number, excluded.line) > (station_state.at_ms, station_state.number,"
-            " station_state.line)",
+            " WHERE (excluded.at_ms, excluded.number, excluded.line, excluded.value)"
+            " > (station_state.at_ms, station_state.number, station_state.line, station_state.value)",
             (
                 batch.station,
                 body.name,
