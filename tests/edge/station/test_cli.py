@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Dictionary, Event, Opened, Readings
-from haihe_edge.journal import Folder, Journal
+from haihe_contract.record import Event, Opened, Readings
 
 from tests.conftest import wait_for
+from tests.edge.journals import journal_in
 from tests.edge.radar import Radar, radar_site
 
 ROOT = Path(__file__).parents[3]
@@ -71,17 +70,6 @@ def status(site: Path) -> dict[str, Any]:
     return found
 
 
-def journal_of(site: Path) -> Journal:
-    return Journal.open(
-        Folder(site.parent / "journal"),
-        size=1 << 24,
-        clock=SystemClock(),
-        entropy=lambda: int.from_bytes(os.urandom(8), "big"),
-        dictionary=Dictionary([]),
-        opened=lambda line, last, ms, closed: Opened(1, "b", 1, 1, line, last, ms, 1000, closed, "0", "s"),
-    )
-
-
 def test_a_killed_agent_loses_at_most_its_window_and_says_so_at_the_next_start(site: Path) -> None:
     process = start(site)
     wait_for(lambda: status(site)["journal"]["head"] > 10, "ten records are written", 20)
@@ -91,7 +79,7 @@ def test_a_killed_agent_loses_at_most_its_window_and_says_so_at_the_next_start(s
     process = start(site)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
-    journal = journal_of(site)
+    journal = journal_in(site.parent / "journal")
     first, second = (extent for extent in journal.extents() if extent.line != journal.line)
     assert f"{first.line:016x}" == durable["line"]
     assert first.numbers.last >= durable["head"]
@@ -112,7 +100,7 @@ def test_ctrl_c_stops_in_order_and_loses_nothing(site: Path) -> None:
     assert process.returncode == 0
     assert "stopped in order" in errors
     assert "Traceback" not in errors
-    journal = journal_of(site)
+    journal = journal_in(site.parent / "journal")
     opened = journal.read(journal.line, RangeSet.of((1, 1)))[0].body
     assert isinstance(opened, Opened)
     assert opened.closed
@@ -129,7 +117,7 @@ def test_a_crossing_of_the_stations_own_level_takes_the_alarm_lane_without_any_l
     process.terminate()
     process.communicate(timeout=10)
     assert found == [{"series": "water_level.main.instant.0.derived.dagu", "level": "warning"}]
-    journal = journal_of(site)
+    journal = journal_in(site.parent / "journal")
     extent = next(e for e in journal.extents() if e.line != journal.line)
     bodies = [record.body for record in journal.read(extent.line, extent.urgent)]
     assert [type(body) for body in bodies] == [Readings, Event]

@@ -4,10 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,8 +11,8 @@ from haihe_edge import control
 from haihe_edge.control import user_name
 
 from tests.edge.acquire.write import wired
+from tests.edge.acquire.write.agent import events, haihe, running
 from tests.edge.acquire.write.conftest import Wired
-from tests.edge.acquire.write.test_write_command import events, haihe
 
 
 @pytest.fixture
@@ -24,26 +20,6 @@ def station(serial: Wired) -> Wired:
     text = wired.whole_site(serial.bus, every="1s", commands="[clear_rain, calibrate, sleep]")
     (serial.folder / "site.yaml").write_text(text)
     return serial
-
-
-@asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    agent = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "haihe_edge", "run", str(folder / "site.yaml"), "--lang", "en",
-        stderr=subprocess.PIPE, env={**os.environ, "HAIHE_PROFILES": str(folder / "profiles")},
-    )  # fmt: skip
-    assert agent.stderr is not None
-    try:
-        async with asyncio.timeout(20):
-            while b"is measuring" not in (said := await agent.stderr.readline()):
-                assert said, "the agent ended at once"
-            while not (folder / "control.sock").exists():  # noqa: ASYNC110 - another process makes it
-                await asyncio.sleep(0.01)
-        yield agent
-    finally:
-        if agent.returncode is None:
-            agent.send_signal(signal.SIGTERM)
-        await agent.wait()
 
 
 def done(folder: Path) -> list[tuple[str, dict[str, object]]]:
