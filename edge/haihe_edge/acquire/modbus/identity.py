@@ -41,6 +41,7 @@ class Identity:
         self._library: Library | None = None
         self._search: Search | None = None
         self._shared = False
+        self._alone_polls = 0
         self._told: list[Told] = []
         self._seen_ms = 0
         self._refusals = 0
@@ -91,7 +92,7 @@ class Identity:
         """Two instruments answered at its address."""
         if not self._shared:
             self._told.append(("address_conflict", {"instrument": self._name, "unit": unit}))
-        self._shared = True
+        self._shared, self._alone_polls = True, 0
 
     async def polled(self, ask: Ask, samples: list[Sample], refusal: ExchangeError | None) -> None:
         """After a poll that was answered: look at what it says, and go on searching for the profile that fits.
@@ -101,7 +102,9 @@ class Identity:
             samples: of the poll.
             refusal: what it would not do, if anything.
         """
-        self._shared = False
+        self._alone_polls += 1
+        if self._alone_polls >= limits.ALONE_POLLS:
+            self._shared = False
         if any(value is not None for _, value, _ in samples):
             self._has_spoken = True
             if self.knows_nothing:

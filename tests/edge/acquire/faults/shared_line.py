@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from haihe_contract.clock import SystemClock
 from haihe_contract.language import Words
 from haihe_contract.quality import Grade, Reason
 from haihe_edge.acquire import Acquirer, Group
@@ -16,6 +15,7 @@ from haihe_edge.talk.words import CHINESE
 
 from tests.edge.acquire.far_end import Answering, PtyInstrument, framed, registers_answer
 from tests.edge.heard import Heard, has_values, running
+from tests.edge.patient_loop import LoopClock
 from tests.edge.site_text import modbus_profile, write_site
 
 SICK, WELL = 1, 2
@@ -137,7 +137,7 @@ async def measuring(folder: Path, rest: str) -> AsyncIterator[Station]:
     (profiles / "gauge.yaml").write_text(PROFILE)
     station = Station()
     site = load_site(write_site(folder, rest), [profiles])
-    station.acquirer = Acquirer(site, SystemClock(), lambda: Grade.NTP, station, on_happening=station.happenings.append)
+    station.acquirer = Acquirer(site, LoopClock(), lambda: Grade.NTP, station, on_happening=station.happenings.append)
     async with running(station.acquirer):
         await asyncio.sleep(0)
         yield station

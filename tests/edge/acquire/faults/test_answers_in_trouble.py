@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 from haihe_contract.quality import Reason
+from haihe_edge import limits
 
 from tests.edge.acquire.faults.shared_line import (
     PIECES,
@@ -203,6 +204,27 @@ async def test_two_instruments_with_one_address_are_told_and_their_values_are_no
         line.trouble = None
         await station.until(lambda group: has_values(group) and group.samples[0][2] is Reason.NONE)
         assert station.sick.error is None
+        assert station.kinds().count("address_conflict") == 1
+        station.the_other_kept_its_period()
+
+
+async def test_a_second_instrument_that_is_heard_only_now_and_then_gets_no_value_through_as_good(
+    line: Line, on_line: OnLine
+) -> None:
+    asked = 0
+
+    def sometimes_two(request: bytes) -> PIECES:
+        nonlocal asked
+        asked += 1
+        second = [(0.01, answer_of(request, 777))] if asked % limits.ALONE_POLLS == 0 else []
+        return [(0.002, answer_of(request)), *second]
+
+    line.trouble = sometimes_two
+    async with on_line() as station:
+        await station.until(lambda group: Reason.MISMATCH in group.samples[0][2])
+        for _ in range(3 * limits.ALONE_POLLS):
+            group = await station.until(has_values)
+            assert all(Reason.MISMATCH in why for _, _, why in group.samples)
         assert station.kinds().count("address_conflict") == 1
         station.the_other_kept_its_period()
 
