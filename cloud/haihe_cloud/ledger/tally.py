@@ -106,7 +106,8 @@ def of_line(connection: Connection, station: str, line: int) -> Iterable[Hour]:
     after = -1
     while True:
         rows = connection.execute(
-            "SELECT hour, lowest, highest, seen FROM tally WHERE station=? AND line=? AND hour>? ORDER BY hour LIMIT 64",
+            "SELECT hour, lowest, highest, seen FROM tally WHERE station=? AND line=? AND hour>?"
+            " ORDER BY hour LIMIT 64",
             (station, line_text(line), after),
         ).fetchall()
         if not rows:
