@@ -3,6 +3,7 @@
 The digest of a held record is made of its readings (:mod:`haihe_cloud.ledger.content`), so the readings that the
 store gives back are put together again, record by record, and must have the same digest. The store is read in
 stretches of time, because the readings of one record share their time: memory stays bounded whatever lies in it.
+A record that shares its values with another has no rows of its own: :mod:`haihe_cloud.absorbed` looks for those.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from haihe_contract.quality import Grade, mark
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
 
+from .absorbed import Asked, absorbed
 from .ledger.book import Book
 from .ledger.content import BLOCK, get, has_readings, readings_content
 from .ledger.contents import Blocks
@@ -55,7 +57,7 @@ class LineAudit(NamedTuple):
     Args:
         line: which.
         held: numbers that the ledger holds.
-        records: of these, reading groups found in the store as they came.
+        records: of these, reading groups found in the store as they came, by rows of their own or of an equal record.
         unproven: of these, taken before the ledger kept their contents, or come with several contents; their rows
             are there and not compared.
         rows_by_day: readings in the store by day (its number since 1970; it begins at 08:00 Beijing).
@@ -113,6 +115,7 @@ class _Line:
         self.digests: Blocks = book.contents(station, line)
         self.contested = book.contested(station, line)
         self.seen = EMPTY
+        self.doubtful: dict[int, list[Reading]] = {}
         self.unproven = 0
         self.rows_by_day: dict[int, int] = {}
         self.extremes = book.summary_numbers(station, line)
@@ -130,12 +133,16 @@ class _Line:
 
     def fits(self, digest: int, rows: list[Reading]) -> bool:
         """Whether these readings are what the record said."""
+        return digest in self.digests_of(rows)
+
+    def digests_of(self, rows: list[Reading]) -> Iterator[int]:
+        """That these readings may have as a record of this line: as they stand, and before their time was known."""
         stamps = {(row.time_ms, row.grade) for row in rows}
         if len(stamps) != 1 or any(row.series not in self.numbers for row in rows):
-            return False
-        if digest == self._digest(rows):
-            return True
-        return self.fix is not None and digest == self._digest([untimed(row, self.fix) for row in rows])
+            return
+        yield self._digest(rows)
+        if self.fix is not None:
+            yield self._digest([untimed(row, self.fix) for row in rows])
 
     def _digest(self, rows: list[Reading]) -> int:
         return readings_content(
@@ -182,7 +189,7 @@ class _Comparison:
         else:
             known.see(number, proven=bool(digest))
             if digest and not known.fits(digest, rows):
-                self._differ(line, number, CHANGED, rows)
+                self._doubt(known, line, number, rows)
 
     def end(self) -> StationAudit:
         """What is in the ledger and was not found; what was found and is in the ledger by now."""
@@ -192,15 +199,38 @@ class _Comparison:
             for number in ((known.extremes & known.held) - known.contested).numbers():
                 if not all(self._is_there(row) for row in self._book.extremes(self._station, line, number)):
                     self._add(Disagreement(line, number, number, MISSING, None))
+            absent = EMPTY
             for numbers in self._absent(line, known):
-                for first, last in numbers.ranges:
-                    self._add(Disagreement(line, first, last, MISSING, None))
+                absent = absent | numbers
+            held = self._held_by_others(line, known, absent)
+            known.seen = known.seen | held
+            for number, rows in known.doubtful.items():
+                if number not in held:
+                    self._differ(line, number, CHANGED, rows)
+            for first, last in (absent - held).ranges:
+                self._add(Disagreement(line, first, last, MISSING, None))
             lines.append(
                 LineAudit(
                     line, known.held.count(), known.seen.count() - known.unproven, known.unproven, known.rows_by_day
                 )
             )
         return StationAudit(self._station, lines, self._volatile, self._found, self._more)
+
+    def _held_by_others(self, line: int, known: _Line, absent: RangeSet) -> RangeSet:
+        """Those of what is absent or doubtful whose readings have rows, be they of other records."""
+        if not absent and not known.doubtful:
+            return EMPTY
+        series = {number: key for key, number in known.numbers.items()}
+        asked = Asked(line, absent, known.doubtful, series, known.digests.__getitem__, known.digests_of)
+        return absorbed(self._book, self._store, self._station, asked)
+
+    def _doubt(self, known: _Line, line: int, number: int, rows: list[Reading]) -> None:
+        """They are not what the record said; the rest of it may be held by others, if they have one time."""
+        stamps = {(row.time_ms, row.grade) for row in rows}
+        if rows[0].grade is Grade.NONE or len(stamps) > 1 or len(known.doubtful) >= NAMED_MAX:
+            self._differ(line, number, CHANGED, rows)
+        else:
+            known.doubtful[number] = rows
 
     def _absent(self, line: int, known: _Line) -> Iterator[RangeSet]:
         for block, packed in self._book.content_blocks(self._station, line):

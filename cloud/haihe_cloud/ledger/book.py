@@ -94,6 +94,10 @@ class Book:
         """The hours first..last of a station (since 1970), ascending."""
         return tally.hours(self._connection, station, first, last)
 
+    def hours_of_line(self, station: str, line: int) -> Iterable[tally.Hour]:
+        """Every hour of a line, ascending."""
+        return tally.of_line(self._connection, station, line)
+
     def first_hour(self, station: str, line: int) -> int | None:
         """The earliest hour of a line, None without any."""
         return tally.first_hour(self._connection, station, line)

@@ -108,6 +108,22 @@ def hours(connection: Connection, station: str, first: int, last: int) -> list[H
     return [_hour(row) for row in rows]
 
 
+def of_line(connection: Connection, station: str, line: int) -> Iterable[Hour]:
+    """Every hour of a line, ascending, a bounded number of them at a time."""
+    after = -1
+    while True:
+        rows = connection.execute(
+            "SELECT hour, lowest, highest, seen FROM tally WHERE station=? AND line=? AND hour>?"
+            " ORDER BY hour LIMIT 64",
+            (station, line_text(line), after),
+        ).fetchall()
+        if not rows:
+            return
+        for hour, lowest, highest, seen in rows:
+            yield Hour(hour, line, lowest, highest, _unpack(seen))
+        after = rows[-1][0]
+
+
 def first_hour(connection: Connection, station: str, line: int) -> int | None:
     """The earliest hour of a line, None without any."""
     row = connection.execute(
