@@ -20,7 +20,9 @@ from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, qu
 from .cards import CardAccount, Line
 from .habit import SERIES
 from .history import History
-from .rows import Row, all_stored, in_store
+from .placing import Told, misplaced
+from .rows import Row, all_stored, in_store, placed_by, waits
+from .times import Times
 from .watched import Centre, Machine, StationLink
 
 _SIGNATURE_BYTES = 64
@@ -39,6 +41,8 @@ class _AtCentre:
         self.said: set[bytes] = set()
         self.removed: dict[str, dict[int, RangeSet]] = {}
         """What it held of a station when that was revoked."""
+        self.placed_by: dict[tuple[str, str], int] = {}
+        """By boot: the offset by which readings of it were seen in their places."""
 
 
 class Account(CardAccount):
@@ -47,10 +51,11 @@ class Account(CardAccount):
     Args:
         required: centres whose receipts free.
         history: what happened, for people.
+        times: when everything was measured.
     """
 
-    def __init__(self, required: set[str], history: History) -> None:
-        super().__init__(required, history)
+    def __init__(self, required: set[str], history: History, times: Times) -> None:
+        super().__init__(required, history, times)
         self._centres: dict[str, _AtCentre] = defaultdict(_AtCentre)
         self._decoded: dict[bytes, wire.Batch] = {}
         self._understood: set[Line] = set()
@@ -130,7 +135,7 @@ class Account(CardAccount):
         """An agent takes a receipt."""
         if payload not in self._centres[centre].said:
             return
-        _, _, epoch, _, _, lines, *_ = msgspec.msgpack.decode(payload[_SIGNATURE_BYTES:])
+        _, _, epoch, _, _, lines, _, wanted, *_ = msgspec.msgpack.decode(payload[_SIGNATURE_BYTES:])
         card = self._card(machine)
         if epoch < card.heard.get(centre, 0):
             self.hit("receipt of an old epoch")
@@ -138,10 +143,16 @@ class Account(CardAccount):
         if epoch > card.heard.get(centre, 0):
             self.looked(machine)
             card.heard[centre] = epoch
+            card.known[centre], card.asked[centre] = {}, {}
+        known, asked = card.known.setdefault(centre, {}), card.asked.setdefault(centre, {})
+        for line, ranges in wanted:
+            asked[line] = asked.get(line, EMPTY) | RangeSet(map(tuple, ranges))
+            known[line] = known.get(line, EMPTY) - asked[line]
         receipted = card.receipted.setdefault(centre, {}).setdefault(epoch, {})
         for line, held, refused in lines:
             numbers = RangeSet(map(tuple, held + refused))
             receipted[line] = receipted.get(line, EMPTY) | numbers
+            known[line] = known.get(line, EMPTY) | (numbers - asked.get(line, EMPTY))
 
     # ---- centres ------------------------------------------------------------------------------------------------
 
@@ -223,7 +234,7 @@ class Account(CardAccount):
             lost = at.verified[key] - held
             at.restored_away[key] |= lost | (at.refused[key] - refused)
             at.verified[key], at.refused[key] = at.verified[key] & held, at.refused[key] & refused
-        at.heads = {}
+        at.heads, at.placed_by = {}, {}
 
     def revoked(self, centre: "Centre", station: str) -> None:
         """A station's key was revoked there."""
@@ -249,13 +260,11 @@ class Account(CardAccount):
         if record is None:
             self.fail(f"{centre.name} holds number {number} of line {key[1]:016x}, which {key[0]} never committed")
         elif isinstance(record.body, Readings):
-            dictionary = self.bodies[key][2].body
-            names = dictionary.series if isinstance(dictionary, Dictionary) else []
-            self._check_readings(centre, key, number, record.body, names, stored)
+            self._check_readings(centre, key, number, record.body, self._names(key), stored)
         elif isinstance(record.body, Summary):
             for told in record.body.series:
                 for time_ms, value, _, grade in (told.lowest, told.highest):
-                    if grade:  # the others wait until the time of their boot is known, which is never said here
+                    if grade:  # the others wait until the time of their boot is known
                         extreme = Readings(time_ms, grade, [0], [value])
                         self._check_readings(centre, key, number, extreme, [told.series], stored)
 
@@ -264,16 +273,31 @@ class Account(CardAccount):
     ) -> None:
         marks = body.marks or [PASS_MARK] * len(body.series)
         for series, value, mark in zip(body.series, body.values, marks, strict=True):
-            if stored is None:
-                there = in_store(centre, key, number, body, names[series], value, mark)
+            if not body.grade:  # at the end it is looked at how all of a boot were placed
+                there = stored is not None or self._has_untimed(centre, key, number, body, names[series], value, mark)
+            elif stored is None:
+                there = in_store(centre, key, body.time_ms, names[series], value)
             else:
-                place = (0, body.time_ms, value, 0) if body.grade else (key[1], body.time_ms, value, number)
-                there = (key[0], names[series], *place) in stored
+                there = (key[0], names[series], 0, body.time_ms, value, 0) in stored
             if not there:
                 self.fail(
                     f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
                     f" {names[series]} = {value} at {body.time_ms}"
                 )
+
+    def _has_untimed(
+        self, centre: "Centre", key: Line, number: int, body: Readings, series: str, value: float | None, mark: int
+    ) -> bool:
+        """Whether a reading waits for its time there, or has got it, and got it by the same fix as others before."""
+        if waits(centre, key, number, body.time_ms, series, value, mark):
+            return True
+        fix = placed_by(centre, key, body, series, value, self.times.of_line(*key))
+        if fix is None:
+            return False
+        before = self._centres[centre.name].placed_by.setdefault(self.times.boot_of(*key), fix.offset_ms)
+        if fix.offset_ms != before:
+            self.fail(f"{centre.name} places number {number} of line {key[1]:016x} by {fix}, and had by {before}")
+        return True
 
     # ---- all of it ----------------------------------------------------------------------------------------------
 
@@ -319,7 +343,12 @@ class Account(CardAccount):
     def finish(self, machines: Sequence[Machine], centres: Sequence[Centre]) -> None:
         """Everything once more, at rest."""
         self.check(machines, centres)
+        for machine in machines:
+            if self.times.unsaid(machine):
+                self.fail(f"{machine.name} knows the time, and has not said when boot {machine.boot} was")
+        self.hits += self.times.hits
         for centre in centres:
+            lines: dict[Line, Told] = {}
             stored = all_stored(centre)
             witnessed: dict[Line, list[tuple[int, int]]] = defaultdict(list)
             last = 0
@@ -340,6 +369,9 @@ class Account(CardAccount):
                 if unseen := unpack(held) - RangeSet(witnessed[key]):
                     self.fail(f"{centre.name}: {unseen} of line {line} are held and never passed the follower")
                 places |= self._places(key, unpack(held))
+                lines[key] = Told(unpack(held), self.bodies[key], self._names(key))
+            if wrong := misplaced(centre, lines, stored, self.times, self.hit):
+                self.fail(f"{centre.name}: {wrong}")
             shown = {(station, series, time_ms) for station, series, _, time_ms, _, number in stored if not number}
             if strange := shown - places - self._ever() - self._shown:
                 self.fail(f"{centre.name}: its store has rows that no record has: {sorted(strange)[:3]}")
@@ -348,16 +380,22 @@ class Account(CardAccount):
         """Places of what the centre may have stored without booking it (killed in between) or refused in part."""
         return {place for key, numbers in self._committed.items() for place in self._places(key, numbers)}
 
+    def _names(self, key: Line) -> Sequence[str]:
+        dictionary = self.bodies[key][2].body if 2 in self.bodies[key] else None
+        return dictionary.series if isinstance(dictionary, Dictionary) else []
+
     def _places(self, key: Line, numbers: RangeSet) -> set[tuple[str, str, int]]:
         found: set[tuple[str, str, int]] = set()
-        bodies = self.bodies[key]
-        dictionary = bodies[2].body if 2 in bodies else None
-        if not isinstance(dictionary, Dictionary):
+        bodies, names = self.bodies[key], self._names(key)
+        if not names:
             return found
         for number in numbers.numbers():
             body = bodies[number].body if number in bodies else None
-            if isinstance(body, Readings) and body.grade:
-                found |= {(key[0], dictionary.series[series], body.time_ms) for series in body.series}
+            if isinstance(body, Readings):
+                offsets = [0] if body.grade else [fix.offset_ms for fix in self.times.of_line(*key)]
+                found |= {
+                    (key[0], names[series], body.time_ms + offset) for series in body.series for offset in offsets
+                }
         return found
 
     def _finish_line(

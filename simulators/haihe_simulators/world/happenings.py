@@ -192,7 +192,7 @@ class Happenings(Stage):
         self._put_in(machine, self._new_card())
 
     def _put_in(self, machine: Machine, card: Card) -> None:
-        machine.power_fails = False
+        machine.power_fails, machine.off = False, True
         if machine.life is not None:
             machine.life.end("its card is taken out")
         self.account.looked(machine, adopt=True)

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from haihe_cloud.database import Database
 from haihe_cloud.store.sqlite import SqliteStore
+from haihe_contract.ranges import RangeSet
 from haihe_edge.journal import Disk
 from haihe_edge.recorder import Recorder
 
@@ -22,6 +23,10 @@ class Card(Protocol):
         """Which epoch of a centre its receipts name."""
         ...
 
+    def held(self, centre: str) -> dict[int, RangeSet]:
+        """What they say that it holds, by line."""
+        ...
+
 
 class Machine(Protocol):
     """One computer of a station."""
@@ -29,6 +34,7 @@ class Machine(Protocol):
     name: str
     station: str
     opened_blind: bool
+    boot: str
     recorder: Recorder | None
 
     @property

@@ -1,0 +1,96 @@
+"""When boots of the stations really were, and what the stations have said of them, by the world's own clock."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from haihe_contract.quality import Grade
+from haihe_contract.record import Body, Opened, Readings, TimeFix
+
+from .watched import Machine
+
+Boot = tuple[str, str]
+"""Station and id of the boot."""
+
+
+class Fix(NamedTuple):
+    """A time-fix record.
+
+    Args:
+        line: of the record.
+        number: of the record.
+        offset_ms: what is added to the milliseconds of its boot.
+        grade: of the readings that get their time by it.
+    """
+
+    line: int
+    number: int
+    offset_ms: int
+    grade: int
+
+
+class Times:
+    """The true time of everything.
+
+    Args:
+        truth_ms: what it is now.
+    """
+
+    def __init__(self, truth_ms: Callable[[], int]) -> None:
+        self.fixes: dict[Boot, list[Fix]] = defaultdict(list)
+        self.hits: Counter[str] = Counter()
+        self._truth_ms = truth_ms
+        self._began_ms: dict[Boot, int] = {}
+        self._boots: dict[tuple[str, int], str] = {}
+        self._untimed: set[Boot] = set()
+        self._misled: set[Boot] = set()
+        """Boots in which a clock that counted as right was wrong."""
+
+    def starts(self, machine: Machine, *, boots: bool) -> None:
+        """An agent starts, perhaps because its machine does."""
+        if boots:
+            self._began_ms[machine.station, machine.boot] = self._truth_ms()
+
+    def clock_read(self, machine: Machine, now_ms: int) -> None:
+        """An agent looks at a clock that counts as right."""
+        if now_ms != self._truth_ms():
+            self._misled.add((machine.station, machine.boot))
+
+    def appended(self, machine: Machine, line: int, number: int, body: Body) -> str:
+        """A record is made; what it says wrongly of the time, empty if nothing."""
+        if isinstance(body, Readings):
+            if body.grade == Grade.NONE:
+                boot = (machine.station, machine.boot)
+                self._untimed.add(boot)
+                if body.time_ms != self._truth_ms() - self._began_ms[boot]:
+                    return f"number {number} is stamped with {body.time_ms} ms of boot {machine.boot}"
+        elif isinstance(body, Opened):
+            self._boots[machine.station, line] = body.boot
+        elif isinstance(body, TimeFix):
+            boot = (machine.station, body.boot)
+            self.fixes[boot].append(Fix(line, number, body.offset_ms, body.grade))
+            if boot not in self._began_ms:
+                return f"a time is said of boot {body.boot}, which never was"
+            off_ms = body.offset_ms - self._began_ms[boot]
+            self.hits["time of a boot before" if body.grade == Grade.BOUNDED else "time of this boot"] += 1
+            if abs(off_ms) > body.error_ms and not self._was_misled(boot, body.grade):
+                return f"boot {body.boot} is said to be off by {body.error_ms} ms at most, and is by {off_ms}"
+        return ""
+
+    def _was_misled(self, boot: Boot, grade: int) -> bool:
+        if grade == Grade.BOUNDED:  # it rests on the clocks of boots before and after
+            return any(station == boot[0] for station, _ in self._misled)
+        return boot in self._misled
+
+    def boot_of(self, station: str, line: int) -> Boot:
+        """In which a line was written."""
+        return station, self._boots.get((station, line), "")
+
+    def of_line(self, station: str, line: int) -> list[Fix]:
+        """What was said of the boot in which a line was written."""
+        return self.fixes.get(self.boot_of(station, line), [])
+
+    def unsaid(self, machine: Machine) -> bool:
+        """Whether this boot has readings without a time, and nothing was said of when it was."""
+        boot = (machine.station, machine.boot)
+        return boot in self._untimed and boot not in self.fixes
