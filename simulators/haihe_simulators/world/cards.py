@@ -137,6 +137,7 @@ class CardAccount:
         if given is None or not _same(given, record):
             self.fail(f"{machine.name}: number {record.number} of line {key[1]:016x} is not what was appended")
         self.bodies[key][record.number] = record
+        self.times.committed(key[0], record.body)
         if isinstance(record.body, Gap | Summary):
             body = record.body
             self._named[key[0]].append((key, record.number, body.line, RangeSet(body.ranges)))

@@ -43,6 +43,8 @@ class Times:
         self._began_ms: dict[Boot, int] = {}
         self._boots: dict[tuple[str, int], str] = {}
         self._untimed: set[Boot] = set()
+        self._durable: set[Boot] = set()
+        """Boots of which it is durable when they were."""
         self._misled: set[Boot] = set()
         """Boots in which a clock that counted as right was wrong."""
 
@@ -82,6 +84,11 @@ class Times:
             return any(station == boot[0] for station, _ in self._misled)
         return boot in self._misled
 
+    def committed(self, station: str, body: Body) -> None:
+        """A record is durable."""
+        if isinstance(body, TimeFix):
+            self._durable.add((station, body.boot))
+
     def boot_of(self, station: str, line: int) -> Boot:
         """In which a line was written."""
         return station, self._boots.get((station, line), "")
@@ -91,6 +98,6 @@ class Times:
         return self.fixes.get(self.boot_of(station, line), [])
 
     def unsaid(self, machine: Machine) -> bool:
-        """Whether this boot has readings without a time, and nothing was said of when it was."""
+        """Whether this boot has readings without a time, and nothing durable says when it was."""
         boot = (machine.station, machine.boot)
-        return boot in self._untimed and boot not in self.fixes
+        return boot in self._untimed and boot not in self._durable
