@@ -62,7 +62,7 @@ class Boots:
         self.all.append(self.this)
 
     def ended(self, line: int, boot_ms: int) -> None:
-        """The journal was committed to at that millisecond of the boot that wrote this line, without a trusted clock."""
+        """The journal was committed to at that millisecond of the boot that wrote this line; the clock had no time."""
         for each in self.all:
             if each.line == line and line:
                 first, last = each.untimed or (0, boot_ms)  # since when is not known: the worst is taken

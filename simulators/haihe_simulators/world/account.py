@@ -20,7 +20,7 @@ from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, qu
 from .cards import CardAccount, Line
 from .habit import SERIES
 from .history import History
-from .placing import Told, misplaced
+from .placing import STORED_UNTIL_MS, Told, extremes_missing, misplaced
 from .rows import Row, all_stored, in_store, placed_by, waits
 from .times import Times
 from .watched import Centre, Machine, StationLink
@@ -181,11 +181,22 @@ class Account(CardAccount):
                 at.refused[key] |= fresh
                 if fresh := fresh - quarantined(centre, key):
                     self.fail(f"{centre.name} has refused {fresh} of line {line:016x} and kept no bytes")
+                self._check_refused(centre, key, at.refused[key])
         for line, ranges in wanted:
             self.hit("asked for again")
             held, refused = booked(centre, (station, line))
             if needless := RangeSet(map(tuple, ranges)) & (held | refused):
                 self.fail(f"{centre.name} asks for {needless} of line {line:016x} again, and has them")
+
+    def _check_refused(self, centre: "Centre", key: Line, numbers: RangeSet) -> None:
+        """Only what lies beyond any calendar is refused."""
+        for number in numbers.numbers():
+            body = self.bodies[key][number].body if number in self.bodies[key] else None
+            times = [body.time_ms] if isinstance(body, Readings) else []
+            if isinstance(body, Summary):
+                times = [extreme[0] for told in body.series for extreme in (told.lowest, told.highest)]
+            if max(times, default=0) <= STORED_UNTIL_MS:
+                self.fail(f"{centre.name} has refused number {number} of line {key[1]:016x}, which is good: {body}")
 
     def round_begins(self, centre: Centre, payloads: Sequence[bytes]) -> None:
         """A centre takes messages; those of a line whose dictionary it has not are left to be sent again."""
@@ -367,7 +378,8 @@ class Account(CardAccount):
                     self.fail(f"{centre.name}: {unseen} of line {line} are held and never passed the follower")
                 places |= self._places(key, unpack(held))
                 lines[key] = Told(unpack(held), self.bodies[key], self._names(key))
-            if wrong := misplaced(centre, lines, stored, self.times, self.hit):
+            wrong = misplaced(centre, lines, stored, self.times, self.hit)
+            if wrong := wrong or extremes_missing(lines, stored, self.times):
                 self.fail(f"{centre.name}: {wrong}")
             shown = {(station, series, time_ms) for station, series, _, time_ms, _, number in stored if not number}
             if strange := shown - places - self._ever() - self._shown:
@@ -413,6 +425,8 @@ class Account(CardAccount):
             )
         for number in held.numbers():
             self._check_stored(centre, key, number, stored)
+        if wrong := gaps & (held | refused):
+            self.fail(f"{centre.name} says that {wrong} of line {key[1]:016x} are missing, and has them")
         if head < at.heads.get(key, 0):
             self.fail(f"{centre.name} was told that line {key[1]:016x} goes to {at.heads[key]}, and says {head}")
         silent = held.holes(1, head) - refused - gaps - self.taken[key] - at.restored_away[key]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from haihe_contract.quality import PASS_MARK
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Readings, Record
+from haihe_contract.record import Readings, Record, Summary
 
 from .cards import Line
 from .rows import Row, placed_rows
@@ -94,3 +94,22 @@ def misplaced(
                     return f"{about} of its boot is nowhere"
     two = next((boot for boot, by in used.items() if len(by) > 1), None)
     return f"boot {two} was placed by {sorted(used[two])}, and by one fix all of it must be" if two else ""
+
+
+def extremes_missing(lines: Mapping[Line, Told], stored: set[Row], times: Times) -> str:
+    """Which extreme of a summary did not get its time with the readings of its boot; empty when none is missing."""
+    for (station, line), told in lines.items():
+        for number in told.held.numbers():
+            body = told.records[number].body if number in told.records else None
+            if not isinstance(body, Summary):
+                continue
+            about = (station, body.line)
+            if not fixes_at(times, lines, about):
+                continue
+            offsets = [fix.offset_ms for fix in times.of_line(*about)]
+            for each in body.series:
+                for time_ms, value, _, grade in (each.lowest, each.highest):
+                    places = {(station, each.series, 0, time_ms + offset, value, 0) for offset in offsets}
+                    if not grade and not places & stored and time_ms + max(offsets) <= STORED_UNTIL_MS:
+                        return f"number {number} of line {line:016x} of {station}: {each} has no place in the store"
+    return ""

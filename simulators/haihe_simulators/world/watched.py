@@ -34,8 +34,12 @@ class Machine(Protocol):
     name: str
     station: str
     opened_blind: bool
-    boot: str
     recorder: Recorder | None
+
+    @property
+    def boot(self) -> str:
+        """Id of the boot that it is in, or was in last."""
+        ...
 
     @property
     def card(self) -> Card:
