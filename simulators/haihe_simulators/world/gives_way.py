@@ -120,17 +120,17 @@ def untrue(told: Summary, records: Iterable[Record], names: list[str]) -> str:
                 values.setdefault((names[series], body.grade == 0), []).append((body.time_ms, good))
     said = {(each.series, each.lowest[3] == 0): each for each in told.series}
     for about, course in values.items():
-        good = [(value, time_ms) for time_ms, value in course if value is not None]
+        known = [(value, time_ms) for time_ms, value in course if value is not None]
         each = said.pop(about, None)
-        if not good:
+        if not known:
             continue
         if each is None:
             return f"nothing of {about[0]}"
-        low, high = min(good), max(good, key=lambda at: (at[0], -at[1]))
+        low, high = min(known), max(known, key=lambda at: (at[0], -at[1]))
         times = [time_ms for time_ms, _ in course]
         right = (
-            (each.count, each.missing) == (len(good), len(course) - len(good))
-            and abs(each.mean - sum(value for value, _ in good) / len(good)) < 1e-6
+            (each.count, each.missing) == (len(known), len(course) - len(known))
+            and abs(each.mean - sum(value for value, _ in known) / len(known)) < 1e-6
             and (each.lowest[1], each.lowest[0]) == low
             and (each.highest[1], each.highest[0]) == high
             and (each.first_ms, each.last_ms) == (min(times), max(times))

@@ -140,7 +140,7 @@ class Card:
 
     def held(self, centre: str) -> dict[int, RangeSet]:
         """What that centre holds by these receipts, by line."""
-        return {line: RangeSet(map(tuple, ranges)) for line, ranges in self._receipts(centre)[1].items()}
+        return {line: RangeSet((a, b) for a, b in ranges) for line, ranges in self._receipts(centre)[1].items()}
 
     def _receipts(self, centre: str) -> tuple[int, dict[int, list[tuple[int, int]]]]:
         with suppress(OSError, msgspec.DecodeError, ValueError, TypeError):
