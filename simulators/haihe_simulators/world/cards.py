@@ -105,7 +105,7 @@ class CardAccount:
         if number in known:
             self.fail(f"{machine.name}: number {number} of line {line:016x} was given twice")
         known[number] = (urgent, body)
-        if wrong := self.times.appended(machine, line, number, body):
+        if wrong := self.times.appended((machine.station, machine.boot), line, number, body):
             self.fail(f"{machine.name}, line {line:016x}: {wrong}")
         if isinstance(body, Summary) or (isinstance(body, Gap) and body.cause == "no_space"):
             self._gives_way(machine, body)

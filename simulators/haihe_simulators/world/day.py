@@ -197,6 +197,6 @@ class World(Happenings):
             for centre in self.centres:
                 for line, numbers in self.account.still_to_come(machine, centre).items():
                     words.append(f"{centre.name}: {numbers} of line {line:016x} of {machine.name}")
-            if self.account.times.unsaid(machine):
+            if self.account.times.unsaid((machine.station, machine.boot)):
                 words.append(f"when boot {machine.boot} was")
         return "; ".join(words)

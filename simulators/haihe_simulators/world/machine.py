@@ -258,7 +258,7 @@ class Machine:
         if self.off:
             self._boots += 1
             self.clock.boot()
-        self._account.times.starts(self, boots=self.off)
+            self._account.times.begins((self.station, self.boot))
         self.off = False
         trust = ClockTrust()
         clock = StationClock(self.clock, trust, lambda: self.clock.disciplined and not self.clock.none)
@@ -368,7 +368,7 @@ class Machine:
         while True:
             await self.clock.sleep(LOOK_S)
             if self.clock.disciplined and not self.clock.none:
-                self._account.times.clock_read(self, self.clock.now_ms())
+                self._account.times.clock_read((self.station, self.boot), self.clock.now_ms())
             boots.look(recorder.record)
             recorder.save_now([boots.save], receipts=False)
 

@@ -7,8 +7,6 @@ from typing import NamedTuple
 from haihe_contract.quality import Grade
 from haihe_contract.record import Body, Opened, Readings, TimeFix
 
-from .watched import Machine
-
 Boot = tuple[str, str]
 """Station and id of the boot."""
 
@@ -48,28 +46,27 @@ class Times:
         self._misled: set[Boot] = set()
         """Boots in which a clock that counted as right was wrong."""
 
-    def starts(self, machine: Machine, *, boots: bool) -> None:
-        """An agent starts, perhaps because its machine does."""
-        if boots:
-            self._began_ms[machine.station, machine.boot] = self._truth_ms()
+    def begins(self, boot: Boot) -> None:
+        """A machine starts."""
+        self._began_ms[boot] = self._truth_ms()
 
-    def clock_read(self, machine: Machine, now_ms: int) -> None:
+    def clock_read(self, boot: Boot, now_ms: int) -> None:
         """An agent looks at a clock that counts as right."""
         if now_ms != self._truth_ms():
-            self._misled.add((machine.station, machine.boot))
+            self._misled.add(boot)
 
-    def appended(self, machine: Machine, line: int, number: int, body: Body) -> str:
-        """A record is made; what it says wrongly of the time, empty if nothing."""
+    def appended(self, boot: Boot, line: int, number: int, body: Body) -> str:
+        """A record is made in a boot; what it says wrongly of the time, empty if nothing."""
+        station = boot[0]
         if isinstance(body, Readings):
             if body.grade == Grade.NONE:
-                boot = (machine.station, machine.boot)
                 self._untimed.add(boot)
                 if body.time_ms != self._truth_ms() - self._began_ms[boot]:
-                    return f"number {number} is stamped with {body.time_ms} ms of boot {machine.boot}"
+                    return f"number {number} is stamped with {body.time_ms} ms of boot {boot[1]}"
         elif isinstance(body, Opened):
-            self._boots[machine.station, line] = body.boot
+            self._boots[station, line] = body.boot
         elif isinstance(body, TimeFix):
-            boot = (machine.station, body.boot)
+            boot = (station, body.boot)
             self.fixes[boot].append(Fix(line, number, body.offset_ms, body.grade))
             if boot not in self._began_ms:
                 return f"a time is said of boot {body.boot}, which never was"
@@ -97,7 +94,6 @@ class Times:
         """What was said of the boot in which a line was written."""
         return self.fixes.get(self.boot_of(station, line), [])
 
-    def unsaid(self, machine: Machine) -> bool:
-        """Whether this boot has readings without a time, and nothing durable says when it was."""
-        boot = (machine.station, machine.boot)
+    def unsaid(self, boot: Boot) -> bool:
+        """Whether a boot has readings without a time, and nothing durable says when it was."""
         return boot in self._untimed and boot not in self._durable
