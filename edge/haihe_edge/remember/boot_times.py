@@ -9,6 +9,7 @@ from pathlib import Path
 from haihe_contract.quality import Grade
 from haihe_contract.receipt import Receipt
 from haihe_contract.record import Record, TimeFix
+from msgspec.structs import replace
 
 from haihe_edge.clock.boots import Boot, Boots
 from haihe_edge.clock.stamping import StationClock
@@ -43,7 +44,8 @@ class BootTimes:
         self._clock = clock
         self._commits: deque[tuple[int, int]] = deque(maxlen=_COMMITS_KEPT)
         self._saved_ms: int | None = None
-        self._fresh = False
+        self._unsure: dict[str, int] = {}
+        """By boot: number of its newest fix, as long as that is not durable."""
 
     def ended(self, line: int, last_ms: int) -> None:
         """The journal's last commit in an earlier line: milliseconds of its boot, if its clock was not trusted."""
@@ -65,6 +67,11 @@ class BootTimes:
     def committed(self, records: Sequence[Record]) -> None:
         """These records can leave from now on, and could not before."""
         self._commits.append((max(record.number for record in records), self._clock.monotonic_ms()))
+        if self._unsure:
+            durable = {record.number for record in records}
+            unsure = {boot: number for boot, number in self._unsure.items() if number not in durable}
+            if len(unsure) < len(self._unsure):
+                self._unsure, self._saved_ms = unsure, None
 
     def heard(self, receipt: Receipt) -> None:
         """A receipt bounds the time: it was signed after what it covers had become durable, and before it came."""
@@ -77,35 +84,30 @@ class BootTimes:
         if at < len(self._commits) and remembered:
             self._clock.trust.saw_centre(receipt.issued_ms, self._commits[at][1], now)
 
-    def look(self, record: Callable[[TimeFix], object]) -> None:
-        """Record what has become known."""
-        if self._fresh:  # by now it is durable
-            self._fresh, self._saved_ms = False, None
+    def look(self, record: Callable[[TimeFix], int]) -> None:
+        """Record what has become known; ``record`` tells the number that it gave."""
         monotonic, known = self._clock.moment()
         self._boots.passed(monotonic)
         if known is not None:
             self._boots.fixed(monotonic, known.utc_ms, known.error_ms, known.grade)
         for fix in self._boots.due(self._clock.now_ms()):
-            record(fix)
-            self._fresh = True
+            self._unsure[fix.boot] = record(fix)
 
     def save(self) -> None:
-        """Keep what is known: at once after a fix, else now and then.
+        """Keep what is known: at once when a fix has become durable, else now and then.
 
         Raises:
             OSError: when the disk refuses.
         """
         now = self._clock.monotonic_ms()
-        if self._fresh:  # what is kept as said must have been said
-            return
         if self._saved_ms is None or now - self._saved_ms >= SAVE_MS:
             self.save_now()
 
     def save_now(self) -> None:
-        """Keep what is known, at the end.
+        """Keep what is known; a fix that a power cut may still take does not count as said, and is said again.
 
         Raises:
             OSError: when the disk refuses.
         """
-        self._kept.save(self._boots.all)
+        self._kept.save([replace(each, said=None) if each.boot in self._unsure else each for each in self._boots.all])
         self._saved_ms = self._clock.monotonic_ms()

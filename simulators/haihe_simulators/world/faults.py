@@ -102,7 +102,8 @@ def draw(seed: int) -> Plan:
         for kind in chance.sample(KINDS, 12) + chance.choices(("cut", "power", "disk full"), k=3)
     ]
     if chance.random() < 0.4:  # so long that the journal must give way
-        faults.append(Fault(chance.uniform(0.05, 0.3) * DAY_S, "cut", chance.randrange(stations), 0, 14 * 3600.0))
+        cut = Fault(chance.uniform(0.05, 0.3) * DAY_S, "cut", chance.randrange(stations), 0, 14 * 3600.0)
+        faults += [cut, cut._replace(at_s=cut.at_s + 3600.0, kind="flood", lasts_s=5 * 3600.0)]
     for at in range(4):
         point = lives.POINTS[(4 * seed + at) % len(lives.POINTS)]
         rare = "rename" in point  # it needs hours before it can be met

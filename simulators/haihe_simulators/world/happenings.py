@@ -91,10 +91,21 @@ class Happenings(Stage):
         machine.clock.ahead_ms += ahead_ms
         self._mend(fault.lasts_s, lambda: setattr(machine.clock, "ahead_ms", 0))
 
-    def _clock_none(self, fault: Fault, machine: Machine, _centre: Centre) -> None:
+    def _clock_none(self, fault: Fault, machine: Machine, centre: Centre) -> None:
+        """The battery of its clock is empty: a power cut sets it to 1970, mostly where no link tells it the time."""
         self.account.hit("no clock at all")
         machine.clock.none = True
+        self._lose_power(machine)
+        if self._chance.random() < 0.7:
+            self._cut(fault, machine, centre)
+        if self._chance.random() < 0.5:  # nor does this boot ever learn the time
+            self._later(fault.lasts_s - 1, self._lose_power, machine)
         self._mend(fault.lasts_s, lambda: setattr(machine.clock, "none", False))
+
+    def _lose_power(self, machine: Machine) -> None:
+        machine.pause_s, machine.power_fails = 5.0, True
+        if machine.life is not None:
+            machine.life.end("power cut at rest")
 
     def _power(self, fault: Fault, machine: Machine, _centre: Centre) -> None:
         machine.pause_s = fault.lasts_s if fault.lasts_s < 4000 else 30.0
@@ -192,7 +203,7 @@ class Happenings(Stage):
         self._put_in(machine, self._new_card())
 
     def _put_in(self, machine: Machine, card: Card) -> None:
-        machine.power_fails = False
+        machine.power_fails, machine.off = False, True
         if machine.life is not None:
             machine.life.end("its card is taken out")
         self.account.looked(machine, adopt=True)

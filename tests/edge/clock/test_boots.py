@@ -210,9 +210,9 @@ class Station:
         return records
 
     def look(self) -> None:
-        def record(fix: TimeFix) -> None:
+        def record(fix: TimeFix) -> int:
             self.fixes.append(fix)
-            self.journal.append(fix)
+            return self.journal.append(fix)
 
         self.times.look(record)
         self.commit()
@@ -283,16 +283,47 @@ def test_an_old_receipt_that_was_retained_says_nothing_of_the_time(tmp_path: Pat
     station.journal.close()
 
 
-def test_what_was_said_but_perhaps_not_written_is_not_kept_as_said(tmp_path: Path) -> None:
+def test_what_was_said_but_perhaps_not_written_is_not_kept_as_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     station = Station(tmp_path, Machine(T0), "a")
     station.measure(MINUTE)
-    station.receipt(100)
-    station.times.save()
-    assert not (tmp_path / "boots.json").exists()
-    station.look()
+    with monkeypatch.context() as slow:
+        slow.setattr(station, "commit", list)  # a long commit window, or a disk that refuses
+        station.receipt(100)
+        for _ in range(3):
+            station.look()
+            station.times.save()
+    assert len(station.fixes) == 1
+    kept = (tmp_path / "boots.json").read_bytes()
+    assert b'"fix":[' in kept
+    assert b'"said":null' in kept
+    station.commit()
     station.times.save()
     assert b'"said":[' in (tmp_path / "boots.json").read_bytes()
     station.journal.close()
+
+
+def test_a_boot_that_ended_before_it_could_be_kept_that_it_had_no_clock_gets_its_time_all_the_same(
+    tmp_path: Path,
+) -> None:
+    first = Station(tmp_path, Machine(T0), "a")
+    first.receipt(500)
+    first.measure(MINUTE)
+    first.times.save()
+    first.cut()
+    second = Station(tmp_path, Machine(T0 + HOUR), "b")
+    second.times._boots.this.untimed = None  # as if the clock had been lost only after this was kept
+    second.times.save()
+    second.measure(10 * MINUTE)
+    second.cut()
+    third = Station(tmp_path, Machine(T0 + 3 * HOUR), "c")
+    third.measure(MINUTE)
+    third.receipt(500)
+    (bounded,) = [fix for fix in third.fixes if fix.boot == "b"]
+    assert bounded.grade == Grade.BOUNDED
+    assert abs(bounded.offset_ms - (T0 + HOUR)) <= bounded.error_ms
+    third.journal.close()
 
 
 def test_a_damaged_memory_of_boots_costs_their_bounds_and_nothing_else(tmp_path: Path) -> None:
