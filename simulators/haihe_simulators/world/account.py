@@ -13,14 +13,14 @@ from haihe_contract import topic as topics
 from haihe_contract import wire
 from haihe_contract.quality import PASS_MARK
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import LANE_BACKLOG, Dictionary, Readings, Summary
+from haihe_contract.record import LANE_BACKLOG, Dictionary, Readings, Record, Summary
 from haihe_edge.journal.journal import DICTIONARY_NUMBER
 
 from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, quarantined
 from .cards import CardAccount, Line
 from .habit import SERIES
 from .history import History
-from .rows import Row, all_stored, in_store
+from .rows import Row, all_stored, stored_of
 from .watched import Centre, Machine, StationLink
 
 _SIGNATURE_BYTES = 64
@@ -161,8 +161,7 @@ class Account(CardAccount):
         at.said.add(payload)
         for line, held, refused in lines:
             key = (station, line)
-            for number in (RangeSet(map(tuple, held)) - at.verified[key]).numbers():
-                self._check_stored(centre, key, number)
+            self._check_stored(centre, key, RangeSet(map(tuple, held)) - at.verified[key])
             at.verified[key] |= RangeSet(map(tuple, held))
             fresh = RangeSet(map(tuple, refused)) - at.refused[key]
             if fresh:
@@ -207,9 +206,10 @@ class Account(CardAccount):
         if kept(centre, payload):
             return
         names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
+        stored = self._stored_of(centre, key, batch.records)
         for record in batch.records:
             if isinstance(record.body, Readings):
-                self._check_readings(centre, key, record.number, record.body, names, None)
+                self._check_readings(centre, key, record.number, record.body, names, stored)
 
     def restored(self, centre: "Centre") -> None:
         """A centre goes on from a backup: what it had since is gone from it, and it must say so by its epoch."""
@@ -244,32 +244,47 @@ class Account(CardAccount):
             if all_held(centre, station) != before:
                 self.fail(f"{centre.name} has taken numbers of {station}, whose key is revoked")
 
-    def _check_stored(self, centre: "Centre", key: Line, number: int, stored: "set[Row] | None" = None) -> None:
-        record = self.bodies[key].get(number)
-        if record is None:
-            self.fail(f"{centre.name} holds number {number} of line {key[1]:016x}, which {key[0]} never committed")
-        elif isinstance(record.body, Readings):
-            dictionary = self.bodies[key][2].body
-            names = dictionary.series if isinstance(dictionary, Dictionary) else []
-            self._check_readings(centre, key, number, record.body, names, stored)
-        elif isinstance(record.body, Summary):
-            for told in record.body.series:
-                for time_ms, value, _, grade in (told.lowest, told.highest):
-                    if grade:  # the others wait until the time of their boot is known, which is never said here
-                        extreme = Readings(time_ms, grade, [0], [value])
-                        self._check_readings(centre, key, number, extreme, [told.series], stored)
+    def _check_stored(
+        self, centre: "Centre", key: Line, numbers: RangeSet, stored: "set[Row] | None" = None
+    ) -> None:
+        """What these numbers say is in the store; only their places are read where they are not given."""
+        bodies = self.bodies[key]
+        records = [bodies[number] for number in numbers.numbers() if number in bodies]
+        if len(records) < numbers.count():
+            strange = numbers - RangeSet.from_numbers(bodies)
+            self.fail(f"{centre.name} holds {strange} of line {key[1]:016x}, which {key[0]} never committed")
+        dictionary = bodies[2].body if 2 in bodies else None
+        names = dictionary.series if isinstance(dictionary, Dictionary) else []
+        if stored is None:
+            stored = self._stored_of(centre, key, records)
+        for record in records:
+            if isinstance(record.body, Readings):
+                self._check_readings(centre, key, record.number, record.body, names, stored)
+            elif isinstance(record.body, Summary):
+                for told in record.body.series:
+                    for time_ms, value, _, grade in (told.lowest, told.highest):
+                        if grade:  # the others wait until the time of their boot is known, which is never said here
+                            extreme = Readings(time_ms, grade, [0], [value])
+                            self._check_readings(centre, key, record.number, extreme, [told.series], stored)
+
+    def _stored_of(self, centre: "Centre", key: Line, records: Sequence[Record]) -> "set[Row]":
+        """What the store has at the places of these records."""
+        times: set[int] = set()
+        for record in records:
+            if isinstance(record.body, Readings):
+                times.add(record.body.time_ms)
+            elif isinstance(record.body, Summary):
+                times |= {extreme[0] for told in record.body.series for extreme in (told.lowest, told.highest)}
+        numbers = RangeSet.from_numbers(record.number for record in records)
+        return stored_of(centre, key, numbers, times) if times else set()
 
     def _check_readings(
-        self, centre: "Centre", key: Line, number: int, body: Readings, names: Sequence[str], stored: "set[Row] | None"
+        self, centre: "Centre", key: Line, number: int, body: Readings, names: Sequence[str], stored: "set[Row]"
     ) -> None:
         marks = body.marks or [PASS_MARK] * len(body.series)
         for series, value, mark in zip(body.series, body.values, marks, strict=True):
-            if stored is None:
-                there = in_store(centre, key, number, body, names[series], value, mark)
-            else:
-                place = (0, body.time_ms, value, 0) if body.grade else (key[1], body.time_ms, value, number)
-                there = (key[0], names[series], *place) in stored
-            if not there:
+            place = (0, body.time_ms, value, 0, 0) if body.grade else (key[1], body.time_ms, value, number, mark)
+            if (key[0], names[series], *place) not in stored:
                 self.fail(
                     f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
                     f" {names[series]} = {value} at {body.time_ms}"
@@ -340,8 +355,8 @@ class Account(CardAccount):
                 if unseen := unpack(held) - RangeSet(witnessed[key]):
                     self.fail(f"{centre.name}: {unseen} of line {line} are held and never passed the follower")
                 places |= self._places(key, unpack(held))
-            shown = {(station, series, time_ms) for station, series, _, time_ms, _, number in stored if not number}
-            if strange := shown - places - self._ever() - self._shown:
+            shown = {(row[0], row[1], row[3]) for row in stored if not row[5]}
+            if (strange := shown - places - self._shown) and (strange := strange - self._ever()):
                 self.fail(f"{centre.name}: its store has rows that no record has: {sorted(strange)[:3]}")
 
     def _ever(self) -> set[tuple[str, str, int]]:
@@ -376,8 +391,7 @@ class Account(CardAccount):
             self.fail(
                 f"{centre.name} no longer holds {at.verified[key] - held} of line {key[1]:016x}, which it receipted"
             )
-        for number in held.numbers():
-            self._check_stored(centre, key, number, stored)
+        self._check_stored(centre, key, held, stored)
         if head < at.heads.get(key, 0):
             self.fail(f"{centre.name} was told that line {key[1]:016x} goes to {at.heads[key]}, and says {head}")
         silent = held.holes(1, head) - refused - gaps - self.taken[key] - at.restored_away[key]

@@ -301,6 +301,7 @@ class Centre:
             return
         try:
             self._work([Message(topic, payload, self._truth_ms(), lambda: None)])
+            self.follow()
         except Killed as point:
             self.kill(str(point))
 
@@ -341,7 +342,6 @@ class Centre:
             done = self.worker.round(messages)
         finally:
             self._phase = ""
-        self.follow()
         return done
 
     def follow(self) -> None:
