@@ -302,7 +302,7 @@ class Outbox:
         times += [self._late_ms(flight) for flight in self._flying if flight.taken]
         if self._unanswered:
             since = self._listening_since_ms()
-            times += [since + self._silence_ms(), since + self.patience_ms()]
+            times += [since + self._silence_ms(), self._in_doubt_from_ms()]
         times += [self.refusals.until_ms(lane) for lane in (LANE_ALARM, LANE_LIVE, LANE_BACKLOG)]
         times.append(self._settle_until_ms)
         if self._credit is not None:
@@ -364,7 +364,13 @@ class Outbox:
 
     def _is_in_doubt(self, now_ms: int) -> bool:
         """One publish is unanswered for long: a heartbeat asks whether the link still lives."""
-        return len(self._unanswered) == 1 and now_ms - self._listening_since_ms() >= self.patience_ms()
+        return len(self._unanswered) == 1 and now_ms >= self._in_doubt_from_ms()
+
+    def _in_doubt_from_ms(self) -> int:
+        """The link that has answered since is asked again after twice the time: that publish may never be answered."""
+        since = self._listening_since_ms()
+        sent_ms = min((at for _, at in self._unanswered.values()), default=since)
+        return since + max(self.patience_ms(), since - sent_ms)
 
     def _backlog(self, now_ms: int) -> Offer | None:
         if now_ms < self._settle_until_ms or not self.pace.backlog:
