@@ -180,14 +180,14 @@ class CardAccount:
             )
         here: dict[int, RangeSet] = {}
         for file in files.values():
-            here[file.line] = here.get(file.line, EMPTY) | RangeSet.from_numbers(file.records)
+            here[file.line] = here.get(file.line, EMPTY) | file.numbers
             key = (machine.station, file.line)
             if file is not card.files.get(file.name):
                 for record in file.records.values():
                     if adopt or record.number in self.bodies[key]:
                         self._take_in(machine, key, record)
                 if adopt:
-                    self._committed[key] |= RangeSet.from_numbers(file.records)
+                    self._committed[key] |= file.numbers
         before, card.files, card.here = card.here, files, here
         settled = self._settled(machine)
         for line, numbers in before.items():

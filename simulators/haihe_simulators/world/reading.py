@@ -5,6 +5,7 @@ import zlib
 from typing import NamedTuple
 
 import msgspec
+from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Record
 from haihe_edge.journal import Disk
 
@@ -23,6 +24,7 @@ class File(NamedTuple):
         name: of the file.
         line: by its name.
         records: by number.
+        numbers: of them.
         size: in bytes.
         closed: whether nobody appends to it any more.
     """
@@ -30,6 +32,7 @@ class File(NamedTuple):
     name: str
     line: int
     records: dict[int, Record]
+    numbers: RangeSet
     size: int
     closed: bool
 
@@ -54,7 +57,7 @@ def read_file(disk: Disk, name: str) -> File:
         if kind in (b"C", b"F"):
             records.update((record.number, record) for record in _records.decode(payload))
         at += _FRAME.size + length
-    return File(name, line, records, len(data), data.endswith(b"SEALED\n\x00"))
+    return File(name, line, records, RangeSet.from_numbers(records), len(data), data.endswith(b"SEALED\n\x00"))
 
 
 def journal_files(disk: Disk) -> list[str]:
