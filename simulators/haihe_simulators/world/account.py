@@ -244,9 +244,7 @@ class Account(CardAccount):
             if all_held(centre, station) != before:
                 self.fail(f"{centre.name} has taken numbers of {station}, whose key is revoked")
 
-    def _check_stored(
-        self, centre: "Centre", key: Line, numbers: RangeSet, stored: "set[Row] | None" = None
-    ) -> None:
+    def _check_stored(self, centre: "Centre", key: Line, numbers: RangeSet, stored: "set[Row] | None" = None) -> None:
         """What these numbers say is in the store; only their places are read where they are not given."""
         bodies = self.bodies[key]
         records = [bodies[number] for number in numbers.numbers() if number in bodies]
@@ -395,11 +393,21 @@ class Account(CardAccount):
         if head < at.heads.get(key, 0):
             self.fail(f"{centre.name} was told that line {key[1]:016x} goes to {at.heads[key]}, and says {head}")
         silent = held.holes(1, head) - refused - gaps - self.taken[key] - at.restored_away[key]
+        silent = silent - self._named_and_taken(at, key)
         for machine in machines:
             if machine.station == key[0]:
                 silent = silent - self._card(machine).here.get(key[1], EMPTY)
         if silent and centre.name in self.required:
             self.fail(f"{centre.name} counts {silent} of line {key[1]:016x} of {key[0]} as lost, and nobody took them")
+
+    def _named_and_taken(self, at: _AtCentre, key: Line) -> RangeSet:
+        """Numbers of a line that gave way, and the record that said so went with a card, or with a restored centre."""
+        named = EMPTY
+        for own, number, about, numbers in self._named[key[0]]:
+            taken = number in self.taken[own] or number in at.restored_away[own]
+            if about == key[1] and taken and number not in at.verified[own]:
+                named |= numbers
+        return named
 
 
 class _Session:
