@@ -37,6 +37,8 @@ class _AtCentre:
         self.heads: dict[Line, int] = {}
         self.restored_away: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
         self.said: set[bytes] = set()
+        self.knows: set[Line] = set()
+        """Lines whose dictionary it has; it may forget them only by a restore."""
         self.removed: dict[str, dict[int, RangeSet]] = {}
         """What it held of a station when that was revoked."""
 
@@ -178,7 +180,9 @@ class Account(CardAccount):
     def round_begins(self, centre: Centre, payloads: Sequence[bytes]) -> None:
         """A centre takes messages; those of a line whose dictionary it has not are left to be sent again."""
         lines = {(b.station, b.line) for b in map(self._decoded.get, payloads) if b is not None}
-        self._understood = {key for key in lines if knows_dictionary(centre, key)}
+        knows = self._centres[centre.name].knows
+        knows |= {key for key in lines - knows if knows_dictionary(centre, key)}
+        self._understood = lines & knows
 
     def acknowledged(self, centre: "Centre", topic: str, payload: bytes) -> None:
         """A centre tells the broker to forget a message: it must be durable by then, or not be meant to."""
@@ -223,7 +227,7 @@ class Account(CardAccount):
             lost = at.verified[key] - held
             at.restored_away[key] |= lost | (at.refused[key] - refused)
             at.verified[key], at.refused[key] = at.verified[key] & held, at.refused[key] & refused
-        at.heads = {}
+        at.heads, at.knows = {}, set()
 
     def revoked(self, centre: "Centre", station: str) -> None:
         """A station's key was revoked there."""
@@ -332,6 +336,7 @@ class Account(CardAccount):
     def finish(self, machines: Sequence[Machine], centres: Sequence[Centre]) -> None:
         """Everything once more, at rest."""
         self.check(machines, centres)
+        ever = self._ever()
         for centre in centres:
             stored = all_stored(centre)
             witnessed: dict[Line, list[tuple[int, int]]] = defaultdict(list)
@@ -342,7 +347,6 @@ class Account(CardAccount):
                     self.fail(f"{centre.name}: position {position} passed the follower after {last}")
                 last = position
                 witnessed[station, int(line, 16)].append((first, end))
-            places: set[tuple[str, str, int]] = set()
             for station, line, head, held, refused, gaps in centre.database.connection().execute(
                 "SELECT station, line, head, held, refused, gaps FROM line"
             ):
@@ -352,13 +356,12 @@ class Account(CardAccount):
                 self._finish_line(centre, machines, key, head, unpack(held), unpack(refused), unpack(gaps), stored)
                 if unseen := unpack(held) - RangeSet(witnessed[key]):
                     self.fail(f"{centre.name}: {unseen} of line {line} are held and never passed the follower")
-                places |= self._places(key, unpack(held))
             shown = {(row[0], row[1], row[3]) for row in stored if not row[5]}
-            if (strange := shown - places - self._shown) and (strange := strange - self._ever()):
+            if strange := shown - ever - self._shown:
                 self.fail(f"{centre.name}: its store has rows that no record has: {sorted(strange)[:3]}")
 
     def _ever(self) -> set[tuple[str, str, int]]:
-        """Places of what the centre may have stored without booking it (killed in between) or refused in part."""
+        """Places of all that was committed: a centre may have stored it without booking it, or refused it in part."""
         return {place for key, numbers in self._committed.items() for place in self._places(key, numbers)}
 
     def _places(self, key: Line, numbers: RangeSet) -> set[tuple[str, str, int]]:
