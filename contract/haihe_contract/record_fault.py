@@ -53,8 +53,9 @@ BOOT_CHARACTERS = 64
 def record_fault(body: Body) -> str:
     """Why what the record says cannot be, or nothing. A reading group is judged reading by reading, elsewhere."""
     check = _CHECKS.get(type(body))
-    fault = check(body) if check is not None else ""
-    if fault:
+    if check is None:
+        return ""
+    if fault := check(body):
         return fault
     if isinstance(body, Gap | Opened | Event | Summary | TimeFix | State) and not 0 <= body.time_ms <= NUMBER_MAX:
         return f"time {body.time_ms} does not exist"

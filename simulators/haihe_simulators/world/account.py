@@ -13,7 +13,7 @@ from haihe_contract import topic as topics
 from haihe_contract import wire
 from haihe_contract.quality import PASS_MARK
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import Dictionary, Readings, Summary
+from haihe_contract.record import Dictionary, Readings, Record, Summary
 from haihe_edge.journal.journal import DICTIONARY_NUMBER
 
 from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, quarantined
@@ -21,7 +21,7 @@ from .cards import Line
 from .habit import SERIES
 from .history import History
 from .placing import STORED_UNTIL_MS, Told, extremes_missing, misplaced
-from .rows import Row, all_stored, in_store, placed_by, waits
+from .rows import Row, all_stored, placed_by, stored_of
 from .sending import SIGNATURE_BYTES, SendingAccount
 from .times import Times
 from .watched import Centre, Machine
@@ -37,6 +37,8 @@ class _AtCentre:
         self.refused: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
         self.heads: dict[Line, int] = {}
         self.restored_away: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
+        self.knows: set[Line] = set()
+        """Lines whose dictionary it has; it may forget them only by a restore."""
         self.removed: dict[str, dict[int, RangeSet]] = {}
         """What it held of a station when that was revoked."""
         self.placed_by: dict[tuple[str, str], int] = {}
@@ -75,8 +77,7 @@ class Account(SendingAccount):
         self.said[centre.name].add(payload)
         for line, held, refused in lines:
             key = (station, line)
-            for number in (RangeSet(map(tuple, held)) - at.verified[key]).numbers():
-                self._check_stored(centre, key, number)
+            self._check_stored(centre, key, RangeSet(map(tuple, held)) - at.verified[key])
             at.verified[key] |= RangeSet(map(tuple, held))
             fresh = RangeSet(map(tuple, refused)) - at.refused[key]
             if fresh:
@@ -104,7 +105,9 @@ class Account(SendingAccount):
     def round_begins(self, centre: Centre, payloads: Sequence[bytes]) -> None:
         """A centre takes messages; those of a line whose dictionary it has not are left to be sent again."""
         lines = {(b.station, b.line) for b in map(self._decoded.get, payloads) if b is not None}
-        self._understood = {key for key in lines if knows_dictionary(centre, key)}
+        knows = self._centres[centre.name].knows
+        knows |= {key for key in lines - knows if knows_dictionary(centre, key)}
+        self._understood = lines & knows
 
     def acknowledged(self, centre: "Centre", topic: str, payload: bytes) -> None:
         """A centre tells the broker to forget a message: it must be durable by then, or not be meant to."""
@@ -132,9 +135,10 @@ class Account(SendingAccount):
         if kept(centre, payload):
             return
         names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
+        stored = self._stored_of(centre, key, batch.records)
         for record in batch.records:
             if isinstance(record.body, Readings):
-                self._check_readings(centre, key, record.number, record.body, names, None)
+                self._check_readings(centre, key, record.number, record.body, names, stored, rest=False)
 
     def restored(self, centre: "Centre") -> None:
         """A centre goes on from a backup: what it had since is gone from it, and it must say so by its epoch."""
@@ -148,7 +152,7 @@ class Account(SendingAccount):
             lost = at.verified[key] - held
             at.restored_away[key] |= lost | (at.refused[key] - refused)
             at.verified[key], at.refused[key] = at.verified[key] & held, at.refused[key] & refused
-        at.heads, at.placed_by = {}, {}
+        at.heads, at.placed_by, at.knows = {}, {}, set()
 
     def revoked(self, centre: "Centre", station: str) -> None:
         """A station's key was revoked there."""
@@ -169,42 +173,64 @@ class Account(SendingAccount):
             if all_held(centre, station) != before:
                 self.fail(f"{centre.name} has taken numbers of {station}, whose key is revoked")
 
-    def _check_stored(self, centre: "Centre", key: Line, number: int, stored: "set[Row] | None" = None) -> None:
-        record = self.bodies[key].get(number)
-        if record is None:
-            self.fail(f"{centre.name} holds number {number} of line {key[1]:016x}, which {key[0]} never committed")
-        elif isinstance(record.body, Readings):
-            self._check_readings(centre, key, number, record.body, self._names(key), stored)
-        elif isinstance(record.body, Summary):
-            for told in record.body.series:
-                for time_ms, value, _, grade in (told.lowest, told.highest):
-                    if grade:  # the others wait until the time of their boot is known
-                        extreme = Readings(time_ms, grade, [0], [value])
-                        self._check_readings(centre, key, number, extreme, [told.series], stored)
+    def _check_stored(self, centre: "Centre", key: Line, numbers: RangeSet, stored: "set[Row] | None" = None) -> None:
+        """What these numbers say is in the store; only their places are read where the whole store is not given."""
+        bodies = self.bodies[key]
+        records = [bodies[number] for number in numbers.numbers() if number in bodies]
+        if len(records) < numbers.count():
+            strange = numbers - RangeSet.from_numbers(bodies)
+            self.fail(f"{centre.name} holds {strange} of line {key[1]:016x}, which {key[0]} never committed")
+        names, rest = self._names(key), stored is not None
+        rows = self._stored_of(centre, key, records) if stored is None else stored
+        for record in records:
+            if isinstance(record.body, Readings):
+                self._check_readings(centre, key, record.number, record.body, names, rows, rest=rest)
+            elif isinstance(record.body, Summary):
+                for told in record.body.series:
+                    for time_ms, value, _, grade in (told.lowest, told.highest):
+                        if grade:  # the others wait until the time of their boot is known
+                            extreme = Readings(time_ms, grade, [0], [value])
+                            self._check_readings(centre, key, record.number, extreme, [told.series], rows, rest=rest)
+
+    def _stored_of(self, centre: "Centre", key: Line, records: Sequence[Record]) -> "set[Row]":
+        """What the store has at the places of these records."""
+        times: set[int] = set()
+        for record in records:
+            if isinstance(record.body, Readings):
+                times.add(record.body.time_ms)
+            elif isinstance(record.body, Summary):
+                times |= {extreme[0] for told in record.body.series for extreme in (told.lowest, told.highest)}
+        numbers = RangeSet.from_numbers(record.number for record in records)
+        return stored_of(centre, key, numbers, times) if times else set()
 
     def _check_readings(
-        self, centre: "Centre", key: Line, number: int, body: Readings, names: Sequence[str], stored: "set[Row] | None"
+        self,
+        centre: "Centre",
+        key: Line,
+        number: int,
+        body: Readings,
+        names: Sequence[str],
+        stored: "set[Row]",
+        *,
+        rest: bool,
     ) -> None:
+        """Each has its row. Of those without a time it is looked at, at rest, how all of a boot were placed."""
         marks = body.marks or [PASS_MARK] * len(body.series)
         for series, value, mark in zip(body.series, body.values, marks, strict=True):
-            if not body.grade:  # at the end it is looked at how all of a boot were placed
-                there = stored is not None or self._has_untimed(centre, key, number, body, names[series], value, mark)
-            elif stored is None:
-                there = in_store(centre, key, body.time_ms, names[series], value)
-            else:
-                there = (key[0], names[series], 0, body.time_ms, value, 0) in stored
+            place = (0, body.time_ms, value, 0, 0) if body.grade else (key[1], body.time_ms, value, number, mark)
+            there = (key[0], names[series], *place) in stored
+            if not there and not body.grade:
+                there = rest or self._was_placed(centre, key, number, body, names[series], value)
             if not there:
                 self.fail(
                     f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
                     f" {names[series]} = {value} at {body.time_ms}"
                 )
 
-    def _has_untimed(
-        self, centre: "Centre", key: Line, number: int, body: Readings, series: str, value: float | None, mark: int
+    def _was_placed(
+        self, centre: "Centre", key: Line, number: int, body: Readings, series: str, value: float | None
     ) -> bool:
-        """Whether a reading waits for its time there, or has got it, and got it by the same fix as others before."""
-        if waits(centre, key, number, body.time_ms, series, value, mark):
-            return True
+        """Whether a reading no longer waits for its time there, and got it by the same fix as others before."""
         fix = placed_by(centre, key, body, series, value, self.times.of_line(*key))
         if fix is None:
             return False
@@ -258,6 +284,7 @@ class Account(SendingAccount):
         """Everything once more, at rest."""
         self.check(machines, centres)
         self.hits += self.times.hits
+        ever = self._ever()
         for centre in centres:
             lines: dict[Line, Told] = {}
             stored = all_stored(centre)
@@ -269,7 +296,6 @@ class Account(SendingAccount):
                     self.fail(f"{centre.name}: position {position} passed the follower after {last}")
                 last = position
                 witnessed[station, int(line, 16)].append((first, end))
-            places: set[tuple[str, str, int]] = set()
             for station, line, head, held, refused, gaps in centre.database.connection().execute(
                 "SELECT station, line, head, held, refused, gaps FROM line"
             ):
@@ -279,17 +305,16 @@ class Account(SendingAccount):
                 self._finish_line(centre, machines, key, head, unpack(held), unpack(refused), unpack(gaps), stored)
                 if unseen := unpack(held) - RangeSet(witnessed[key]):
                     self.fail(f"{centre.name}: {unseen} of line {line} are held and never passed the follower")
-                places |= self._places(key, unpack(held))
                 lines[key] = Told(unpack(held), self.bodies[key], self._names(key))
             wrong = misplaced(centre, lines, stored, self.times, self.hit)
             if wrong := wrong or extremes_missing(lines, stored, self.times):
                 self.fail(f"{centre.name}: {wrong}")
-            shown = {(station, series, time_ms) for station, series, _, time_ms, _, number in stored if not number}
-            if strange := shown - places - self._ever() - self._shown:
+            shown = {(row[0], row[1], row[3]) for row in stored if not row[5]}
+            if strange := shown - ever - self._shown:
                 self.fail(f"{centre.name}: its store has rows that no record has: {sorted(strange)[:3]}")
 
     def _ever(self) -> set[tuple[str, str, int]]:
-        """Places of what the centre may have stored without booking it (killed in between) or refused in part."""
+        """Places of all that was committed: a centre may have stored it without booking it, or refused it in part."""
         return {place for key, numbers in self._committed.items() for place in self._places(key, numbers)}
 
     def _names(self, key: Line) -> Sequence[str]:
@@ -326,15 +351,24 @@ class Account(SendingAccount):
             self.fail(
                 f"{centre.name} no longer holds {at.verified[key] - held} of line {key[1]:016x}, which it receipted"
             )
-        for number in held.numbers():
-            self._check_stored(centre, key, number, stored)
+        self._check_stored(centre, key, held, stored)
         if wrong := (gaps & (held | refused)) | (refused & held):
             self.fail(f"{centre.name} says that {wrong} of line {key[1]:016x} are missing or refused, and has them")
         if head < at.heads.get(key, 0):
             self.fail(f"{centre.name} was told that line {key[1]:016x} goes to {at.heads[key]}, and says {head}")
         silent = held.holes(1, head) - refused - gaps - self.taken[key] - at.restored_away[key]
+        silent = silent - self._named_and_taken(at, key)
         for machine in machines:
             if machine.station == key[0]:
                 silent = silent - self._card(machine).here.get(key[1], EMPTY)
         if silent and centre.name in self.required:
             self.fail(f"{centre.name} counts {silent} of line {key[1]:016x} of {key[0]} as lost, and nobody took them")
+
+    def _named_and_taken(self, at: _AtCentre, key: Line) -> RangeSet:
+        """Numbers of a line that gave way, and the record that said so went with a card, or with a restored centre."""
+        named = EMPTY
+        for own, number, about, numbers in self._named[key[0]]:
+            taken = number in self.taken[own] or number in at.restored_away[own]
+            if about == key[1] and taken and number not in at.verified[own]:
+                named |= numbers
+        return named

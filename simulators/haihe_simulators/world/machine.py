@@ -18,13 +18,13 @@ from haihe_contract.quality import Flag, Reason, mark
 from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import Receipt
 from haihe_contract.record import Body, Dictionary, Duty, Event, Opened, Readings, Record
-from haihe_edge.boot_times import BootTimes
 from haihe_edge.clock.stamping import StationClock
 from haihe_edge.clock.trust import ClockTrust
 from haihe_edge.forward.forwarder import Forwarder
 from haihe_edge.forward.held import Held
 from haihe_edge.journal import Disk, Folder, Journal
 from haihe_edge.recorder import Recorder
+from haihe_edge.remember.boot_times import BootTimes
 
 from haihe_simulators.disk import SimulatedDisk
 
