@@ -16,7 +16,8 @@ from haihe_contract import topic, wire
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, LineHeld, Receipt, sign
-from haihe_contract.record import LANE_LIVE, Event, Readings
+from haihe_contract.record import LANE_LIVE, Readings, State
+from haihe_contract.restore import SITE
 from haihe_edge.forward.forwarder import Forwarder
 from haihe_edge.journal import Journal
 from haihe_edge.link.mqtt import HEADER_BYTES, MqttLink
@@ -95,7 +96,7 @@ async def test_the_limits_that_a_real_broker_states_are_kept_and_everything_arri
 ) -> None:
     limit(broker, max_inflight_messages=3, max_packet_size=5000)
     journal, centre = journal_with(tmp_path / "journal", 4000), Centre(broker, pki)
-    journal.append(Event(1, 5, "long", detail={f"fact{n}": random.Random(n).random() for n in range(900)}))
+    journal.append(State(SITE, {f"part{n}": random.Random(n).random() for n in range(900)}, 1, 5))  # none is longer
     journal.commit()
     hearing = asyncio.ensure_future(centre.run())
     async with forwarding(journal, pki, broker.port) as forwarder:
