@@ -15,8 +15,8 @@ from haihe_cloud.ingest import worker
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.worker import Worker
 from haihe_cloud.ledger.arrival import ArrivalEntry
-from haihe_cloud.ledger.follow import follow
 from haihe_cloud.ledger.booking import Booking
+from haihe_cloud.ledger.follow import follow
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.opening import check_database, open_database
 from haihe_cloud.settings import BrokerSettings, PostgresqlDatabase, Settings
