@@ -11,16 +11,15 @@ import msgspec
 from haihe_cloud.ledger.packed import unpack
 from haihe_contract import topic as topics
 from haihe_contract import wire
-from haihe_contract.quality import PASS_MARK
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import LANE_BACKLOG, Dictionary, Readings, Record, Summary
+from haihe_contract.record import LANE_BACKLOG, Dictionary, Readings, Record
 from haihe_edge.journal.journal import DICTIONARY_NUMBER
 
 from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, quarantined
 from .cards import CardAccount, Line
 from .habit import SERIES
 from .history import History
-from .rows import Row, all_stored, stored_of
+from .rows import Row, all_stored, rows_of, stored_of
 from .watched import Centre, Machine, StationLink
 
 _SIGNATURE_BYTES = 64
@@ -210,10 +209,7 @@ class Account(CardAccount):
         if kept(centre, payload):
             return
         names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
-        stored = self._stored_of(centre, key, batch.records)
-        for record in batch.records:
-            if isinstance(record.body, Readings):
-                self._check_readings(centre, key, record.number, record.body, names, stored)
+        self._check_rows(centre, key, batch.records, names)
 
     def restored(self, centre: "Centre") -> None:
         """A centre goes on from a backup: what it had since is gone from it, and it must say so by its epoch."""
@@ -257,39 +253,18 @@ class Account(CardAccount):
             self.fail(f"{centre.name} holds {strange} of line {key[1]:016x}, which {key[0]} never committed")
         dictionary = bodies[2].body if 2 in bodies else None
         names = dictionary.series if isinstance(dictionary, Dictionary) else []
-        if stored is None:
-            stored = self._stored_of(centre, key, records)
-        for record in records:
-            if isinstance(record.body, Readings):
-                self._check_readings(centre, key, record.number, record.body, names, stored)
-            elif isinstance(record.body, Summary):
-                for told in record.body.series:
-                    for time_ms, value, _, grade in (told.lowest, told.highest):
-                        if grade:  # the others wait until the time of their boot is known, which is never said here
-                            extreme = Readings(time_ms, grade, [0], [value])
-                            self._check_readings(centre, key, record.number, extreme, [told.series], stored)
+        self._check_rows(centre, key, records, names, stored)
 
-    def _stored_of(self, centre: "Centre", key: Line, records: Sequence[Record]) -> "set[Row]":
-        """What the store has at the places of these records."""
-        times: set[int] = set()
-        for record in records:
-            if isinstance(record.body, Readings):
-                times.add(record.body.time_ms)
-            elif isinstance(record.body, Summary):
-                times |= {extreme[0] for told in record.body.series for extreme in (told.lowest, told.highest)}
-        numbers = RangeSet.from_numbers(record.number for record in records)
-        return stored_of(centre, key, numbers, times) if times else set()
-
-    def _check_readings(
-        self, centre: "Centre", key: Line, number: int, body: Readings, names: Sequence[str], stored: "set[Row]"
+    def _check_rows(
+        self, centre: Centre, key: Line, records: Sequence[Record], names: Sequence[str], stored: set[Row] | None = None
     ) -> None:
-        marks = body.marks or [PASS_MARK] * len(body.series)
-        for series, value, mark in zip(body.series, body.values, marks, strict=True):
-            place = (0, body.time_ms, value, 0, 0) if body.grade else (key[1], body.time_ms, value, number, mark)
-            if (key[0], names[series], *place) not in stored:
+        rows = list(rows_of(key, records, names))
+        there = stored_of(centre, key, [row for _, row in rows]) if stored is None else stored
+        for number, row in rows:
+            if row not in there:
                 self.fail(
                     f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
-                    f" {names[series]} = {value} at {body.time_ms}"
+                    f" {row[1]} = {row[4]} at {row[3]}"
                 )
 
     # ---- all of it ----------------------------------------------------------------------------------------------
