@@ -11,7 +11,6 @@ import msgspec
 from haihe_cloud.ledger.packed import unpack
 from haihe_contract import topic as topics
 from haihe_contract import wire
-from haihe_contract.quality import PASS_MARK
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Dictionary, Readings, Record, Summary
 from haihe_edge.journal.journal import DICTIONARY_NUMBER
@@ -21,7 +20,7 @@ from .cards import Line
 from .habit import SERIES
 from .history import History
 from .placing import STORED_UNTIL_MS, Told, extremes_missing, misplaced
-from .rows import Row, all_stored, placed_by, stored_of
+from .rows import Row, all_stored, placed_by, rows_of, stored_of
 from .sending import SIGNATURE_BYTES, SendingAccount
 from .times import Times
 from .watched import Centre, Machine
@@ -135,10 +134,7 @@ class Account(SendingAccount):
         if kept(centre, payload):
             return
         names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
-        stored = self._stored_of(centre, key, batch.records)
-        for record in batch.records:
-            if isinstance(record.body, Readings):
-                self._check_readings(centre, key, record.number, record.body, names, stored, rest=False)
+        self._check_rows(centre, key, batch.records, names)
 
     def restored(self, centre: "Centre") -> None:
         """A centre goes on from a backup: what it had since is gone from it, and it must say so by its epoch."""
@@ -180,63 +176,30 @@ class Account(SendingAccount):
         if len(records) < numbers.count():
             strange = numbers - RangeSet.from_numbers(bodies)
             self.fail(f"{centre.name} holds {strange} of line {key[1]:016x}, which {key[0]} never committed")
-        names, rest = self._names(key), stored is not None
-        rows = self._stored_of(centre, key, records) if stored is None else stored
-        for record in records:
-            if isinstance(record.body, Readings):
-                self._check_readings(centre, key, record.number, record.body, names, rows, rest=rest)
-            elif isinstance(record.body, Summary):
-                for told in record.body.series:
-                    for time_ms, value, _, grade in (told.lowest, told.highest):
-                        if grade:  # the others wait until the time of their boot is known
-                            extreme = Readings(time_ms, grade, [0], [value])
-                            self._check_readings(centre, key, record.number, extreme, [told.series], rows, rest=rest)
+        self._check_rows(centre, key, records, self._names(key), stored)
 
-    def _stored_of(self, centre: "Centre", key: Line, records: Sequence[Record]) -> "set[Row]":
-        """What the store has at the places of these records."""
-        times: set[int] = set()
-        for record in records:
-            if isinstance(record.body, Readings):
-                times.add(record.body.time_ms)
-            elif isinstance(record.body, Summary):
-                times |= {extreme[0] for told in record.body.series for extreme in (told.lowest, told.highest)}
-        numbers = RangeSet.from_numbers(record.number for record in records)
-        return stored_of(centre, key, numbers, times) if times else set()
-
-    def _check_readings(
-        self,
-        centre: "Centre",
-        key: Line,
-        number: int,
-        body: Readings,
-        names: Sequence[str],
-        stored: "set[Row]",
-        *,
-        rest: bool,
+    def _check_rows(
+        self, centre: Centre, key: Line, records: Sequence[Record], names: Sequence[str], stored: set[Row] | None = None
     ) -> None:
-        """Each has its row. Of those without a time it is looked at, at rest, how all of a boot were placed."""
-        marks = body.marks or [PASS_MARK] * len(body.series)
-        for series, value, mark in zip(body.series, body.values, marks, strict=True):
-            place = (0, body.time_ms, value, 0, 0) if body.grade else (key[1], body.time_ms, value, number, mark)
-            there = (key[0], names[series], *place) in stored
-            if not there and not body.grade:
-                there = rest or self._was_placed(centre, key, number, body, names[series], value)
-            if not there:
-                self.fail(
-                    f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
-                    f" {names[series]} = {value} at {body.time_ms}"
-                )
+        """Each reading has its row. Of those without a time it is looked at, at rest, how all of a boot were placed."""
+        rows = list(rows_of(key, records, names))
+        there = stored_of(centre, key, [row for _, row in rows]) if stored is None else stored
+        for number, row in rows:
+            if row in there or (row[5] and (stored is not None or self._was_placed(centre, key, row))):
+                continue
+            self.fail(
+                f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
+                f" {row[1]} = {row[4]} at {row[3]}"
+            )
 
-    def _was_placed(
-        self, centre: "Centre", key: Line, number: int, body: Readings, series: str, value: float | None
-    ) -> bool:
+    def _was_placed(self, centre: "Centre", key: Line, row: Row) -> bool:
         """Whether a reading no longer waits for its time there, and got it by the same fix as others before."""
-        fix = placed_by(centre, key, body, series, value, self.times.of_line(*key))
+        fix = placed_by(centre, key, row, self.times.of_line(*key))
         if fix is None:
             return False
         before = self._centres[centre.name].placed_by.setdefault(self.times.boot_of(*key), fix.offset_ms)
         if fix.offset_ms != before:
-            self.fail(f"{centre.name} places number {number} of line {key[1]:016x} by {fix}, and had by {before}")
+            self.fail(f"{centre.name} places number {row[5]} of line {key[1]:016x} by {fix}, and had by {before}")
         return True
 
     # ---- all of it ----------------------------------------------------------------------------------------------
