@@ -52,6 +52,7 @@ check: install ## format, lint, types, architecture, generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy bench/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 

@@ -47,8 +47,6 @@ RESTART_S = 1.0
 """After which a service manager starts again what ended by itself."""
 AWAY = "database.conninfo of the settings"
 """Where the fault is that the centre names, in any language, when it finds no database at its start."""
-TIMED_OUT_SHARE_MAX = 0.01
-"""Instruments and agents share two processors with all the rest: some answers come when nobody waits any more."""
 MINUTES = float(option("--minutes", "10"))
 SEED = int(option("--seed", "7"))
 STORE, SQL = option("--store", "sqlite"), option("--sql", "sqlite")
@@ -303,7 +301,7 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.r
     yield Figure("ended_by_themselves", storm.ended.total(), "processes that nobody had killed, for no such reason")
     yield Figure("readings_answered", sheet.readings_answered, "readings that instruments answered")
     yield Figure("readings_in_store", sheet.readings_in_store, "rows")
-    yield Figure("lost", sheet.readings_lost - sheet.timed_out, "readings")
+    yield Figure("lost", sheet.lost_silently, "readings")
     yield Figure("timed_out", sheet.timed_out, "readings answered too late for the agent, and written down as missing")
     yield Figure("double", sheet.duplicates_in_store, "readings")
     yield Figure("unexplained", sheet.readings_unexplained, "rows that no instrument ever said")
@@ -316,11 +314,8 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.r
     yield Figure("untimed", lines["untimed"], "readings without a time")
     yield Figure("conflicts", lines["conflicts"], "readings that lost their place to another")
     yield Figure("complete_s", took if took is not None else float("nan"), "s from peace until nothing is awaited")
-    few = sheet.timed_out <= TIMED_OUT_SHARE_MAX * sheet.readings_answered
-    sheet.readings_lost -= sheet.timed_out
-    closes = (
-        sheet.clean and few and took is not None and not (lines["lost"] or lines["refused"] or sheet.still_in_station)
-    )
+    booked = not (lines["lost"] or lines["refused"] or sheet.still_in_station)
+    closes = sheet.closes and booked and took is not None
     if not closes or storm.ended:
         for named in (sheet.lost, sheet.doubles, sheet.unexplained):
             for each in named[:10]:

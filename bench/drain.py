@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
 from centre_box import centre_files
 from haihe_contract.ranges import EMPTY
 from haihe_simulators import scenery
@@ -24,28 +23,20 @@ from old_journal import SERIES, fill
 from onlooker import Onlooker
 from process import cpu_s, installed, memory_mb, process
 from report import Figure, run
-from station import FARM, Farm, site_file
+from station import FARM, Farm, instruments
 
 HOURS, HOURS_QUICK = 72, 3
 JOURNAL_BYTES = 512 * 1024 * 1024
 DRAIN_S_MAX = 1800
 
 
-def station_files(folder: Path, broker_port: int, instrument_port: int, code: str) -> Path:
+def station_files(folder: Path, actor: scenery.Actor, broker_port: int, instrument_port: int) -> Path:
     """The site file of the station, at the keys of this centre."""
-    keys = folder / "pki"
-    document = yaml.safe_load(site_file(folder / "site-keys", [instrument_port]).read_text("utf-8"))
-    document["station"]["code"] = code
-    document["journal"] = {"directory": str(folder / "journal"), "size": f"{JOURNAL_BYTES // 2**20}MiB"}
-    document["control"] = str(folder / "control")
-    document["centres"][0] |= {
-        "port": broker_port,
-        "ca": str(keys / "ca.pem"),
-        "certificate": str(keys / "stations" / f"{code}.pem"),
-        "key": str(keys / "stations" / f"{code}.key"),
-        "receipt_key": str(keys / "receipt.pub"),
-    }
-    return scenery.write_yaml(folder / "site.yaml", document)
+    document = scenery.site_document(
+        actor, "haihe", broker_port, instrument_port, folder / "pki", folder=folder, window="1s"
+    )
+    size = {"directory": "journal", "size": f"{JOURNAL_BYTES // 2**20}MiB"}
+    return scenery.write_yaml(folder / "site.yaml", {**document, **instruments([instrument_port]), "journal": size})
 
 
 def drain(folder: Path, hours: int) -> Iterator[Figure]:
@@ -63,7 +54,7 @@ def drain(folder: Path, hours: int) -> Iterator[Figure]:
         process(["-m", "haihe_cloud", "run", "--config", str(centre_file)], stdout=log, stderr=log) as centre,
     ):
         try:
-            site = station_files(folder, broker_port, Farm(child).ports[0], actor.code)
+            site = station_files(folder, actor, broker_port, Farm(child).ports[0])
             time.sleep(3)
             onlooker = Onlooker(folder / "pki", "haihe", actor.code, broker_port)
             command = ["-m", "haihe_edge", "run", str(site)]

@@ -9,6 +9,7 @@ import asyncio
 import random
 import struct
 import sys
+from functools import partial
 
 REGISTERS = 20
 _REQUEST = struct.Struct(">HHHBBHH")
@@ -44,7 +45,7 @@ class Instrument(asyncio.Protocol):
 async def main(count: int) -> None:
     """Serve until standard input ends."""
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(lambda seed=seed: Instrument(seed), "127.0.0.1", 0) for seed in range(count)]
+    servers = [await loop.create_server(partial(Instrument, seed), "127.0.0.1", 0) for seed in range(count)]
     print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
     while await loop.run_in_executor(None, sys.stdin.readline):
         print(answered, flush=True)

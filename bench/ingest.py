@@ -5,15 +5,17 @@
 Two shapes of batches: what stations send live (ten groups of 20 values), and backlog (250 groups). The reference
 is the same rows put into a plain SQLite table by executemany, committed as often, in the same run.
 Where PostgreSQL is installed, also how many batches a second its ledger books, beside SQLite's; by the clock on the
-wall, because the server's work is not this process's.
+wall, because the server's work is not this process's. And a province: one live batch of each of 10,000 stations, whose
+lines are known already, booked by one worker and by two on one server.
 """
 
+import multiprocessing
 import random
 import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,14 +50,15 @@ class Work(NamedTuple):
     readings: int
 
 
-def work(readings: int, groups: int, chance: random.Random) -> Work:
+def work(readings: int, groups: int, chance: random.Random, stations: Sequence[str] = STATIONS) -> Work:
     """Batches of so many groups each from all stations in turn, about so many readings together."""
     batches = max(ROUND_MESSAGES, readings // (groups * len(SERIES)))
-    sent = dict.fromkeys(STATIONS, 0)
-    values = {station: [round(chance.uniform(5, 25), 1) for _ in SERIES] for station in STATIONS}
+    sent = dict.fromkeys(stations, 0)
+    values = {station: [round(chance.uniform(5, 25), 1) for _ in SERIES] for station in stations}
+    lines = {station: 0x8000000000000000 + at for at, station in enumerate(stations)}
     messages = []
     for at in range(batches):
-        station = STATIONS[at % len(STATIONS)]
+        station = stations[at % len(stations)]
         first = sent[station]
         sent[station] += groups
         records = []
@@ -63,8 +66,7 @@ def work(readings: int, groups: int, chance: random.Random) -> Work:
             values[station] = [round(value + chance.uniform(-0.2, 0.2), 1) for value in values[station]]
             body = Readings(T0 + number * 1000, Grade.GNSS, list(range(len(SERIES))), [*values[station]])
             records.append(Record(number, False, body))
-        line = 0x8000000000000000 + STATIONS.index(station)
-        messages.append(wire.encode(wire.Batch(station, line, LANE_LIVE, sent[station], 1, records)))
+        messages.append(wire.encode(wire.Batch(station, lines[station], LANE_LIVE, sent[station], 1, records)))
     rounds = [messages[at : at + ROUND_MESSAGES] for at in range(0, len(messages), ROUND_MESSAGES)]
     return Work(rounds, batches * groups * len(SERIES))
 
@@ -95,19 +97,32 @@ def ingest(directory: Path, rounds: list[list[bytes]]) -> None:
     database.close()
 
 
-def booked_per_second(database: Database, rounds: list[list[bytes]]) -> float:
-    """Batches that one worker books in a second, as many a commit as it takes from the broker at once."""
-    ledger = Ledger(database, centre="bench", clock=SystemClock())
+def booked_per_second(open_database: Callable[[], Database], rounds: list[list[bytes]], workers: int = 1) -> float:
+    """Batches that so many workers book in a second, as many a commit as each takes from the broker at once."""
     prepared = [opened(messages)[1] for messages in rounds]
+    context = multiprocessing.get_context("fork")
+    ready = context.Barrier(workers + 1)
+
+    def work(rounds: list[list[Arrival]]) -> None:
+        ledger = Ledger(open_database(), centre="bench", clock=SystemClock())
+        ready.wait()
+        for arrivals in rounds:
+            ledger.take(arrivals)
+
+    processes = [context.Process(target=work, args=(prepared[at::workers],)) for at in range(workers)]
+    for process in processes:
+        process.start()
+    ready.wait()
     began = time.perf_counter()
-    for arrivals in prepared:
-        ledger.take(arrivals)
+    for process in processes:
+        process.join()
     taken = time.perf_counter() - began
-    database.close()
+    if any(process.exitcode for process in processes):
+        raise SystemExit("a worker has failed: the benchmark is wrong")
     return sum(len(arrivals) for arrivals in prepared) / taken
 
 
-def on_postgresql(made: Work) -> Iterator[Figure]:
+def on_postgresql(made: Work, province: Work) -> Iterator[Figure]:
     """The ledger on PostgreSQL beside the one on SQLite, both durable at every commit."""
     try:
         server = Postgresql(durable=True)
@@ -116,13 +131,28 @@ def on_postgresql(made: Work) -> Iterator[Figure]:
         return
     from haihe_cloud.sql.postgresql import PostgresqlDatabase
 
+    def area(name: str) -> Callable[[], Database]:
+        server.ask(f"CREATE SCHEMA {name}")
+        return lambda: PostgresqlDatabase(server.conninfo(name), server.password)
+
+    unit, half = "batches booked per second", len(province.rounds) // 2
+    known, now = province.rounds[:half], province.rounds[half:]
     try:
-        value = booked_per_second(PostgresqlDatabase(server.conninfo(), server.password), made.rounds)
+        with tempfile.TemporaryDirectory() as directory:
+            reference = booked_per_second(lambda: SqliteDatabase(Path(directory) / "live.db"), made.rounds)
+            yield Figure(
+                "live_ledger_on_postgresql", booked_per_second(area("live"), made.rounds), unit, reference, "SQLite"
+            )
+            whole = Path(directory) / "province.db"
+            booked_per_second(lambda: SqliteDatabase(whole), known)
+            reference = booked_per_second(lambda: SqliteDatabase(whole), now)
+        for workers in (1, 2):
+            where = area(f"province{workers}")
+            booked_per_second(where, known)
+            value = booked_per_second(where, now, workers)
+            yield Figure(f"province_on_postgresql_{workers}_workers", value, unit, reference, "SQLite, 1 worker")
     finally:
         server.remove()
-    with tempfile.TemporaryDirectory() as directory:
-        reference = booked_per_second(SqliteDatabase(Path(directory) / "centre.db"), made.rounds)
-    yield Figure("live_ledger_on_postgresql", value, "batches booked per second", reference, "SQLite")
 
 
 def store_only(directory: Path, rounds: list[dict[str, list[Reading]]]) -> None:
@@ -183,7 +213,8 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.r
         for name, value in ((f"{shape}_ingest", whole), (f"{shape}_store_alone", alone)):
             yield Figure(name, value, "readings per CPU second", reference, "plain SQLite")
         if shape == "live":
-            yield from on_postgresql(made)
+            stations = [f"{31_000_000 + n}" for n in range(2000 if quick else 10_000)]
+            yield from on_postgresql(made, work(2 * len(stations) * len(SERIES), 1, chance, stations))
 
 
 if __name__ == "__main__":

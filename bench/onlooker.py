@@ -7,7 +7,9 @@ station's reads the receipts. Neither goes over the link that is measured.
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as paho
 from haihe_contract import receipt as receipts
@@ -47,13 +49,19 @@ class Onlooker:
         own = keys / "stations" / station
         self._downs = self._client(keys, own, port, [topic.receipt(station, centre)], self._down)
 
-    def _client(self, keys: Path, own: Path, port: int, filters: list[str], heard: object) -> paho.Client:
+    def _client(
+        self, keys: Path, own: Path, port: int, filters: list[str], heard: Callable[[paho.MQTTMessage], None]
+    ) -> paho.Client:
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"onlooker-{own.name}", protocol=paho.MQTTv5)
         context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
         context.load_cert_chain(f"{own}.pem", f"{own}.key")
         client.tls_set_context(context)
-        client.on_connect = lambda *_: client.subscribe([(each, 0) for each in filters])
-        client.on_message = lambda _client, _data, message: heard(message)  # type: ignore[operator]
+
+        def connected(*_: Any) -> None:
+            client.subscribe([(each, 0) for each in filters])
+
+        client.on_connect = connected
+        client.on_message = lambda _client, _data, message: heard(message)
         client.connect("127.0.0.1", port)
         client.loop_start()
         return client
@@ -64,7 +72,7 @@ class Onlooker:
             self.lane_bytes[lane] += len(message.payload)
             if LANE_NAMES[lane] == "backlog":
                 return
-            batch = wire.decode(message.payload)
+            batch = wire.decode(bytes(message.payload))
             for record in batch.records:
                 if isinstance(record.body, Readings | Event):
                     key = (batch.line, record.number)
@@ -72,7 +80,7 @@ class Onlooker:
 
     def _down(self, message: paho.MQTTMessage) -> None:
         now_s = time.time()
-        receipt = receipts.verify(message.payload, self._key, centre=self._centre, station=self._station)
+        receipt = receipts.verify(bytes(message.payload), self._key, centre=self._centre, station=self._station)
         with self._lock:
             for line, numbers in receipt.settled().items():
                 self.held[line] = self.held.get(line, EMPTY) | numbers

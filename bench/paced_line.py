@@ -20,7 +20,8 @@ import termios
 import time
 import tty
 
-from haihe_edge.acquire.modbus import character_ms, crc16, quiet_ms
+from haihe_edge.acquire.exchange import character_ms
+from haihe_edge.acquire.modbus.frames import crc16, quiet_ms
 
 REQUEST_BYTES = 8
 _SLICE = 4

@@ -17,21 +17,21 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import farm
 from centre_box import centre_files
-from haihe_edge.acquire.modbus import crc16
+from haihe_edge.acquire.modbus.frames import crc16
 from haihe_edge.control import AgentAway, ask
 from haihe_simulators import scenery
 from haihe_simulators.ensemble import free_port, mosquitto
 from haihe_simulators.link import Link
 from haihe_simulators.processes import Child
 from haihe_simulators.pty_port import PtyPort
+from process import PROFILES, memory_mb
 from report import Figure, run
-
-from edge import PROFILES, memory_mb
 
 SOCKETS, LINES, UNITS = 60, 2, 2
 """Instruments on sockets of their own; serial lines; instruments on each line."""
@@ -159,7 +159,7 @@ async def soak(folder: Path, seconds: float) -> dict[str, float]:
     day.link = Link(("127.0.0.1", broker_port))
     await day.link.start()
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(lambda at=at: Counted(at), "127.0.0.1", 0) for at in range(SOCKETS)]
+    servers = [await loop.create_server(partial(Counted, at), "127.0.0.1", 0) for at in range(SOCKETS)]
     for port in day.ports:
         port.plug()
     tcp = [server.sockets[0].getsockname()[1] for server in servers]

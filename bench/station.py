@@ -61,7 +61,7 @@ class Rig:
         document = scenery.site_document(
             actor, "haihe", broker_port, ports[0], folder / "pki", folder=folder, window="1s"
         )
-        self.site_file = scenery.write_yaml(folder / "site.yaml", {**document, **_instruments(ports)})
+        self.site_file = scenery.write_yaml(folder / "site.yaml", {**document, **instruments(ports)})
         self._environment = installed(folder)
 
     @contextmanager
@@ -89,7 +89,7 @@ class Rig:
         return sum(path.stat().st_size for path in (self.folder / "journal").glob("*.journal"))
 
 
-def _instruments(ports: list[int]) -> dict[str, object]:
+def instruments(ports: list[int]) -> dict[str, object]:
     """What stands in a site file that has all of them, each on a bus of its own."""
     names = [f"i{at:02}" for at in range(len(ports))]
     points = scenery.spread({"instruments": [{"name": "all", "profile": "demo-multi-20", "at": "main"}]}, PROFILES)[
@@ -136,10 +136,11 @@ def compared(folder: Path, ports: list[int], seconds: float, where: Path | None)
     found = {}
     with other_gateways.broker(folder, free_port(random.Random())) as arrivals:
         found["naive"] = other_gateways.naive(arrivals, ports, 3, min(seconds, NAIVE_S))
-        for name, block in (("thingsboard", False), ("thingsboard_block", True)) if python else ():
-            files = folder / name
-            files.mkdir()
-            found[name] = other_gateways.thingsboard(python, files, arrivals, ports, 15, seconds, block=block)
+        if python is not None:
+            for name, block in (("thingsboard", False), ("thingsboard_block", True)):
+                files = folder / name
+                files.mkdir()
+                found[name] = other_gateways.thingsboard(python, files, arrivals, ports, 15, seconds, block=block)
     return found
 
 

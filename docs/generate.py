@@ -61,7 +61,7 @@ def quality() -> str:
 def commands() -> str:
     """Every command of the three command lines."""
     from haihe_cloud import cli as cloud
-    from haihe_cloud.words import Sentences
+    from haihe_cloud.commands.words import Sentences
     from haihe_edge import cli as edge
     from haihe_simulators import cli as simulators
 

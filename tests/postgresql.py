@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -59,12 +60,12 @@ class Postgresql:
         memory = not durable and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES_MIN
         self._root = Path(tempfile.mkdtemp(prefix="haihe-pg-", dir=_MEMORY if memory else None))
         self._data = self._root / "data"
-        self._as: dict[str, object] = {}
+        self._as: dict[str, Any] = {}
         if os.geteuid() == 0:
             shutil.chown(self._root, "nobody", "nogroup")
             self._as = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-        self.password = of.password if of else password or secrets.token_hex(8)
-        self._process: subprocess.Popen[bytes] | None = None
+        self.password: str = of.password if of else password or secrets.token_hex(8)
+        self._process: subprocess.Popen[Any] | None = None
         if of is None:
             secret = self._root / "password"
             secret.write_text(self.password)

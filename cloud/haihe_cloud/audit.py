@@ -58,7 +58,8 @@ class LineAudit(NamedTuple):
         line: which.
         held: numbers that the ledger holds.
         records: of these, reading groups found in the store as they came, by rows of their own or of an equal record.
-        unproven: of these, taken before the ledger kept their contents; their rows are there and not compared.
+        unproven: of these, taken before the ledger kept their contents, or come with several contents; their rows
+            are there and not compared.
         rows_by_day: readings in the store by day (its number since 1970; it begins at 08:00 Beijing).
     """
 
@@ -112,6 +113,7 @@ class _Line:
         self.numbers = {key: at for at, key in enumerate(book.dictionary(station, line) or [])}
         self.fix = book.fix_of_line(station, line)
         self.digests: Blocks = book.contents(station, line)
+        self.contested = book.contested(station, line)
         self.seen = EMPTY
         self.doubtful: dict[int, list[Reading]] = {}
         self.unproven = 0
@@ -123,6 +125,11 @@ class _Line:
             if row.grade is not Grade.NONE:
                 day = row.time_ms // DAY_MS
                 self.rows_by_day[day] = self.rows_by_day.get(day, 0) + 1
+
+    def see(self, number: int, *, proven: bool) -> None:
+        if number not in self.seen:
+            self.seen = self.seen | RangeSet.of((number, number))
+            self.unproven += not proven
 
     def fits(self, digest: int, rows: list[Reading]) -> bool:
         """Whether these readings are what the record said."""
@@ -169,7 +176,9 @@ class _Comparison:
             return
         known.count(rows)
         digest = known.digests[number]
-        if number in known.extremes:
+        if number in known.contested:  # its rows are of several contents: that there are some is all that is known
+            known.see(number, proven=False)
+        elif number in known.extremes:
             if not set(rows) <= self._book.extremes(self._station, line, number):
                 self._differ(line, number, CHANGED, rows)
         elif number in known.seen:
@@ -178,10 +187,8 @@ class _Comparison:
         elif digest and not has_readings(digest):
             self._differ(line, number, STRAY, rows)
         else:
-            known.seen = known.seen | RangeSet.of((number, number))
-            if not digest:
-                known.unproven += 1
-            elif not known.fits(digest, rows):
+            known.see(number, proven=bool(digest))
+            if digest and not known.fits(digest, rows):
                 self._doubt(known, line, number, rows)
 
     def end(self) -> StationAudit:
@@ -189,7 +196,7 @@ class _Comparison:
         self._found = [each for each in self._found if not self._has_come(each)]
         lines = []
         for line, known in self._lines.items():
-            for number in (known.extremes & known.held).numbers():
+            for number in ((known.extremes & known.held) - known.contested).numbers():
                 if not all(self._is_there(row) for row in self._book.extremes(self._station, line, number)):
                     self._add(Disagreement(line, number, number, MISSING, None))
             absent = EMPTY

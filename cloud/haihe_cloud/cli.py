@@ -16,21 +16,25 @@ from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.language import choose
 
-from . import backup_commands, commands, keys, ledger_commands, quarantine_commands, registry_commands
 from .admit.broker import write_broker_files
 from .admit.pki import CA_DAYS, LEAF_DAYS, Pki
 from .admit.registry import Registry, Station
 from .alarm.book import AlarmBook
+from .commands import backup as backup_commands
+from .commands import centre, keys
+from .commands import ledger as ledger_commands
+from .commands import quarantine as quarantine_commands
+from .commands import registry as registry_commands
+from .commands.output import ASKED_WRONGLY, GOOD, WRONG, Answer, tell, tell_fault
+from .commands.words import Sentences
 from .database import Database, DatabaseError
 from .ledger.book import Book
 from .ledger.ledger import Ledger
 from .ledger.quarantine import Quarantine
 from .opening import open_database, open_store
-from .output import ASKED_WRONGLY, GOOD, WRONG, Answer, tell, tell_fault
 from .running import alone
 from .settings import Settings, load_settings
 from .store.port import StoreAway
-from .words import Sentences
 
 _FAULTS_BYTES = 1024 * 1024
 _INTERRUPTED = 130
@@ -94,10 +98,10 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
     if asked.command == "pki":
         return _pki(asked, clock, words)
     if asked.command == "grafana":
-        return commands.grafana(asked.directory, words)
+        return centre.grafana(asked.directory, words)
     settings = load_settings(asked.config)
     if asked.command == "check":
-        return commands.check(settings, clock, words)
+        return centre.check(settings, clock, words)
     if asked.command == "run":
         from .service import Service  # the web server's parts take a second to import on a small machine
 
@@ -115,13 +119,13 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
             return _station(asked, registry, ledger, clock, words)
         if asked.command == "ledger":
             if asked.what == "renew":
-                return commands.ledger_renew(ledger, words)
+                return centre.ledger_renew(ledger, words)
             return _ledger(asked, settings, database, registry, ledger, words)
         if asked.command == "alarm":
             book = AlarmBook(database)
             if asked.what == "answer":
-                return commands.alarm_answer(book, asked.alarm, asked.who, asked.note, clock, words)
-            return commands.alarm_list(book, words, every=asked.all)
+                return centre.alarm_answer(book, asked.alarm, asked.who, asked.note, clock, words)
+            return centre.alarm_list(book, words, every=asked.all)
         return asyncio.run(quarantine_commands.act(asked, ledger, Quarantine(database), clock, words))
     finally:
         database.close()
@@ -161,20 +165,20 @@ def _station(
             "river": asked.river,
             "district": asked.district,
             "silent_after_s": asked.silent_after,
-            "levels": commands.levels_of(asked.level) if asked.level is not None else None,
+            "levels": centre.levels_of(asked.level) if asked.level is not None else None,
         }
         known = registry.get(asked.code) or Station(asked.code)
         station = msgspec.structs.replace(known, **{name: value for name, value in given.items() if value is not None})
-        return commands.station_add(registry, station, clock.now_ms(), words)
+        return centre.station_add(registry, station, clock.now_ms(), words)
     if asked.what == "remove":
-        return commands.station_remove(registry, asked.code, words)
+        return centre.station_remove(registry, asked.code, words)
     if asked.what == "state":
-        return commands.station_state(ledger, asked.code, words)
+        return centre.station_state(ledger, asked.code, words)
     if asked.what == "import":
         return registry_commands.station_import(registry, asked.file, clock, words, dry_run=asked.dry_run)
     if asked.what == "show":
         return registry_commands.station_show(registry, asked.code, words)
-    return commands.station_list(registry, ledger, words)
+    return centre.station_list(registry, ledger, words)
 
 
 def _pki(asked: argparse.Namespace, clock: SystemClock, words: Sentences) -> Answer:

@@ -2,9 +2,17 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
+
+from haihe_contract.clock import SystemClock
+
+_AGAIN_S = 0.01
+"""Between two tries to put a file into WAL mode."""
+_PRIMARY_CODE = 0xFF
+"""Of a result code of SQLite; the bits above say more exactly why (https://sqlite.org/rescode.html)."""
 
 
 class Closable(Protocol):
@@ -71,16 +79,39 @@ def open_file(path: Path, *, patience_s: float) -> sqlite3.Connection:
 
     Args:
         path: of the file; made when it is not there.
-        patience_s: how long a statement waits for a lock.
+        patience_s: how long a statement, and the opening, waits for a lock.
 
     Raises:
-        sqlite3.Error: when the file cannot be opened.
+        sqlite3.Error: when the file cannot be opened, or others hold it for longer than that.
     """
     made = sqlite3.connect(path, timeout=patience_s, isolation_level=None, check_same_thread=False)
     try:
-        made.execute("PRAGMA journal_mode=WAL")
+        _enter_wal(made, patience_s)
         made.execute("PRAGMA synchronous=FULL")
     except sqlite3.Error:
         made.close()
         raise
     return made
+
+
+def _enter_wal(connection: sqlite3.Connection, patience_s: float) -> None:
+    """Put its file into WAL mode, whoever else does so at this moment.
+
+    On a file in WAL mode this only reads, and waits as every statement does. The switch itself, once in the life of a
+    file (when it is new, or comes from a backup), reads the mode and then asks for the lock of writers while it holds
+    that of readers. SQLite refuses this at once where somebody else is writing, whatever the busy timeout: two that
+    waited for each other so would wait for ever. So the waiting is done here, with no lock held. Somebody always
+    gets on: a refusal means that another holds the writers' lock, and when that one has switched too, all others
+    only read.
+    """
+    clock = SystemClock()
+    until_ms = clock.monotonic_ms() + patience_s * 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not is_busy or clock.monotonic_ms() >= until_ms:
+                raise
+        time.sleep(_AGAIN_S)

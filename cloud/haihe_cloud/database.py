@@ -8,6 +8,7 @@ the differences lives in :mod:`haihe_cloud.sql`.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from importlib import resources
 from typing import Any, Protocol
 
@@ -18,6 +19,8 @@ CENTRE = "centre"
 NO_LIMIT = 2**63 - 1
 """For ``LIMIT ? OFFSET ?`` without an end: SQLite has no OFFSET alone, PostgreSQL no negative LIMIT."""
 _SCHEMA = "schema"
+_TOGETHER = 64
+"""Rows in one statement: a full round of live batches."""
 
 
 class DatabaseError(Exception):
@@ -75,6 +78,45 @@ class Connection(Protocol):
             DatabaseError: when it is wrong.
         """
         ...
+
+
+def select_among(connection: Connection, sql: str, keys: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+    """Rows by many keys, in few statements.
+
+    Args:
+        connection: to read by.
+        sql: with ``IN (VALUES {})`` where the keys belong.
+        keys: different ones, each as wide as the first.
+    """
+    for some in _some(keys):
+        yield from connection.execute(_rows_in(sql, len(some), len(some[0])), [fact for key in some for fact in key])
+
+
+def insert_all(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert many rows in few statements.
+
+    Args:
+        connection: inside a transaction.
+        sql: with ``VALUES {}`` where the rows belong.
+        rows: with different keys, each as wide as the first.
+    """
+    for some in _some(rows):
+        connection.execute(_rows_in(sql, len(some), len(some[0])), [fact for row in some for fact in row])
+
+
+def _some(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
+    """The rows by 64, 32, 16 …: few statements, and few different ones, so that the server plans each once."""
+    at, size = 0, _TOGETHER
+    while at < len(rows):
+        while size > len(rows) - at:
+            size //= 2
+        yield rows[at : at + size]
+        at += size
+
+
+@cache
+def _rows_in(sql: str, rows: int, width: int) -> str:
+    return sql.replace("{}", ",".join(["(" + ",".join("?" * width) + ")"] * rows))
 
 
 class Database(ABC):

@@ -16,27 +16,8 @@ ROUND_MESSAGES = 64
 ROUND_READINGS = 100_000
 """Readings opened before a round is closed early, so that a few huge batches cannot fill the memory."""
 
-NUMBER_MAX = 2**53 - 1
-"""Highest record number, head or time that is believed: what JSON and SQLite both hold exactly."""
-
-DICTIONARY_SERIES = 4096
-"""Series that one line's dictionary may have."""
-
-SERIES_KEY_CHARACTERS = 200
-"""Length of a series key: four times the longest that the contract can make."""
-
-REASON_BITS = 32
-"""Reasons that a newer station may name; more do not fit into what engines keep of them."""
-
-EVENT_KIND_CHARACTERS = 64
-EVENT_DETAIL_BYTES = 4096
-"""What one event may say; a station's events are kept by number, so each has its bound."""
-
 LINE_RANGES = 8192
 """Separate ranges the ledger keeps of one line. More holes than that wait until older ones are filled."""
-
-GAP_RANGES = 4096
-"""Ranges one gap record may name: as many as the envelope of a batch."""
 
 LINES_SHOWN = 1000
 """Lines of one station that are listed at once, most recently heard first."""
@@ -89,12 +70,6 @@ EVENT_DETAIL_CHARACTERS = 4000
 
 STATES_PER_STATION = 2000
 """Names of states kept per station: a counter for each series that a station can have."""
-
-STATE_NAME_CHARACTERS = 220
-"""Length of such a name: that of a series key and a word."""
-
-STATE_BYTES = 4096
-"""What the value of a state may say as JSON; the site file may fill a record."""
 
 STATE_ANSWER_EVERY_MS = 2_000
 """Shortest time between two answers to a station that asks for its states."""
@@ -153,9 +128,6 @@ WANTED_LINES = 8
 CREDIT_BATCHES = 1
 CREDIT_S = 30
 """What a receipt allows of backlog while the waiting room is more than half full."""
-
-BOOT_CHARACTERS = 64
-"""Length of a boot's id; the kernel's has 36."""
 
 STATION_CHANGES = 100
 """Earlier entries of the registry that are kept of one station."""

@@ -6,7 +6,6 @@ import msgspec
 
 from .ranges import Range
 
-RECORD_BYTES_MAX = 64 * 1024
 LANE_ALARM, LANE_LIVE, LANE_BACKLOG = 0, 1, 2
 """Lanes in the order of sending. A lane is never part of an identity."""
 LANE_NAMES = ("alarm", "live", "backlog")

@@ -23,7 +23,7 @@ from .field.profiles import add_profile_commands
 from .field.restore import add_init_command
 from .site import Site, load_site
 from .talk import ASKED_WRONGLY, OK, WRONG, Talk
-from .words import CHINESE
+from .talk.words import CHINESE
 
 SITE_FILE = "/etc/haihe/site.yaml"
 
@@ -150,14 +150,14 @@ def _load(arguments: argparse.Namespace) -> Site:
 
 def plan(talk: Talk, arguments: argparse.Namespace) -> int:
     """Also for a site whose periods cannot be met: that is what it shows."""
-    from .bus_plan import show
+    from .field.bus_plan import show
 
     return show(talk, load_site(arguments.site, arguments.profiles))
 
 
 def check(talk: Talk, arguments: argparse.Namespace) -> int:
     """Offline: every fault at once, exit 2; what is only worth a look, exit 0."""
-    from . import lasting
+    from .field import lasting
 
     site = lasting.doubted(_load(arguments))
     taken = lasting.of(site)
@@ -328,7 +328,7 @@ def read(talk: Talk, arguments: argparse.Namespace) -> int:
     try:
         row = control.ask(site.control, {"do": "read", "instrument": arguments.instrument}, timeout_s=60.0)
     except control.AgentAway:
-        from . import alone
+        from .field import alone
 
         row = asyncio.run(alone.read_alone(site, arguments.instrument))
     if talk.json:
@@ -341,14 +341,14 @@ def read(talk: Talk, arguments: argparse.Namespace) -> int:
 
 def write(talk: Talk, arguments: argparse.Namespace) -> int:
     """Set what an instrument holds."""
-    from . import doing
+    from .field import doing
 
     return doing.write(talk, arguments, _load(arguments))
 
 
 def command(talk: Talk, arguments: argparse.Namespace) -> int:
     """Have an instrument do something."""
-    from . import doing
+    from .field import doing
 
     return doing.command(talk, arguments, _load(arguments))
 

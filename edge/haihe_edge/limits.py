@@ -29,6 +29,9 @@ FIRST_READING_MS_MAX = 2_000
 """An instrument that is due later than this after the start is also asked at the start."""
 FAILURES_BEFORE_PAUSES = 3
 """So many polls in a row must fail before a unit is left alone between probes."""
+ALONE_POLLS = 3
+"""After two instruments answered at one address, only one must have answered so often in a row to be believed alone:
+one answer may hide the other."""
 PROBE_PAUSE_MS_MIN = 2_000
 PROBE_PAUSE_MS_MAX = 58_000
 """A unit that was repaired is read again within a minute; the rest is for its turn to come."""

@@ -48,6 +48,7 @@ class Recorder:
         self._oldest_ms = 0
         self._commit_ms: int | None = None
         self._refused_ms: int | None = None
+        self._unsaved: dict[Callable[[], object], str] = {}
         self._unkept_after_ms = UNKEPT_WINDOWS * window_ms
         self._disk = ThreadPoolExecutor(1, "journal")  # its own: a link that hangs in name resolution must not delay it
 
@@ -70,6 +71,11 @@ class Recorder:
             self._waiting.set()
         if urgent:
             self._urgent.set()
+
+    @property
+    def trouble(self) -> str:
+        """Why the disk refuses what the journal commits, or a state that is kept beside it; empty while it does not."""
+        return self.journal.trouble or next(iter(self._unsaved.values()), "")
 
     @property
     def stuck(self) -> bool:
@@ -137,23 +143,34 @@ class Recorder:
             states: called in a thread of their own; each saves one.
             note: called before them on the event loop, where nothing changes meanwhile.
         """
-        receipts_ms = self._clock.monotonic_ms()
+        every_s = STATES_SAVE_S if states else RECEIPTS_SAVE_S
+        states_ms = receipts_ms = self._clock.monotonic_ms()
         while True:
-            await self._clock.sleep(STATES_SAVE_S if states else RECEIPTS_SAVE_S)
-            due = self._clock.monotonic_ms() - receipts_ms >= RECEIPTS_SAVE_S * 1000
+            await self._clock.sleep(DISK_RETRY_S if self._unsaved else every_s)
+            now = self._clock.monotonic_ms()
+            if self._unsaved and now - states_ms < every_s * 1000:
+                await asyncio.to_thread(self._save_each, tuple(self._unsaved))
+                continue
+            states_ms = now
+            due = now - receipts_ms >= RECEIPTS_SAVE_S * 1000
             if due:
-                receipts_ms = self._clock.monotonic_ms()
+                receipts_ms = now
             note()
             await asyncio.to_thread(self.save_now, states, receipts=due)
 
     def save_now(self, states: Sequence[Callable[[], object]] = (), *, receipts: bool = True) -> None:
-        """Save once; a disk that refuses is a trouble of the journal."""
-        held = [forwarder.held.save for forwarder in self.forwarders] if receipts else []
-        for save in (*states, *held):
+        """Save once; what the disk refuses is a :attr:`trouble` until it is saved."""
+        self._save_each([*states, *(forwarder.held.save for forwarder in self.forwarders if receipts)])
+
+    def _save_each(self, saves: Sequence[Callable[[], object]]) -> None:
+        unsaved = dict(self._unsaved)
+        for save in saves:
             try:
                 save()
+                unsaved.pop(save, None)
             except OSError as error:
-                self.journal.trouble = f"{error.strerror or error} ({error.filename})"
+                unsaved[save] = f"{error.strerror or error} ({error.filename})"
+        self._unsaved = unsaved  # in one step: the event loop reads it meanwhile
 
 
 def held_by_all(forwarders: Sequence[Forwarder]) -> dict[int, RangeSet]:

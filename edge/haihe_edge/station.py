@@ -24,24 +24,24 @@ from haihe_contract.service_manager import notify, watchdog_s
 
 from . import orders, status
 from .acquire import Acquirer, Group, Happening
-from .boot_times import LOOK_S, BootTimes
 from .card import CardWear
 from .clock.kernel import boot_id
 from .clock.stamping import StationClock
 from .clock.trust import ClockTrust
 from .control import Control
-from .counted import CountedRain
 from .forward.budget import Budget
 from .forward.forwarder import Forwarder
 from .forward.held import Held
 from .journal import Folder, Journal
 from .link.mqtt import KEEPALIVE_S, MqttLink
-from .metered import KeptBudget
 from .qualify import Judge, Judged, LevelWatch
-from .recalled import Recalled
 from .recorder import Recorder
+from .remember.boot_times import LOOK_S, BootTimes
+from .remember.counted import CountedRain
+from .remember.metered import KeptBudget
+from .remember.recalled import Recalled
+from .remember.site_states import SiteStates
 from .site import Centre, Site
-from .site_states import SiteStates
 
 WATCHERS_QUEUE_MAX = 1000
 _PEM = re.compile("-----BEGIN PUBLIC KEY-----([^-]+)-----END PUBLIC KEY-----")

@@ -48,7 +48,7 @@ def of(agent: Agent) -> dict[str, Any]:
         }
         for each in site.series
     ]
-    troubles = _troubles(buses, centres, journal.trouble)
+    troubles = _troubles(buses, centres, agent.recorder.trouble)
     return {
         "station": site.station.code,
         "name": {"zh": site.station.name.zh, "en": site.station.name.en},
@@ -68,7 +68,7 @@ def of(agent: Agent) -> dict[str, Any]:
             "commits": agent.recorder.commits,
             "dropped": journal.dropped,
             "files_freed": journal.files_freed,
-            "trouble": journal.trouble or None,
+            "trouble": agent.recorder.trouble or None,
         },
         "card": {"written_bytes": agent.card.bytes(), "bytes_per_day": agent.card.per_day()},
         "centres": centres,

@@ -117,7 +117,20 @@ class Sheet(msgspec.Struct):
         """Nothing lost, nothing double, nothing that no instrument ever said."""
         return not (self.readings_lost or self.duplicates_in_store or self.readings_unexplained)
 
+    @property
+    def lost_silently(self) -> int:
+        """Lost, and not even written down as missing."""
+        return self.readings_lost - self.timed_out
 
+    @property
+    def closes(self) -> bool:
+        """As :attr:`clean`, on processors that agent and instruments share with a load: a few answers came too late."""
+        few = self.timed_out <= TIMED_OUT_SHARE_MAX * self.readings_answered
+        return few and not (self.lost_silently or self.duplicates_in_store or self.readings_unexplained)
+
+
+TIMED_OUT_SHARE_MAX = 0.01
+"""Of the readings that were answered, at ten times more work than processors; more would be a fault of the agent."""
 NAMED_MAX = 1000
 """So many readings of a kind are named; all are counted."""
 

@@ -269,11 +269,14 @@ def mosquitto() -> str:
 def free_port(chance: random.Random) -> int:
     """A TCP port of this machine that nobody uses now.
 
+    Processes that begin with the same seed at the same moment (tests do) must not all find the same one free.
+
     Raises:
         FieldError: when there is none.
     """
+    ours = random.Random(f"{chance.getrandbits(64)} {os.getpid()}")
     for _ in range(200):
-        port = chance.choice(PORTS)
+        port = ours.choice(PORTS)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

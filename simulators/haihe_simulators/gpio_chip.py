@@ -1,4 +1,4 @@
-"""A simulated chip of digital lines behind the port of the real one (``haihe_edge.acquire.chip.DigitalChip``).
+"""A simulated chip of digital lines behind the port of the real one (``haihe_edge.acquire.digital.chip.DigitalChip``).
 
 ``drive_in``, ``pulse``, ``unplug`` and ``plug`` are the world's side: contacts that move, a chip that is pulled out.
 """
@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from haihe_contract.clock import Clock
-from haihe_edge.acquire.chip import Edge, Wanted
+from haihe_edge.acquire.digital.chip import Edge, Wanted
 from haihe_edge.acquire.line import BusDown
 
 EVENTS_MAX = 1024

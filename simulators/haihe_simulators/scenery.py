@@ -20,7 +20,7 @@ RETRY_MOST = "5s"
 """Cap of the pauses between tries to connect; the default of 30 s suits months, not a story of 90 s."""
 LENGTH_S = 2 * 86400
 STORM = Storm(total_mm=130.0, begin_s=3600, duration_s=6 * 3600)
-_LOAD = "demo-multi-20"
+LOAD = "demo-multi-20"
 _NAMES = (
     ("上口桥", "Shangkou Bridge", 39.552, 116.803),
     ("中洲", "Zhongzhou", 39.351, 117.052),
@@ -207,10 +207,10 @@ def of_twenty(site: dict[str, Any], profiles: Path, every: str = "1s") -> dict[s
     """The same station with one instrument on a socket, 20 values at a time, which gives its level too: a load."""
     cabinet = next(bus for bus in site["buses"] if bus["kind"] == "tcp")
     level = next(each for each in site["instruments"][0]["series"] if each.get("as") == "water_level")
-    points = yaml.safe_load((profiles / f"{_LOAD}.yaml").read_text("utf-8"))["points"]
+    points = yaml.safe_load((profiles / f"{LOAD}.yaml").read_text("utf-8"))["points"]
     series = [{"point": each["name"]} for each in points if each.get("element") and each["name"] != level["point"]]
     instrument = {
-        "name": "multi", "profile": _LOAD, "bus": cabinet["name"], "unit": 1, "every": every,
+        "name": "multi", "profile": LOAD, "bus": cabinet["name"], "unit": 1, "every": every,
         "series": [*series, level],
     }  # fmt: skip
     return {**site, "buses": [cabinet], "instruments": [instrument]}

@@ -69,8 +69,7 @@ class Whole:
                 after = self.ledger.position(follower.name)
                 for entry in self.ledger.arrivals(after, 10_000):
                     moved = True
-                    batch = self.ledger.without_conflicts(wire.decode(entry.data))
-                    self._handle(follower, entry, batch)
+                    self._handle(follower, entry, wire.decode(entry.data))
 
     def _handle(self, follower: Follower, entry: ArrivalEntry, batch: Batch) -> None:
         while True:

@@ -168,6 +168,14 @@ def test_every_test_that_a_page_names_exists() -> None:
             assert f"def {name}(" in tests, f"{page.name} names {name}"
 
 
+def test_every_room_of_station_and_centre_stands_on_the_map_of_the_tree() -> None:
+    page = text_of(ROOT / "docs" / "understand" / "the-data-way.md")
+    for package in (ROOT / "edge" / "haihe_edge", ROOT / "cloud" / "haihe_cloud"):
+        chapter = page.partition(f"`{package.relative_to(ROOT)}/`:")[2].partition("\n\n`")[0]
+        rooms = {str(file.parent.relative_to(package)) for file in package.rglob("*.py")} - {"."}
+        assert {room.rpartition("/")[2] for room in rooms} == set(re.findall(r"`(\w+)/`", chapter))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_module_that_a_page_names_exists(page: Path) -> None:
     for name in re.findall(r"`((?:edge|cloud|contract|simulators|tests)/[\w/.-]+\.py)`", text_of(page)):

@@ -18,7 +18,7 @@ from haihe_contract.record import Dictionary, Readings, Record, Unread
 from haihe_contract.wire_columns import READINGS_MAX, SHAPE_MAX
 from haihe_contract.wire_preset import PRESET
 from haihe_edge.qualify import CounterState
-from haihe_edge.site_states import COUNTER
+from haihe_edge.remember.site_states import COUNTER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

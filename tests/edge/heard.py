@@ -16,7 +16,7 @@ class Heard:
         patience_s: how long is waited unless a test says otherwise.
     """
 
-    def __init__(self, patience_s: float = 20) -> None:
+    def __init__(self, patience_s: float = 8) -> None:
         self.groups: list[Group] = []
         self.happenings: list[Happening] = []
         self._patience_s = patience_s

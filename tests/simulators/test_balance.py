@@ -176,3 +176,12 @@ def test_a_receiver_that_speaks_unasked_loses_nothing_and_still_may_not_be_doubl
 def test_a_sheet_is_clean_only_when_all_three_are_zero(field: str) -> None:
     assert Sheet().clean
     assert not Sheet(**{field: 1}).clean
+
+
+def test_a_balance_closes_with_few_answers_that_the_station_wrote_down_as_too_late_and_with_nothing_else() -> None:
+    assert Sheet(readings_answered=1000, readings_lost=10, timed_out=10).closes
+    assert not Sheet(readings_answered=1000, readings_lost=10, timed_out=10).clean
+    assert not Sheet(readings_answered=1000, readings_lost=11, timed_out=11).closes
+    assert not Sheet(readings_answered=1000, readings_lost=11, timed_out=10).closes
+    assert not Sheet(readings_answered=1000, duplicates_in_store=1).closes
+    assert not Sheet(readings_answered=1000, readings_unexplained=1).closes

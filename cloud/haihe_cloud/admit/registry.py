@@ -1,7 +1,7 @@
 """The registry: which stations are known, and which unknown ones have spoken."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import msgspec
 from haihe_contract.errors import FieldError
 from haihe_contract.topic import is_station
 
-from haihe_cloud.database import NO_LIMIT, Connection, Database
+from haihe_cloud.database import NO_LIMIT, Connection, Database, select_among
 from haihe_cloud.limits import STATION_CHANGES, UNKNOWN_STATIONS
 
 SILENT_AFTER_S = 600
@@ -157,6 +157,15 @@ class Registry:
         """The station of that code, or None."""
         row = self._database.connection().execute("SELECT body FROM station WHERE code=?", (code,)).fetchone()
         return _read(row[0]) if row else None
+
+    def known(self, codes: Iterable[str]) -> set[str]:
+        """Which of these codes are registered."""
+        rows = select_among(
+            self._database.connection(),
+            "SELECT code FROM station WHERE code IN (VALUES {})",
+            [(code,) for code in dict.fromkeys(codes)],
+        )
+        return {code for (code,) in rows}
 
     def add(self, station: Station, now_ms: int = 0) -> None:
         """Add a station, or change what is known of it; what was known before is kept.

@@ -1,47 +1,21 @@
 """What to do with a message: a pure decision, the same for MQTT and for bundles carried by hand."""
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-from haihe_contract.quality import Flag, Grade
+from haihe_contract.quality import Flag
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
-from haihe_contract.record import (
-    RECORD_BYTES_MAX,
-    Body,
-    Dictionary,
-    Duty,
-    Event,
-    Gap,
-    Opened,
-    Record,
-    SeriesSummary,
-    State,
-    Summary,
-    TimeFix,
-    Unread,
-)
-from haihe_contract.restore import QUESTION_BYTES, SITE
-from haihe_contract.series import parse_series
+from haihe_contract.record import Dictionary, Unread
+from haihe_contract.record_fault import NUMBER_MAX, REASON_BITS, record_fault, series_fault
+from haihe_contract.restore import QUESTION_BYTES
 from haihe_contract.topic import is_state_asked, station_of
 from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
-
-from haihe_cloud.limits import (
-    BOOT_CHARACTERS,
-    DICTIONARY_SERIES,
-    EVENT_DETAIL_BYTES,
-    EVENT_KIND_CHARACTERS,
-    GAP_RANGES,
-    NUMBER_MAX,
-    REASON_BITS,
-    SERIES_KEY_CHARACTERS,
-    STATE_BYTES,
-    STATE_NAME_CHARACTERS,
-)
+from msgspec.structs import replace
 
 
 class Admitted(NamedTuple):
@@ -109,7 +83,7 @@ KnownDictionary = Callable[[str, int], Sequence[str] | None]
 
 
 def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDictionary) -> Verdict:
-    """Judge one message.
+    """Judge one message: its :func:`address`, then its :func:`contents`.
 
     Args:
         topic: where it came in; the broker has tied its station to the sender's certificate.
@@ -117,6 +91,14 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
         known: codes of registered stations.
         dictionary: the series keys of (station, line) as far as known.
     """
+    envelope = address(topic, payload, known)
+    if not isinstance(envelope, Envelope):
+        return envelope
+    return contents(envelope, dictionary(envelope.station, envelope.line))
+
+
+def address(topic: str, payload: bytes, known: Container[str]) -> Envelope | Quarantine | UnknownStation | StateAsked:
+    """The envelope of a message that its sender may send."""
     speaker = station_of(topic)
     if speaker is None:
         return Quarantine("", "no topic on which stations send batches")
@@ -135,15 +117,20 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
     highest = max(envelope.head, envelope.tail, envelope.numbers.last if envelope.numbers else 0)
     if highest > NUMBER_MAX:
         return Quarantine(speaker, f"number {highest} is beyond any journal")
-    series = None if envelope.volatile else dictionary(speaker, envelope.line)
+    return envelope
+
+
+def contents(envelope: Envelope, series: Sequence[str] | None) -> Verdict:
+    """What is in an envelope, by the series keys of its line as far as known."""
+    if envelope.volatile:
+        series = None  # its line is nobody else's
     if envelope.needs_dictionary and series is None:
         if envelope.volatile:  # it has no receipt to ask for it with, and does not come again
-            return Quarantine(speaker, "a volatile batch without the dictionary of its line")
-        return WaitingForDictionary(speaker, envelope.line)
+            return Quarantine(envelope.station, "a volatile batch without the dictionary of its line")
+        return WaitingForDictionary(envelope.station, envelope.line)
     try:
         batch = open_batch(envelope)
-        _check(batch)
-    except (WireError, NotUnderstood) as error:
+    except WireError as error:
         return _refuse(envelope, str(error))
     if not batch.records:
         return Heartbeat(envelope)
@@ -151,7 +138,7 @@ def admit(topic: str, payload: bytes, known: Container[str], dictionary: KnownDi
 
 
 class NotUnderstood(Exception):
-    """A record says something that cannot be; the text says what."""
+    """A batch cannot be understood; the text says why."""
 
 
 def _refuse(envelope: Envelope, reason: str) -> Admitted:
@@ -160,189 +147,84 @@ def _refuse(envelope: Envelope, reason: str) -> Admitted:
 
 
 def _unfold(envelope: Envelope, batch: Batch, known: Sequence[str]) -> Admitted:
+    """Take what can be taken: a record that says what cannot be harms no other."""
     try:
         dictionary = _dictionary(batch, known)
-        readings = unfold(batch, dictionary)
-    except (NotUnderstood, UnknownSeries, ValueError) as error:
+    except NotUnderstood as error:  # what its readings are of is anybody's guess
         return _refuse(envelope, str(error))
+    faults = _faults(batch)
+    batch = without(batch, faults)
+    try:
+        readings = unfold(batch, dictionary)
+    except (UnknownSeries, ValueError):
+        faults |= _folded(batch, dictionary)
+        batch = without(batch, faults)
+        readings = unfold(batch, dictionary)
     good: list[Reading] = []
-    unread = [(record.number, record.body.data) for record in batch.records if isinstance(record.body, Unread)]
-    bad = {number for number, _ in unread}
-    reason = _why_unread(*unread[0]) if unread else ""
-    faulty_series = {key: fault for key in dictionary if (fault := _series_fault(key))}
+    faulty_series = {key: fault for key in dictionary if (fault := series_fault(key))}
     for reading in readings:
         fault = faulty_series.get(reading.series) or _fault(reading)
         if fault:
-            bad.add(reading.number)
-            reason = reason or f"record {reading.number}: {fault}"
+            faults.setdefault(reading.number, fault)
         else:
             good.append(reading)
-    return Admitted(envelope, batch, good, RangeSet.from_numbers(bad) if bad else EMPTY, reason, dictionary)
+    first = min(faults, default=0)
+    reason = f"record {first}: {faults[first]}" if faults else ""
+    return Admitted(envelope, batch, good, RangeSet.from_numbers(faults) if faults else EMPTY, reason, dictionary)
+
+
+def without(batch: Batch, numbers: Container[int] | RangeSet) -> Batch:
+    """The batch without the records of these numbers."""
+    return replace(batch, records=[record for record in batch.records if record.number not in numbers])
 
 
 def _dictionary(batch: Batch, known: Sequence[str]) -> Sequence[str]:
-    """The dictionary that holds for the batch: the longer one, as long as they agree."""
+    """The dictionary that holds for the batch: the longer one, as long as they agree.
+
+    Raises:
+        NotUnderstood: when they do not, or the one that it brings is none.
+    """
     for record in batch.records:
         if isinstance(record.body, Dictionary):
-            brought = record.body.series
+            fault, brought = record_fault(record.body), record.body.series
             shorter, longer = sorted((known, brought), key=len)
-            if list(longer[: len(shorter)]) != list(shorter):
-                raise NotUnderstood(f"record {record.number}: dictionary contradicts the one of the same line")
+            if not fault and list(longer[: len(shorter)]) != list(shorter):
+                fault = "dictionary contradicts the one of the same line"
+            if fault:
+                raise NotUnderstood(f"record {record.number}: {fault}")
             known = longer
     return known
 
 
-def _why_unread(number: int, data: bytes) -> str:
+def _faults(batch: Batch) -> dict[int, str]:
+    """Why records cannot be taken for what they say, by number."""
+    faults = {}
+    for record in batch.records:
+        body = record.body
+        fault = _why_unread(body.data) if isinstance(body, Unread) else record_fault(body)
+        if fault:
+            faults[record.number] = fault
+    return faults
+
+
+def _folded(batch: Batch, dictionary: Sequence[str]) -> dict[int, str]:
+    """Why records cannot be unfolded, by number."""
+    faults = {}
+    for record in batch.records:
+        try:
+            unfold(replace(batch, records=[record]), dictionary)
+        except (UnknownSeries, ValueError) as error:
+            faults[record.number] = str(error)
+    return faults
+
+
+def _why_unread(data: bytes) -> str:
     """What a person should know of a record that this version cannot read."""
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
         said = msgspec.msgpack.decode(data)
         if isinstance(said, list) and said and isinstance(said[0], int):
-            return f"record {number}: of kind {said[0]}, in a form that this version does not know"
-    return f"record {number}: cannot be read"
-
-
-def _check(batch: Batch) -> None:
-    """Whether what the records say about themselves can be.
-
-    Raises:
-        NotUnderstood: when it cannot.
-    """
-    for record in batch.records:
-        fault = _record_fault(record)
-        if fault:
-            raise NotUnderstood(f"record {record.number}: {fault}")
-
-
-def _record_fault(record: Record) -> str:
-    """Why what the record says cannot be, or nothing."""
-    body = record.body
-    check = _CHECKS.get(type(body))
-    fault = check(body) if check is not None else ""
-    if fault:
-        return fault
-    if isinstance(body, Gap | Opened | Event | Summary | TimeFix | State) and not 0 <= body.time_ms <= NUMBER_MAX:
-        return f"time {body.time_ms} does not exist"
-    if isinstance(body, Opened | Event | TimeFix | State) and not 0 <= body.grade <= 255:
-        return f"clock grade {body.grade} does not exist"
-    return ""
-
-
-def _dictionary_fault(body: Dictionary) -> str:
-    if len(body.series) > DICTIONARY_SERIES:
-        return f"dictionary of {len(body.series)} series, more than {DICTIONARY_SERIES}"
-    return ""
-
-
-def _duty_fault(body: Duty) -> str:
-    if len(body.period_ms) > DICTIONARY_SERIES:
-        return f"duty of {len(body.period_ms)} series, more than {DICTIONARY_SERIES}"
-    if any(not 0 <= period <= NUMBER_MAX for period in body.period_ms):
-        return "duty with a period that does not exist"
-    return ""
-
-
-def _gap_fault(body: Gap | Summary) -> str:
-    if len(body.ranges) > GAP_RANGES:
-        return f"gap of {len(body.ranges)} ranges, more than {GAP_RANGES}"
-    if any(not 1 <= first <= last <= NUMBER_MAX for first, last in body.ranges):
-        return "gap with a range that does not exist"
-    if not 0 <= body.line < 2**64:
-        return "gap in a line that does not exist"
-    if isinstance(body, Gap) and len(body.cause) > EVENT_KIND_CHARACTERS:
-        return "a gap that says too much"
-    return ""
-
-
-def _summary_fault(body: Summary) -> str:
-    if len(body.series) > 2 * DICTIONARY_SERIES:
-        return f"summary of {len(body.series)} series, more than {2 * DICTIONARY_SERIES}"
-    seen = set()
-    for each in body.series:
-        fault = _series_fault(each.series) or _extremes_fault(each)
-        kind = (each.series, each.lowest[3] == Grade.NONE)
-        if fault or kind in seen:
-            return f"summary of {each.series[:60]!r}: {fault or 'twice'}"
-        seen.add(kind)
-    return _gap_fault(body)
-
-
-def _extremes_fault(told: SeriesSummary) -> str:
-    extremes = (told.lowest, told.highest)
-    times = [told.first_ms, told.last_ms, *(time_ms for time_ms, _, _, _ in extremes)]
-    if not all(0 <= number <= NUMBER_MAX for number in (told.count, told.missing, *times)):
-        return "a count or time that does not exist"
-    if not all(math.isfinite(value) for value in (told.mean, *(value for _, value, _, _ in extremes))):
-        return "a value that is no number"
-    if not all(_is_mark(packed) and 0 <= grade <= max(Grade) for _, _, packed, grade in extremes):
-        return "a mark or clock grade that does not exist"
-    if (told.lowest[3] == Grade.NONE) != (told.highest[3] == Grade.NONE):
-        return "two kinds of time"
-    return ""
-
-
-def _is_mark(packed: int) -> bool:
-    """Whether it is the mark of a value."""
-    return 0 <= packed < 16 << REASON_BITS and packed & 0xF in (Flag.PASS, Flag.NOT_EVALUATED, Flag.SUSPECT)
-
-
-def _opened_fault(body: Opened) -> str:
-    if not (0 <= body.previous < 2**64 and 0 <= body.previous_last <= NUMBER_MAX):
-        return "names a previous line or number that does not exist"
-    return _boot_fault(body.boot)
-
-
-def _fix_fault(body: TimeFix) -> str:
-    if not (-NUMBER_MAX <= body.offset_ms <= NUMBER_MAX and 0 <= body.error_ms <= NUMBER_MAX):
-        return "a time-fix with an offset or error that does not exist"
-    if body.grade > max(Grade):
-        return f"clock grade {body.grade} does not exist"
-    return _boot_fault(body.boot)
-
-
-def _boot_fault(boot: str) -> str:
-    return f"id of a boot of {len(boot)} characters" if len(boot) > BOOT_CHARACTERS else ""
-
-
-def _event_fault(body: Event) -> str:
-    if len(body.kind) > EVENT_KIND_CHARACTERS or _too_long(body.detail, EVENT_DETAIL_BYTES):
-        return "an event that says too much"
-    return ""
-
-
-def _state_fault(body: State) -> str:
-    most = RECORD_BYTES_MAX if body.name == SITE else STATE_BYTES
-    if len(body.name) > STATE_NAME_CHARACTERS or _too_long(body.value, most):
-        return "a state that says too much"
-    return ""
-
-
-_CHECKS: dict[type[Body], Callable[[Any], str]] = {
-    Dictionary: _dictionary_fault,
-    Duty: _duty_fault,
-    Event: _event_fault,
-    Gap: _gap_fault,
-    Opened: _opened_fault,
-    State: _state_fault,
-    Summary: _summary_fault,
-    TimeFix: _fix_fault,
-}
-
-
-def _too_long(detail: Mapping[str, object], most: int) -> bool:
-    try:
-        return len(msgspec.json.encode(detail)) > most
-    except (TypeError, ValueError, RecursionError):
-        return True
-
-
-def _series_fault(key: str) -> str:
-    if len(key) > SERIES_KEY_CHARACTERS:
-        return f"series key of {len(key)} characters"
-    try:
-        parse_series(key)
-    except ValueError as error:
-        return str(error)
-    return ""
+            return f"of kind {said[0]}, in a form that this version does not know"
+    return "cannot be read"
 
 
 def _fault(reading: Reading) -> str:

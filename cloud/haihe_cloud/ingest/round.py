@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 from haihe_contract.reading import Reading
 
-from haihe_cloud.admit.registry import Registry
 from haihe_cloud.ledger.arrival import Refusal
 
 from .admit import Admitted, Heartbeat, StateAsked
@@ -58,18 +57,3 @@ class Round:
         """Count a message of a station that is not registered."""
         _, times = self.unknown.get(station, (message, 0))
         self.unknown[station] = (message, times + 1)
-
-
-class Known:
-    """The registry as a set of codes, each asked at most once a round."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._answers: dict[str, bool] = {}
-
-    def __contains__(self, code: object) -> bool:
-        if not isinstance(code, str):
-            return False
-        if code not in self._answers:
-            self._answers[code] = self._registry.get(code) is not None
-        return self._answers[code]

@@ -3,7 +3,7 @@
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,15 +12,14 @@ from haihe_contract.clock import Clock
 from haihe_contract.quality import Grade
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
-from haihe_contract.receipt import Credit, LineWanted, Receipt, sign
-from haihe_contract.record import Opened, Record
-from haihe_contract.wire import Batch
+from haihe_contract.receipt import Credit, LineWanted, sign
+from haihe_contract.record import Opened
+from haihe_contract.wire import Batch, Envelope, encode
 
 from haihe_cloud.admit.registry import Registry
-from haihe_cloud.database import DatabaseAway, DatabaseError
+from haihe_cloud.database import DatabaseAway
 from haihe_cloud.ledger.arrival import Arrival, LineState, Refusal
 from haihe_cloud.ledger.ledger import Ledger
-from haihe_cloud.ledger.stating import Cursor
 from haihe_cloud.ledger.timing import timed
 from haihe_cloud.ledger.wanted import Patience
 from haihe_cloud.limits import (
@@ -33,10 +32,10 @@ from haihe_cloud.limits import (
 )
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
-from .admit import Admitted, Heartbeat, KnownDictionary, Quarantine, StateAsked, UnknownStation, Verdict, admit
+from .admit import Admitted, Heartbeat, Quarantine, StateAsked, UnknownStation, Verdict, address, contents, without
 from .inbox import Inbox, Message
 from .retry import Asked, again, for_kept
-from .round import Counts, Known, Round
+from .round import Counts, Round
 from .telling import Telling
 
 _log = logging.getLogger(__name__)
@@ -188,16 +187,16 @@ class Worker:
 
     def _judge(self, messages: Sequence[Message]) -> Round:
         taken = Round()
-        known = Known(self._registry)
-
-        def dictionary(station: str, line: int) -> Sequence[str] | None:
-            return taken.dictionaries.get((station, line)) or self._ledger.dictionary(station, line)
-
-        for message in messages:
+        codes = {topic.station_of(message.topic) or "" for message in messages}
+        known = self._until_it_works("database", lambda: self._registry.known(codes))
+        addressed = [_address(message, known) for message in messages]
+        lines = {(each.station, each.line) for each in addressed if isinstance(each, Envelope)}
+        taken.dictionaries.update(self._until_it_works("database", lambda: self._ledger.dictionaries(lines)))
+        for message, envelope in zip(messages, addressed, strict=True):
             if taken.messages and taken.size >= ROUND_READINGS:
                 break
             taken.messages.append(message)
-            verdict = self._verdict(message, known, dictionary)
+            verdict = _contents(envelope, taken.dictionaries) if isinstance(envelope, Envelope) else envelope
             if message.kept:
                 verdict = for_kept(verdict)
             if isinstance(verdict, Admitted):
@@ -223,17 +222,12 @@ class Worker:
         return taken
 
     def _gather(self, taken: Round) -> None:
-        """What goes to the store: never another content of a record that is held, or came earlier in the round."""
+        """What goes to the store."""
         taken.readings.clear()
-        earlier: dict[tuple[str, int], dict[int, Record]] = {}
         for _, verdict in taken.admitted:
             batch, readings = verdict.batch, verdict.readings
-            if not batch.volatile and batch.records:
-                before = earlier.setdefault((batch.station, batch.line), {})
-                other = self._ledger.contradicted(batch, before)
-                for record in batch.records:
-                    before.setdefault(record.number, record)
-                readings = self._known_times(batch, [row for row in readings if row.number not in other])
+            if not batch.volatile:
+                readings = self._known_times(batch, readings)
             if readings:
                 taken.readings.setdefault(batch.station, []).extend(readings)
 
@@ -246,18 +240,6 @@ class Worker:
             return readings
         held = self._ledger.held(batch.station, batch.line)
         return [timed(row, fix) if row.grade is Grade.NONE and row.number in held else row for row in readings]
-
-    def _verdict(self, message: Message, known: Known, dictionary: KnownDictionary) -> Verdict:
-        def judge() -> Verdict:
-            try:
-                return admit(message.topic, message.payload, known, dictionary)
-            except DatabaseError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever a message does to our code, the next ones matter
-                _log.exception("a message on %s cannot be judged", message.topic)
-                return Quarantine(topic.station_of(message.topic) or "", f"cannot be judged: {error!r}")
-
-        return self._until_it_works("database", judge)
 
     def _note_unknown(self, taken: Round) -> None:
         for station, (message, times) in taken.unknown.items():
@@ -280,9 +262,9 @@ class Worker:
                 reason = reason or f"record {by_store.first}: {bad[by_store.first]}"
             if refused:
                 refusals.append(_refusal(message, envelope.station, reason))
-            arrivals.append(
-                Arrival(envelope, verdict.batch, message.payload, message.received_ms, refused, message.kept)
-            )
+            # Whoever follows the log meets nothing that was refused.
+            data = encode(without(verdict.batch, refused)) if refused else message.payload
+            arrivals.append(Arrival(envelope, verdict.batch, data, message.received_ms, refused, message.kept))
         for message, beat in taken.heartbeats:
             envelope = beat.envelope
             empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])
@@ -307,25 +289,21 @@ class Worker:
             self._telling.heard(station, self._clock.monotonic_ms(), opened=opened)
 
     def _state_receipts(self) -> None:
-        for station in sorted(self._owed):
-            after = self._telling.turn(station)
-            receipt, after = self._receipt(station, after)
-            payload = sign(receipt, self._receipt_key)
-            if not self._publish(topic.receipt(station, self._ledger.centre), payload):
-                return  # no connection: they stay owed
-            self._telling.told(station, after)
-            self._owed.discard(station)
-            self.counts.receipts += 1
-
-    def _receipt(self, station: str, after: Cursor | None) -> tuple[Receipt, Cursor | None]:
-        def wanted(lines: Sequence[LineState]) -> list[LineWanted]:
+        def wanted(station: str, lines: Sequence[LineState]) -> list[LineWanted]:
             return self._patience.wanted(station, lines, self._clock.monotonic_ms())
 
-        _, backlog = self._inbox.waiting()
-        credit = Credit(CREDIT_BATCHES, CREDIT_S) if backlog > RECEIVE_MAXIMUM // 2 else None
-        if after is None:
-            return self._ledger.receipt(station, wanted, credit), None
-        return self._ledger.receipt_in_turn(station, after, wanted, credit)
+        owed = sorted(self._owed)
+        for at in range(0, len(owed), ROUND_MESSAGES):
+            turns = {station: self._telling.turn(station) for station in owed[at : at + ROUND_MESSAGES]}
+            _, backlog = self._inbox.waiting()
+            credit = Credit(CREDIT_BATCHES, CREDIT_S) if backlog > RECEIVE_MAXIMUM // 2 else None
+            for receipt, after in self._ledger.receipts(turns, wanted, credit):
+                station = receipt.station
+                if not self._publish(topic.receipt(station, self._ledger.centre), sign(receipt, self._receipt_key)):
+                    return  # no connection: they stay owed
+                self._telling.told(station, after)
+                self._owed.discard(station)
+                self.counts.receipts += 1
 
     def housekeep(self) -> None:
         """Send receipts that are owed, prune the log from time to time."""
@@ -379,6 +357,25 @@ class Worker:
                 return result
             finally:
                 self._asked = None
+
+
+def _address(message: Message, known: Container[str]) -> Envelope | Verdict:
+    try:
+        return address(message.topic, message.payload, known)
+    except Exception as error:  # noqa: BLE001 - whatever a message does to our code, the next ones matter
+        return _not_judged(topic.station_of(message.topic) or "", error)
+
+
+def _contents(envelope: Envelope, dictionaries: Mapping[tuple[str, int], Sequence[str]]) -> Verdict:
+    try:
+        return contents(envelope, dictionaries.get((envelope.station, envelope.line)))
+    except Exception as error:  # noqa: BLE001 - the same
+        return _not_judged(envelope.station, error)
+
+
+def _not_judged(station: str, error: Exception) -> Quarantine:
+    _log.exception("a message of %s cannot be judged", station or "an unknown station")
+    return Quarantine(station, f"cannot be judged: {error!r}")
 
 
 def _refusal(message: Message, station: str, reason: str) -> Refusal:

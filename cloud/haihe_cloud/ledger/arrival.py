@@ -11,8 +11,8 @@ class Arrival(NamedTuple):
 
     Args:
         envelope: as it was read.
-        batch: its opened contents; without records when the body could not be opened.
-        data: the bytes as they came.
+        batch: its opened contents, less the records that cannot be understood.
+        data: for the arrival log: the bytes as they came, or a batch without the records that are refused.
         received_ms: when the centre took it from the broker or file.
         refused: numbers of the envelope that are in quarantine instead of the store.
         kept: its number in quarantine, when it is admitted again; else 0. Such an arrival is no word of the station.

@@ -12,6 +12,7 @@ from haihe_cloud.limits import LINES_SHOWN
 from . import contents, missing, tally, told, troubles
 from .arrival import LineState
 from .ledger import Ledger
+from .sheet import Sheet
 
 
 class Book:
@@ -84,7 +85,7 @@ class Book:
         return told.summaries(self._connection, station, series, start_ms, end_ms, most)
 
     def content_conflicts(self, station: str | None, most: int = 200) -> list[contents.ContentConflict]:
-        """Numbers that came with another content than they are held with, the latest first."""
+        """Further contents of numbers, the latest first."""
         return contents.conflicts(self._connection, station, most)
 
     # --- the figures of a day ------------------------------------------------------------------------------
@@ -117,7 +118,11 @@ class Book:
 
     def contents(self, station: str, line: int) -> contents.Blocks:
         """The digests of what the records of a line say."""
-        return contents.Blocks(self._connection, station, line)
+        return contents.Blocks(Sheet(self._connection, contents.CONTENT), station, line)
+
+    def contested(self, station: str, line: int) -> RangeSet:
+        """Numbers of a line that have come with several contents."""
+        return contents.contested(self._connection, station, line)
 
     def content_blocks(self, station: str, line: int) -> Iterable[tuple[int, bytes]]:
         """All digests of a line, block by block."""

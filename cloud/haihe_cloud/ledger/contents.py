@@ -1,10 +1,14 @@
-"""Contents of held records in the database: kept with the first holding, compared at every repetition."""
+"""Contents of held records in the database: kept with the first holding, compared at every repetition.
 
-from collections.abc import Iterable, Mapping
+Only detection happens here. What further contents say is kept in every table beside what is known, or chosen by that
+table's own fixed order, as if it were another record.
+"""
+
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
-from haihe_contract.ranges import EMPTY, RangeSet
+from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Record
 from haihe_contract.wire import Batch
 
@@ -13,20 +17,21 @@ from haihe_cloud.limits import CONFLICTS_PER_NUMBER, CONFLICTS_PER_STATION
 
 from . import content
 from .packed import line_of, line_text
+from .sheet import Key, Sheet, Table
 
 _encoder = msgspec.msgpack.Encoder()
-_BLOCKS_KEPT = 1024
+_BLOCKS_KEPT = 4096
 
 
 class ContentConflict(NamedTuple):
-    """A further content of a number that is held with another one.
+    """One of several contents of a number, other than the one with the smallest digest.
 
     Args:
         station: whose.
         line: of the number.
         number: which.
         digest: of this content (:func:`haihe_cloud.ledger.content.content`).
-        record: its bytes, as MessagePack.
+        record: its bytes, as MessagePack; empty where it came before the others, and lies in the arrival log.
         times: how often it came.
         first_ms: when it came first.
         last_ms: when it came last.
@@ -42,98 +47,59 @@ class ContentConflict(NamedTuple):
     last_ms: int
 
 
-class Blocks:
-    """The digests of some numbers of one line, read when they are asked for."""
+CONTENT: Table[bytearray] = Table(
+    "content",
+    ("station", "line", "block"),
+    ("digests",),
+    lambda row: bytearray(row[3]),
+    lambda digests: (bytes(digests),),
+)
 
-    def __init__(self, connection: Connection, station: str, line: int) -> None:
-        self._connection = connection
+
+class Blocks:
+    """The digests of one line by number, on a sheet of :data:`CONTENT`."""
+
+    def __init__(self, sheet: Sheet[bytearray], station: str, line: int) -> None:
+        self._sheet = sheet
         self._place = (station, line_text(line))
-        self._blocks: dict[int, bytearray] = {}
-        self._changed: set[int] = set()
 
     def __getitem__(self, number: int) -> int:
-        return content.get(self._block(number // content.BLOCK), number)
+        if len(self._sheet) > _BLOCKS_KEPT:
+            self._sheet.forget()
+        return content.get(self._sheet.get((*self._place, number // content.BLOCK)) or b"", number)
 
     def __setitem__(self, number: int, digest: int) -> None:
-        at = number // content.BLOCK
-        content.put(self._block(at), number, digest)
-        self._changed.add(at)
-
-    def save(self) -> None:
-        """Write what was set."""
-        self._connection.executemany(
-            "INSERT INTO content VALUES(?, ?, ?, ?) ON CONFLICT(station, line, block)"
-            " DO UPDATE SET digests=excluded.digests",
-            [(*self._place, at, bytes(self._blocks[at])) for at in sorted(self._changed)],
-        )
-
-    def _block(self, at: int) -> bytearray:
-        found = self._blocks.get(at)
-        if found is None:
-            if len(self._blocks) >= _BLOCKS_KEPT and not self._changed:
-                self._blocks.clear()
-            row = self._connection.execute(
-                "SELECT digests FROM content WHERE station=? AND line=? AND block=?", (*self._place, at)
-            ).fetchone()
-            found = self._blocks[at] = bytearray(row[0]) if row else bytearray()
-        return found
+        key = (*self._place, number // content.BLOCK)
+        digests = self._sheet.get(key) or bytearray()
+        content.put(digests, number, digest)
+        self._sheet.put(key, digests)
 
 
-def book(connection: Connection, batch: Batch, fresh: RangeSet, again: RangeSet, received_ms: int) -> RangeSet:
-    """Keep the digests of fresh numbers, compare those that are held already; the numbers with another content."""
-    if not fresh and not again:
-        return EMPTY
-    blocks = Blocks(connection, batch.station, batch.line)
-    other: list[Record] = []
+def keys(batch: Batch) -> set[Key]:
+    """Of the rows in which the digests of a batch's records lie."""
+    line = line_text(batch.line)
+    return {(batch.station, line, at) for at in {record.number // content.BLOCK for record in batch.records}}
+
+
+def book(connection: Connection, sheet: Sheet[bytearray], batch: Batch, held: RangeSet, received_ms: int) -> RangeSet:
+    """Keep the digests of these numbers of a batch; those that came with a further content, never seen before.
+
+    Of several contents of one number the smallest digest stands in the block, and every other one in the table of
+    conflicts. So both are the same for every order of arrival.
+    """
+    blocks = Blocks(sheet, batch.station, batch.line)
+    further = []
     for record in batch.records:
-        if record.number in fresh:
-            blocks[record.number] = content.content(record.body)
-        elif record.number in again:
-            digest, known = content.content(record.body), blocks[record.number]
-            if not known:  # held since before contents were kept
-                blocks[record.number] = digest
-            elif digest != known:
-                other.append(record)
-    blocks.save()
-    for record in other:
-        _keep(connection, batch.station, batch.line, record, received_ms)
-    return RangeSet.from_numbers(record.number for record in other)
-
-
-def contradicted(connection: Connection, batch: Batch, held: RangeSet, earlier: Mapping[int, Record]) -> RangeSet:
-    """Numbers of the batch whose content is not the one they are held with, or have among earlier records by number."""
-    again = RangeSet.from_numbers(record.number for record in batch.records) & held
-    if not again and not earlier:
-        return EMPTY
-    blocks = Blocks(connection, batch.station, batch.line)
-    found = []
-    for record in batch.records:
-        if record.number in again:
-            known = blocks[record.number]
-        else:
-            before = earlier.get(record.number)
-            known = content.content(before.body) if before is not None and before.body != record.body else 0
-        if known and content.content(record.body) != known:
-            found.append(record.number)
-    return RangeSet.from_numbers(found)
-
-
-def without_conflicts(connection: Connection, batch: Batch) -> Batch:
-    """The batch without the records that are in conflict: followers learn only of what is held."""
-    rows = connection.execute(
-        "SELECT number, digest FROM content_conflict WHERE station=? AND line=?",
-        (batch.station, line_text(batch.line)),
-    ).fetchall()
-    if not rows:
-        return batch
-    wrong = {(number, digest) for number, digest in rows}
-    numbers = {number for number, _ in wrong}
-    kept = [
-        record
-        for record in batch.records
-        if record.number not in numbers or (record.number, content.content(record.body)) not in wrong
-    ]
-    return msgspec.structs.replace(batch, records=kept)
+        if record.number not in held:
+            continue
+        digest, known = content.content(record.body), blocks[record.number]
+        if not known:  # held from now on, or since before contents were kept
+            blocks[record.number] = digest
+        elif digest != known:
+            blocks[record.number] = min(digest, known)
+            if _keep(connection, batch, record, digest, known, received_ms):
+                further.append(record.number)
+    return RangeSet.from_numbers(further)
 
 
 def conflicts(connection: Connection, station: str | None, most: int) -> list[ContentConflict]:
@@ -146,6 +112,14 @@ def conflicts(connection: Connection, station: str | None, most: int) -> list[Co
         (*facts, most),
     )
     return [ContentConflict(row[0], line_of(row[1]), row[2], row[3], bytes(row[4]), *row[5:]) for row in rows]
+
+
+def contested(connection: Connection, station: str, line: int) -> RangeSet:
+    """Numbers of a line that have come with several contents."""
+    rows = connection.execute(
+        "SELECT DISTINCT number FROM content_conflict WHERE station=? AND line=?", (station, line_text(line))
+    )
+    return RangeSet.from_numbers(number for (number,) in rows)
 
 
 def blocks(connection: Connection, station: str, line: int) -> Iterable[tuple[int, bytes]]:
@@ -162,18 +136,33 @@ def blocks(connection: Connection, station: str, line: int) -> Iterable[tuple[in
         after = rows[-1][0]
 
 
-def _keep(connection: Connection, station: str, line: int, record: Record, received_ms: int) -> None:
-    place = (station, line_text(line), record.number)
-    digest = content.content(record.body)
-    known = connection.execute(
+def _keep(connection: Connection, batch: Batch, record: Record, digest: int, known: int, received_ms: int) -> bool:
+    """Keep what is not the smallest of two contents; whether this one was not known yet."""
+    place = (batch.station, line_text(batch.line), record.number)
+    rows = connection.execute(
         "SELECT digest FROM content_conflict WHERE station=? AND line=? AND number=?", place
     ).fetchall()
-    if (digest,) not in known:
-        (kept,) = connection.execute("SELECT count(*) FROM content_conflict WHERE station=?", (station,)).fetchone()
-        if len(known) >= CONFLICTS_PER_NUMBER or kept >= CONFLICTS_PER_STATION:
-            return
+    new = (digest,) not in rows
+    # What is held had its bytes in the arrival log alone; they come back here if it is ever repeated.
+    other, said = (digest, _encoder.encode(record)) if digest > known else (known, b"")
+    if (other,) not in rows and not _room(connection, place, other, [each for (each,) in rows]):
+        return new
     connection.execute(
         "INSERT INTO content_conflict VALUES(?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT(station, line, number, digest)"
-        " DO UPDATE SET times=content_conflict.times+1, last_ms=excluded.last_ms",
-        (*place, digest, _encoder.encode(record), received_ms, received_ms),
+        " DO UPDATE SET times=content_conflict.times+1, last_ms=excluded.last_ms, record=excluded.record",
+        (*place, other, said, received_ms, received_ms),
     )
+    return new
+
+
+def _room(connection: Connection, place: tuple[str, str, int], digest: int, known: list[int]) -> bool:
+    """Whether there is room for one more; of one number the smallest digests stay, whichever came first."""
+    if len(known) >= CONFLICTS_PER_NUMBER:
+        if digest > max(known):
+            return False
+        connection.execute(
+            "DELETE FROM content_conflict WHERE station=? AND line=? AND number=? AND digest=?", (*place, max(known))
+        )
+        return True
+    (kept,) = connection.execute("SELECT count(*) FROM content_conflict WHERE station=?", (place[0],)).fetchone()
+    return int(kept) < CONFLICTS_PER_STATION

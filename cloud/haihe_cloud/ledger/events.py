@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from haihe_contract.record import Event, Gap, Opened, Summary, TimeFix
+from haihe_contract.record import Event, Gap, Opened, Readings, Summary, TimeFix
 
 from haihe_cloud.database import NO_LIMIT, Connection
 from haihe_cloud.limits import EVENT_DETAIL_CHARACTERS, EVENTS_PER_STATION
@@ -16,6 +16,14 @@ _RECENT = "SELECT * FROM event ORDER BY received_ms DESC, time_ms DESC, station,
 _RECENT_OF_STATION = (
     "SELECT * FROM event WHERE station=? ORDER BY received_ms DESC, time_ms DESC, line, number DESC LIMIT ?"
 )
+_SAID = "({0}.time_ms, {0}.grade, {0}.kind, {0}.series, {0}.detail, {0}.value IS NOT NULL, COALESCE({0}.value, 0))"
+_PUT = (
+    "INSERT INTO event VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, line, number) DO UPDATE SET"
+    " time_ms=excluded.time_ms, grade=excluded.grade, kind=excluded.kind, series=excluded.series,"
+    " value=excluded.value, detail=excluded.detail, received_ms=excluded.received_ms"
+    f" WHERE {_SAID.format('excluded')}>{_SAID.format('event')}"
+)
+"""Of two contents of one number a fixed order of what they say decides which is shown."""
 
 
 def put(connection: Connection, arrival: Arrival, series: list[str]) -> bool:
@@ -24,6 +32,8 @@ def put(connection: Connection, arrival: Arrival, series: list[str]) -> bool:
     found = False
     for record in batch.records:
         body = record.body
+        if type(body) is Readings:  # nearly all
+            continue
         key, value, grade = "", None, 0
         detail: dict[str, Any]
         if isinstance(body, Event):
@@ -53,7 +63,7 @@ def put(connection: Connection, arrival: Arrival, series: list[str]) -> bool:
             continue
         found = True
         connection.execute(
-            "INSERT INTO event VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            _PUT,
             (
                 batch.station,
                 line_text(batch.line),

@@ -167,7 +167,7 @@ def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], c
             _log.error("position %d cannot be opened: %s", entry.position, error)  # noqa: TRY400
             continue
         try:
-            follower.handle(entry, ledger.without_conflicts(batch), connection)
+            follower.handle(entry, batch, connection)
         except ReadFirst as need:
             need.before = before
             raise

@@ -4,36 +4,34 @@ One :meth:`Ledger.take` is one commit: ranges, gaps, dictionaries, events, quara
 fall together, so a receipt can never name what the followers will not see.
 """
 
-import hashlib
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from haihe_contract.clock import Clock
-from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
-from haihe_contract.record import Dictionary, Gap, Opened, Record, Summary
+from haihe_contract.ranges import RangeSet
+from haihe_contract.receipt import VERSION, Credit, LineWanted, Receipt
 from haihe_contract.restore import StationState
 from haihe_contract.wire import CODECS, Batch, encode
 
-from haihe_cloud.database import Connection, Database
+from haihe_cloud.database import Connection, Database, select_among
 from haihe_cloud.limits import (
     ARRIVALS_KEPT_MS,
-    LINE_RANGES,
     LINES_SHOWN,
     PRUNE_ROWS,
     RECEIPT_LINES,
     RECEIPT_LINES_IN_TURN,
 )
 
-from . import contents, events, line_rows, missing, quarantine, states, tally, told, troubles
+from . import events, line_rows, missing, quarantine, states, tally, told, troubles
 from .arrival import TIMED, Arrival, ArrivalEntry, LineState, Quarantined, Refusal, StationEvent
+from .booking import Booking
 from .epoch import ASKED, MADE, Epoch, begin_epoch, epoch_history, not_booked
-from .lines import CLOCK_WAS_WRONG_MS, Addition, add, pieces
 from .packed import line_of, line_text
+from .sheet import Sheet
 from .stating import Cursor, in_turn, recent
 
-Wanted = Callable[[Sequence[LineState]], list[LineWanted]]
+Wanted = Callable[[str, Sequence[LineState]], list[LineWanted]]
 """What to ask a station for, told what is known of its lines, the one heard last first."""
 
 
@@ -88,30 +86,22 @@ class Ledger:
         Returns:
             How many batches were not booked for that reason.
         """
-        newest = deferred = 0
-        eventful: set[str] = set()
+        deferred = 0
         with self._database.transaction() as connection:
             quarantine.put(connection, refusals, self._clock.now_ms())
-            last = self._last_position()
+            booking = Booking(connection, arrivals, self._last_position())
             for arrival in arrivals:
-                position = self._book(connection, arrival, eventful, max(last, newest) + 1)
-                if position is None:
-                    deferred += 1
-                else:
-                    newest = max(newest, position)
+                booked = booking.book(arrival)
+                deferred += not booked
                 if arrival.kept:
-                    quarantine.tried(connection, arrival, self._clock.now_ms(), booked=position is not None)
-            events.trim(connection, eventful)
-            if newest:
-                connection.execute("UPDATE meta SET value=? WHERE name='arrival'", (newest,))
-        self._know(newest)
+                    quarantine.tried(connection, arrival, self._clock.now_ms(), booked=booked)
+            booking.save()
+        self._know(booking.position)
         return deferred
 
     def lines(self, station: str, most: int = LINES_SHOWN) -> list[LineState]:
         """The lines of a station, most recently heard first: the one it writes now stands on top."""
-        connection = self._database.connection()
-        lines = line_rows.of_station(connection, station, most)
-        return missing.with_gone(lines, told.openings(connection, station))
+        return self._lines([station], most)[station]
 
     def stations(self) -> list[str]:
         """Every station of which something was ever taken."""
@@ -129,6 +119,16 @@ class Ledger:
             .fetchone()
         )
         return msgspec.msgpack.decode(row[0], type=list[str]) if row else None
+
+    def dictionaries(self, lines: Iterable[tuple[str, int]]) -> dict[tuple[str, int], list[str]]:
+        """The same of many lines, those of which it has arrived."""
+        rows = select_among(
+            self._database.connection(),
+            "SELECT station, line, body FROM line JOIN dictionary ON dictionary.id=line.dictionary"
+            " WHERE (station, line) IN (VALUES {})",
+            [(station, line_text(line)) for station, line in lines],
+        )
+        return {(station, line_of(line)): msgspec.msgpack.decode(body, type=list[str]) for station, line, body in rows}
 
     def arrivals(self, after: int, most: int = 256) -> list[ArrivalEntry]:
         """Entries of the arrival log behind a position, in order."""
@@ -163,32 +163,41 @@ class Ledger:
         rows = self._database.connection().execute("SELECT name, position FROM follower ORDER BY name")
         return {name: max(0, newest - position) for name, position in rows}
 
-    def receipt(self, station: str, wanted: Wanted = lambda lines: [], credit: Credit | None = None) -> Receipt:
-        """What the centre can state about a station now: a true subset where it would be too long.
+    def receipt(self, station: str) -> Receipt:
+        """What the centre can state about a station now: a true subset where it would be too long."""
+        return next(self.receipts({station: None}))[0]
+
+    def receipts(
+        self,
+        turns: Mapping[str, Cursor | None],
+        wanted: Wanted = lambda station, lines: [],
+        credit: Credit | None = None,
+    ) -> Iterator[tuple[Receipt, Cursor | None]]:
+        """What the centre can state about some stations now, one after the other.
 
         Args:
-            station: whose.
-            wanted: what to ask the station for, told what is known of its lines, the one heard last first.
+            turns: how far each station has been told of its older lines; None where it need not be.
+            wanted: what to ask a station for.
             credit: cap on backlog, if any.
+
+        Yields:
+            A receipt, and where the station's turn goes on: with as many older lines as fit, beginning behind those
+            that earlier receipts have stated; None when every line was stated.
         """
-        known = self.lines(station, RECEIPT_LINES)
-        return self._receipt(station, recent(known), wanted(known), credit)
+        epoch, now_ms = self.epoch, self._clock.now_ms()
+        known = self._lines([each for each, turn in turns.items() if turn is None], RECEIPT_LINES)
+        known |= self._lines([each for each, turn in turns.items() if turn is not None], RECEIPT_LINES_IN_TURN)
+        for station, after in turns.items():
+            of_station = known[station]
+            stated, then = (recent(of_station), None) if after is None else in_turn(of_station, after)
+            asked = wanted(station, of_station)
+            yield Receipt(VERSION, self.centre, epoch, station, now_ms, stated, credit, asked, list(CODECS)), then
 
-    def receipt_in_turn(
-        self, station: str, after: Cursor, wanted: Wanted = lambda lines: [], credit: Credit | None = None
-    ) -> tuple[Receipt, Cursor | None]:
-        """The same with as many older lines as fit, beginning behind those that earlier receipts have stated.
-
-        Returns:
-            The receipt, and where to go on; None when every line was stated.
-        """
-        known = self.lines(station, RECEIPT_LINES_IN_TURN)
-        lines, then = in_turn(known, after)
-        return self._receipt(station, lines, wanted(known), credit), then
-
-    def _receipt(self, station: str, lines: list[LineHeld], wanted: list[LineWanted], credit: Credit | None) -> Receipt:
-        now_ms = self._clock.now_ms()
-        return Receipt(VERSION, self.centre, self.epoch, station, now_ms, lines, credit, wanted, list(CODECS))
+    def _lines(self, stations: Sequence[str], most: int) -> dict[str, list[LineState]]:
+        connection = self._database.connection()
+        lines = line_rows.of_stations(connection, stations, most)
+        openings = told.openings_of(connection, stations)
+        return {station: missing.with_gone(lines[station], openings[station]) for station in stations}
 
     def last_heard(self) -> dict[str, int]:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""
@@ -255,12 +264,6 @@ class Ledger:
                 (self._clock.now_ms() - ARRIVALS_KEPT_MS, PRUNE_ROWS),
             ).rowcount
 
-    def contradicted(self, batch: Batch, earlier: Mapping[int, Record]) -> RangeSet:
-        """Numbers of a batch that are held, or have come earlier in the round (by number), with another content."""
-        connection = self._database.connection()
-        held = line_rows.find(connection, batch.station, batch.line, 0).held
-        return contents.contradicted(connection, batch, held, earlier)
-
     def held(self, station: str, line: int) -> RangeSet:
         """The numbers of a line that are durably in the store."""
         return line_rows.find(self._database.connection(), station, line, 0).held
@@ -271,82 +274,15 @@ class Ledger:
 
     def log_timed(self, connection: Connection, batch: Batch, received_ms: int) -> None:
         """Log readings that have got their true time, inside a transaction of the centre's book."""
-        tally.put(connection, batch, RangeSet.from_numbers(record.number for record in batch.records), received_ms)
+        hours = Sheet(connection, tally.TALLY)
+        tally.put(hours, batch, RangeSet.from_numbers(record.number for record in batch.records), received_ms)
+        hours.save()
         connection.execute("UPDATE meta SET value=value+1 WHERE name='arrival'")
         connection.execute(
             "INSERT INTO arrival(position, station, line, lane, received_ms, data)"
             " VALUES((SELECT value FROM meta WHERE name='arrival'), ?, ?, ?, ?, ?)",
             (batch.station, line_text(batch.line), TIMED, received_ms, encode(batch)),
         )
-
-    def without_conflicts(self, batch: Batch) -> Batch:
-        """The batch without records whose number is held with another content."""
-        return contents.without_conflicts(self._database.connection(), batch)
-
-    def _book(self, connection: Connection, arrival: Arrival, eventful: set[str], position: int) -> int | None:
-        """Book one arrival; the position when it has taken it, 0 when it needs none, None when it must wait."""
-        envelope, batch, now_ms = arrival.envelope, arrival.batch, arrival.received_ms
-        station, line = envelope.station, envelope.line
-        held = envelope.numbers - arrival.refused
-        before = line_rows.find(connection, station, line, now_ms)
-        heard_ms = _heard_ms(before, arrival)
-        after = add(before, Addition(station, line, heard_ms, envelope.head, envelope.tail, held, arrival.refused))
-        too_many = pieces(after) > LINE_RANGES and pieces(after) > pieces(before)
-        if too_many:
-            after = add(before, Addition(station, line, heard_ms, envelope.head, envelope.tail))
-        if not envelope.volatile:  # nobody keeps a ledger of what was never durable at the station
-            line_rows.save(connection, after)
-        if not arrival.kept:
-            connection.execute(
-                "INSERT INTO heard VALUES(?, ?) ON CONFLICT(station) DO UPDATE SET"
-                " received_ms=excluded.received_ms WHERE excluded.received_ms>heard.received_ms"
-                " OR heard.received_ms-excluded.received_ms>?",
-                (station, now_ms, CLOCK_WAS_WRONG_MS),
-            )
-        if too_many:
-            return None
-        series = self._learn(connection, arrival)
-        if envelope.volatile:
-            told.note_volatile(connection, station, line, now_ms)
-            stated = EMPTY  # it explains nothing of the journal
-        else:
-            stated = held - contents.book(connection, batch, held - before.held, held & before.held, now_ms)
-        told.put(connection, batch, stated, now_ms)
-        tally.put(connection, batch, stated, now_ms)
-        # A record that is refused for a value in it still says rightly which numbers are gone.
-        for more in _told(batch, EMPTY if envelope.volatile else envelope.numbers, now_ms):
-            other = line_rows.find(connection, station, more.line, now_ms)
-            state = add(other, more._replace(received_ms=_heard_ms(other, arrival)))
-            if pieces(state) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
-                line_rows.save(connection, state)
-        if events.put(connection, arrival, series):
-            eventful.add(station)
-        states.put(connection, arrival, held - before.held)
-        if not batch.records or (before.held.covers(held) and not arrival.kept):
-            return 0
-        connection.execute(
-            "INSERT INTO arrival(position, station, line, lane, received_ms, data) VALUES(?, ?, ?, ?, ?, ?)",
-            (position, station, line_text(line), envelope.lane, now_ms, arrival.data),
-        )
-        return position
-
-    def _learn(self, connection: Connection, arrival: Arrival) -> list[str]:
-        """Keep the dictionary that the batch brings; the one that holds for its line now."""
-        station, line = arrival.envelope.station, arrival.envelope.line
-        known = self.dictionary(station, line) or []
-        for record in arrival.batch.records:
-            if isinstance(record.body, Dictionary) and len(record.body.series) > len(known):
-                known = record.body.series
-                body = msgspec.msgpack.encode(known)
-                digest = hashlib.sha256(body).digest()
-                connection.execute(
-                    "INSERT INTO dictionary(digest, body) VALUES(?, ?) ON CONFLICT DO NOTHING", (digest, body)
-                )
-                connection.execute(
-                    "UPDATE line SET dictionary=(SELECT id FROM dictionary WHERE digest=?) WHERE station=? AND line=?",
-                    (digest, station, line_text(line)),
-                )
-        return known
 
     def _know(self, position: int) -> None:
         with self._arrived:
@@ -359,18 +295,3 @@ class Ledger:
 
     def _one(self, sql: str) -> int:
         return int(self._database.connection().execute(sql).fetchone()[0])
-
-
-def _told(batch: Batch, numbers: RangeSet, now_ms: int) -> Iterable[Addition]:
-    """What these records of a batch say about other lines, or about missing numbers of their own."""
-    for record in batch.records:
-        body = record.body
-        if isinstance(body, Gap | Summary) and record.number in numbers:
-            yield Addition(batch.station, body.line, now_ms, gaps=RangeSet(body.ranges))
-        elif isinstance(body, Opened) and body.previous and body.previous_last and record.number in numbers:
-            yield Addition(batch.station, body.previous, now_ms, head=body.previous_last)
-
-
-def _heard_ms(line: LineState, arrival: Arrival) -> int:
-    """When the line is heard of with this arrival: what is admitted again says nothing of now."""
-    return line.last_ms if arrival.kept else arrival.received_ms

@@ -1,18 +1,22 @@
 """What is known of each line, as rows."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from haihe_cloud.database import Connection
+from haihe_cloud.database import Connection, select_among
 
 from .arrival import LineState
 from .lines import unheard
 from .packed import line_of, line_text, pack, unpack
+from .sheet import Table
 
-_LINE_COLUMNS = "station, line, head, tail, held, refused, gaps, first_ms, last_ms"
+_REST = ("head", "tail", "held", "refused", "gaps", "first_ms", "last_ms")
+_LINE_COLUMNS = "station, line, " + ", ".join(_REST)
 _FIND = f"SELECT {_LINE_COLUMNS} FROM line WHERE station=? AND line=?"  # noqa: S608
-_LINES = (
-    f"SELECT {_LINE_COLUMNS} FROM line WHERE station=?"  # noqa: S608
-    " ORDER BY last_ms DESC, first_ms DESC, line LIMIT ?"
+_LATEST = (
+    f"WITH wanted(station) AS (VALUES {{}}) SELECT line.{_LINE_COLUMNS} FROM wanted"  # noqa: S608
+    " JOIN line ON line.station=wanted.station AND line.last_ms>=COALESCE((SELECT last_ms FROM line AS each"
+    " WHERE each.station=wanted.station ORDER BY last_ms DESC LIMIT 1 OFFSET %d), 0)"
 )
 
 
@@ -22,32 +26,26 @@ def find(connection: Connection, station: str, line: int, now_ms: int) -> LineSt
     return state_of(row) if row else unheard(station, line, now_ms)
 
 
-def save(connection: Connection, state: LineState) -> None:
-    """Put what is known in the place of what was known."""
-    connection.execute(
-        f"INSERT INTO line({_LINE_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, line)"
-        " DO UPDATE SET head=excluded.head, tail=excluded.tail, held=excluded.held, refused=excluded.refused,"
-        " gaps=excluded.gaps, first_ms=excluded.first_ms, last_ms=excluded.last_ms",
-        (
-            state.station,
-            line_text(state.line),
-            state.head,
-            state.tail,
-            pack(state.held),
-            pack(state.refused),
-            pack(state.gaps),
-            state.first_ms,
-            state.last_ms,
-        ),
-    )
-
-
 def state_of(row: tuple[Any, ...]) -> LineState:
     """A row as it is meant."""
     station, line, head, tail, held, refused, gaps, first_ms, last_ms = row
     return LineState(station, line_of(line), head, tail, unpack(held), unpack(refused), unpack(gaps), first_ms, last_ms)
 
 
-def of_station(connection: Connection, station: str, most: int) -> list[LineState]:
-    """The lines of a station, the one heard last first."""
-    return [state_of(row) for row in connection.execute(_LINES, (station, most))]
+def _rest(state: LineState) -> tuple[Any, ...]:
+    sets = (pack(state.held), pack(state.refused), pack(state.gaps))
+    return (state.head, state.tail, *sets, state.first_ms, state.last_ms)
+
+
+LINE: Table[LineState] = Table("line", ("station", "line"), _REST, state_of, _rest)
+
+
+def of_stations(connection: Connection, stations: Sequence[str], most: int) -> dict[str, list[LineState]]:
+    """The lines of each station, the one heard last first, at most so many."""
+    found: dict[str, list[LineState]] = {station: [] for station in stations}
+    for row in select_among(connection, _LATEST % (most - 1), [(station,) for station in stations]):
+        found[row[0]].append(state_of(row))
+    for lines in found.values():
+        lines.sort(key=lambda each: (-each.last_ms, -each.first_ms, each.line))
+        del lines[most:]
+    return found

@@ -7,7 +7,7 @@ from haihe_contract.record import State
 from haihe_contract.restore import StationState
 
 from haihe_cloud.database import NO_LIMIT, Connection
-from haihe_cloud.limits import STATE_NAME_CHARACTERS, STATES_PER_STATION
+from haihe_cloud.limits import STATES_PER_STATION
 
 from .arrival import Arrival
 from .packed import line_text
@@ -19,12 +19,12 @@ def put(connection: Connection, arrival: Arrival, new: RangeSet) -> None:
     Args:
         connection: inside the ledger's commit.
         arrival: the batch.
-        new: numbers of it that were not held before: a repetition is not newer.
+        new: numbers of it that were not held before, or not with this content: a repetition is not newer.
     """
     batch = arrival.batch
     for record in batch.records:
         body = record.body
-        if not isinstance(body, State) or record.number not in new or not 0 < len(body.name) <= STATE_NAME_CHARACTERS:
+        if not isinstance(body, State) or record.number not in new:
             continue
         try:
             value = msgspec.json.encode(body.value).decode()
@@ -35,8 +35,8 @@ def put(connection: Connection, arrival: Arrival, new: RangeSet) -> None:
             "INSERT INTO station_state VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, name) DO UPDATE SET"
             " at_ms=excluded.at_ms, line=excluded.line, number=excluded.number, time_ms=excluded.time_ms,"
             " grade=excluded.grade, value=excluded.value"
-            " WHERE (excluded.at_ms, excluded.number, excluded.line) > (station_state.at_ms, station_state.number,"
-            " station_state.line)",
+            " WHERE (excluded.at_ms, excluded.number, excluded.line, excluded.value)"
+            " > (station_state.at_ms, station_state.number, station_state.line, station_state.value)",
             (
                 batch.station,
                 body.name,

@@ -7,7 +7,7 @@ seconds. Adding is a union of sets, so order and repetition do not matter.
 import re
 import zlib
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from haihe_contract.quality import PASS_MARK, Flag, Grade
@@ -19,6 +19,7 @@ from haihe_cloud.database import Connection
 from haihe_cloud.limits import IN_TIME_MS
 
 from .packed import line_of, line_text
+from .sheet import Key, Sheet, Table
 
 HOUR_MS = 3_600_000
 _RUNS = re.compile("1+")
@@ -75,30 +76,36 @@ class Hour(NamedTuple):
     seen: dict[int, Seconds]
 
 
-def put(connection: Connection, batch: Batch, taken: RangeSet, received_ms: int) -> None:
+def keys(batch: Batch) -> set[Key]:
+    """Of the rows in which the reading groups of a batch are counted."""
+    line = line_text(batch.line)
+    hours = {
+        record.body.time_ms // HOUR_MS
+        for record in batch.records
+        if type(record.body) is Readings and record.body.grade != Grade.NONE
+    }
+    return {(batch.station, hour, line) for hour in hours}
+
+
+def put(hours: Sheet[Hour], batch: Batch, taken: RangeSet, received_ms: int) -> None:
     """Count the reading groups of these numbers whose time is known."""
     for hour, (numbers, seen) in _sort(batch, taken, received_ms).items():
-        place = (batch.station, hour, line_text(batch.line))
-        row = connection.execute(
-            "SELECT lowest, highest, seen FROM tally WHERE station=? AND hour=? AND line=?", place
-        ).fetchone()
-        if row is not None:
-            numbers = [*numbers, row[0], row[1]]
-        connection.execute(
-            "INSERT INTO tally VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(station, hour, line) DO UPDATE SET"
-            " lowest=excluded.lowest, highest=excluded.highest, seen=excluded.seen",
-            (*place, min(numbers), max(numbers), _pack(_joined(_unpack(row[2]) if row else {}, seen))),
-        )
+        key = (batch.station, hour, line_text(batch.line))
+        known = hours.get(key)
+        if known is not None:
+            numbers = [*numbers, known.lowest, known.highest]
+        joined = _joined(known.seen if known else {}, seen)
+        hours.put(key, Hour(hour, batch.line, min(numbers), max(numbers), joined))
 
 
 def hours(connection: Connection, station: str, first: int, last: int) -> list[Hour]:
     """The hours first..last of a station, ascending."""
     rows = connection.execute(
-        "SELECT hour, line, lowest, highest, seen FROM tally WHERE station=? AND hour BETWEEN ? AND ?"
+        "SELECT station, hour, line, lowest, highest, seen FROM tally WHERE station=? AND hour BETWEEN ? AND ?"
         " ORDER BY hour, line",
         (station, first, last),
     )
-    return [Hour(row[0], line_of(row[1]), row[2], row[3], _unpack(row[4])) for row in rows]
+    return [_hour(row) for row in rows]
 
 
 def of_line(connection: Connection, station: str, line: int) -> Iterable[Hour]:
@@ -157,20 +164,28 @@ _Seen = dict[tuple[int, ...], Seconds]
 
 def _sort(batch: Batch, taken: RangeSet, received_ms: int) -> dict[int, tuple[list[int], _Seen]]:
     """By hour: the numbers of the reading groups, and their seconds."""
-    out: dict[int, tuple[list[int], _Seen]] = {}
+    out: dict[int, tuple[list[int], dict[tuple[int, ...], list[int]]]] = {}
     for record in batch.records:
         body = record.body
         if type(body) is not Readings or body.grade == Grade.NONE or record.number not in taken:
             continue
         second = body.time_ms // 1000
         bit = 1 << second % 3600
-        in_time = bit if received_ms - body.time_ms <= IN_TIME_MS else 0
         numbers, seen = out.setdefault(second // 3600, ([], {}))
         numbers.append(record.number)
         for valued, valid, series in _by_state(body):
-            new = Seconds(bit, in_time, bit if valued else 0, bit if valid else 0)
-            seen[series] = seen.get(series, _NOTHING).plus(new)
-    return out
+            sets = seen.setdefault(series, [0, 0, 0, 0])  # in the order of Seconds
+            sets[0] |= bit
+            if received_ms - body.time_ms <= IN_TIME_MS:
+                sets[1] |= bit
+            if valued:
+                sets[2] |= bit
+            if valid:
+                sets[3] |= bit
+    return {
+        hour: (numbers, {series: Seconds(*sets) for series, sets in seen.items()})
+        for hour, (numbers, seen) in out.items()
+    }
 
 
 def _by_state(body: Readings) -> Iterable[tuple[bool, bool, tuple[int, ...]]]:
@@ -225,3 +240,17 @@ def _bytes(seconds: int) -> bytes:
     if not seconds:
         return b""
     return zlib.compress(seconds.to_bytes((seconds.bit_length() + 7) // 8, "little"), 1)
+
+
+def _hour(row: tuple[Any, ...]) -> Hour:
+    _, hour, line, lowest, highest, seen = row
+    return Hour(hour, line_of(line), lowest, highest, _unpack(seen))
+
+
+TALLY: Table[Hour] = Table(
+    "tally",
+    ("station", "hour", "line"),
+    ("lowest", "highest", "seen"),
+    _hour,
+    lambda hour: (hour.lowest, hour.highest, _pack(hour.seen)),
+)

@@ -1,6 +1,11 @@
-"""What the records of a station say of its lines, its clock and its duty, as rows. Repetition changes nothing."""
+"""What the records of a station say of its lines, its clock and its duty, as rows. Repetition changes nothing.
 
-from collections.abc import Callable
+Of two contents of one number a fixed order of what they say decides which row stands, not their arrival. Openings and
+time-fixes are the exception: rows in the store have their time by them, and are never keyed again
+(docs/decisions/0020), so the first one stands.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,7 +14,7 @@ from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Body, Duty, Gap, Opened, SeriesSummary, Summary, TimeFix
 from haihe_contract.wire import Batch
 
-from haihe_cloud.database import Connection
+from haihe_cloud.database import Connection, select_among
 
 from .packed import line_of, line_text, pack, unpack
 
@@ -17,6 +22,11 @@ _encoder = msgspec.msgpack.Encoder()
 _summaries = msgspec.msgpack.Decoder(SeriesSummary)
 _periods = msgspec.msgpack.Decoder(list[int])
 THINNED = "thinned"
+_SUMMARY = "INSERT INTO summary VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SUMMARY_NEW = (
+    "ON CONFLICT(station, line, number, series, boot_time) DO UPDATE SET"
+    " about=excluded.about, first_ms=excluded.first_ms, last_ms=excluded.last_ms, body=excluded.body"
+)
 
 
 class Opening(NamedTuple):
@@ -113,14 +123,21 @@ def put(connection: Connection, batch: Batch, taken: RangeSet, received_ms: int)
 
 def openings(connection: Connection, station: str) -> dict[int, Opening]:
     """Every opening that is known of a station, by its line."""
-    rows = connection.execute(
-        "SELECT line, time_ms, grade, boot, previous, previous_last, received_ms FROM opening WHERE station=?",
-        (station,),
-    )
-    return {
-        line_of(row[0]): Opening(line_of(row[0]), row[1], row[2], row[3], line_of(row[4]), row[5], row[6])
-        for row in rows
-    }
+    return openings_of(connection, [station])[station]
+
+
+def openings_of(connection: Connection, stations: Sequence[str]) -> dict[str, dict[int, Opening]]:
+    """The same of each of some stations."""
+    found: dict[str, dict[int, Opening]] = {station: {} for station in stations}
+    for station, text, time_ms, grade, boot, previous, previous_last, received_ms in select_among(
+        connection,
+        "SELECT station, line, time_ms, grade, boot, previous, previous_last, received_ms FROM opening"
+        " WHERE station IN (VALUES {})",
+        [(station,) for station in stations],
+    ):
+        line = line_of(text)
+        found[station][line] = Opening(line, time_ms, grade, boot, line_of(previous), previous_last, received_ms)
+    return found
 
 
 def duties(connection: Connection, station: str) -> dict[int, list[int]]:
@@ -174,7 +191,7 @@ def untimed_summaries(connection: Connection, station: str, about: int) -> list[
 def put_placed(connection: Connection, station: str, placed: list[KeptSummary]) -> None:
     """Keep summaries that have got their true time, besides what they were."""
     connection.executemany(
-        "INSERT INTO summary VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        f"{_SUMMARY} {_SUMMARY_NEW}",
         [
             (
                 station,
@@ -264,7 +281,8 @@ def _opened(connection: Connection, station: str, line: int, number: int, body: 
 def _duty(connection: Connection, station: str, line: int, number: int, body: Duty, received_ms: int) -> None:  # noqa: ARG001
     connection.execute(
         "INSERT INTO duty VALUES(?, ?, ?, ?) ON CONFLICT(station, line) DO UPDATE SET"
-        " number=excluded.number, periods=excluded.periods WHERE excluded.number>duty.number",
+        " number=excluded.number, periods=excluded.periods"
+        " WHERE (excluded.number, excluded.periods)>(duty.number, duty.periods)",
         (station, line_text(line), number, _encoder.encode(body.period_ms)),
     )
 
@@ -276,7 +294,7 @@ def _gap(connection: Connection, station: str, line: int, number: int, body: Gap
 def _summary(connection: Connection, station: str, line: int, number: int, body: Summary, received_ms: int) -> None:  # noqa: ARG001
     _tell_gap(connection, station, line, number, (body.line, RangeSet(body.ranges), THINNED, body.time_ms))
     connection.executemany(
-        "INSERT INTO summary VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        f"{_SUMMARY} {_SUMMARY_NEW} WHERE (excluded.about, excluded.body)>(summary.about, summary.body)",
         [
             (
                 station,
@@ -299,7 +317,9 @@ def _tell_gap(
 ) -> None:
     about, ranges, cause, time_ms = told
     connection.execute(
-        "INSERT INTO told_gap VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO told_gap VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, line, teller, number) DO UPDATE SET"
+        " cause=excluded.cause, time_ms=excluded.time_ms, ranges=excluded.ranges WHERE"
+        " (excluded.cause, excluded.time_ms, excluded.ranges)>(told_gap.cause, told_gap.time_ms, told_gap.ranges)",
         (station, line_text(about), line_text(line), number, cause, time_ms, pack(ranges)),
     )
 

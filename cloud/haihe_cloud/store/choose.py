@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from haihe_contract.quality import Flag, Reason
 from haihe_contract.reading import Reading
+from haihe_contract.record_fault import REASON_BITS
 from haihe_contract.series import parse_series
-
-from haihe_cloud.limits import REASON_BITS
 
 TIME_MS_MAX = 9_223_372_036_853
 """Last millisecond (year 2262) that an engine counting nanoseconds in 63 bits can hold."""

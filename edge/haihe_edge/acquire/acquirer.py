@@ -11,23 +11,23 @@ from haihe_contract.quality import Grade
 from haihe_edge import limits
 from haihe_edge.site import AsciiBus, GnssBus, GpioBus, Instrument, Sdi12Bus, SerialBus, Site, TcpBus
 
-from .attempt import Attempt, Changed, found, wanted
-from .bus import ModbusBus
-from .change import carry_out, change
-from .chip import DigitalChip, Wanted
-from .digital_runner import DigitalRunner, wanted_lines
-from .gnss import GnssInstrument
-from .gpio import GpioChip
+from .digital.chip import DigitalChip, Wanted
+from .digital.gpio import GpioChip
+from .digital.runner import DigitalRunner, wanted_lines
+from .gnss.receiver import GnssInstrument
 from .group import BusState, Group, Happened, Happening, Sample
 from .line import Line, SerialLine, TcpLine, adapter_turns, kernel_turns
-from .memory import Memories, Memory
-from .missed import Missed
-from .order import Sent, obeyed, order
+from .memory.filling import Memories, Memory
+from .memory.missed import Missed
+from .modbus.bus import ModbusBus
+from .modbus.unit import Unit
 from .power import Supplies
 from .runner import GnssRunner, ModbusRunner
-from .spoken import spoken_runner
-from .unit import Unit
-from .write import Rates
+from .spoken.runners import spoken_runner
+from .write.attempt import Attempt, Changed, found, wanted
+from .write.change import carry_out, change
+from .write.order import Sent, obeyed, order
+from .write.setting import Rates
 
 _T = TypeVar("_T")
 

@@ -4,9 +4,9 @@ from typing import Protocol
 
 from haihe_contract.quality import Reason
 
+from .exchange import ExchangeError
 from .group import BusState, InstrumentState, Said, Sample
 from .line import Line
-from .modbus import ExchangeError
 from .outage import Told
 from .schedule import Breaker
 

@@ -5,8 +5,8 @@ from haihe_contract.quality import Reason
 
 from haihe_edge.site import Instrument, Site
 
+from .exchange import ExchangeError
 from .group import InstrumentState, Sample
-from .modbus import ExchangeError
 from .schedule import Breaker
 
 

@@ -1,7 +1,7 @@
 """Which periods the buses of a site cannot meet, and which they could. Pure.
 
-What one poll costs is said by the module of each kind of bus: :mod:`.modbus_load`, :mod:`.text_load` and
-:mod:`.sdi12_load`. Tries after the first are not counted.
+What one poll costs is said by the module of each kind of bus: :mod:`.modbus.load`, :mod:`.spoken.text_load` and
+:mod:`.spoken.sdi12_load`. Tries after the first are not counted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,9 @@ from haihe_edge.profile import ModbusProfile, TextProfile
 from haihe_edge.site import AsciiBus, Bus, GnssBus, GpioBus, Sdi12Bus, SerialBus, Site, TcpBus
 
 from .load import Load
-from .modbus_load import modbus_load
-from .sdi12_load import sdi12_loads
-from .text_load import text_load
+from .modbus.load import modbus_load
+from .spoken.sdi12_load import sdi12_loads
+from .spoken.text_load import text_load
 
 CAPACITY = 1 - limits.DEAD_SHARE
 """Of a bus's time, how much periods may take: the rest is for probes of what does not answer."""

@@ -14,7 +14,7 @@ from haihe_contract.quality import Reason
 from haihe_edge import limits
 
 from .adapter import Whereabouts
-from .modbus import ExchangeError
+from .exchange import ExchangeError
 
 _PARITIES = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 

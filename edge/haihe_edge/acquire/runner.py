@@ -14,7 +14,7 @@ from .askable import Askable, Listened
 from .group import BusState, Group, Happened, Said, Sample
 from .jobs import Asked, Jobs
 from .line import BusDown, Line
-from .memory import Memories
+from .memory.filling import Memories
 from .outage import Outages, Told
 from .power import Supplies
 from .schedule import Agenda, Allowance, deadline, first_due, growing, next_due

@@ -62,9 +62,11 @@ class Boots:
         self.all.append(self.this)
 
     def ended(self, line: int, boot_ms: int) -> None:
-        """The journal knows a later millisecond of the boot that wrote this line."""
+        """The journal was committed to at that millisecond of the boot that wrote this line; the clock had no time."""
         for each in self.all:
             if each.line == line and line:
+                first, last = each.untimed or (0, boot_ms)  # since when is not known: the worst is taken
+                each.untimed = (first, max(last, boot_ms))
                 each.last_ms = max(each.last_ms, boot_ms)
 
     def passed(self, boot_ms: int) -> None:

@@ -1,1 +1,1 @@
-"""What people do with profiles: look at them, check them, prove them on frames and on the instrument itself."""
+"""What people do at a station: plan a bus, ask and set an instrument, look into a journal, prove a profile, restore."""

@@ -1,7 +1,7 @@
 """Golden cases: frames from a maker's document, and the values that they mean. They prove a profile without hardware.
 
 A case is a YAML file in ``tests/golden/profiles/<profile>/``. For text and SDI-12
-see :mod:`haihe_edge.acquire.replay`. For Modbus:
+see :mod:`haihe_edge.acquire.spoken.replay`. For Modbus:
 
     unit: 1
     variant: optod            # where the site file would say it
@@ -31,22 +31,15 @@ from haihe_contract.clock import SystemClock
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason
 
-from haihe_edge.acquire.decode import spoken
-from haihe_edge.acquire.follow import follow
-from haihe_edge.acquire.log import LogReader, Unreadable
-from haihe_edge.acquire.modbus import (
-    ExchangeError,
-    Refused,
-    Request,
-    Write,
-    find_rtu_answer,
-    rtu_request,
-    why_no_rtu_answer,
-)
-from haihe_edge.acquire.plan import FUNCTIONS
-from haihe_edge.acquire.recipe import recipe
-from haihe_edge.acquire.replay import Unexpected
-from haihe_edge.acquire.replay import replay as spoken_replay
+from haihe_edge.acquire.exchange import ExchangeError
+from haihe_edge.acquire.modbus.decode import spoken
+from haihe_edge.acquire.modbus.follow import follow
+from haihe_edge.acquire.modbus.frames import Refused, Request, Write, find_rtu_answer, rtu_request, why_no_rtu_answer
+from haihe_edge.acquire.modbus.log import LogReader, Unreadable
+from haihe_edge.acquire.modbus.plan import FUNCTIONS
+from haihe_edge.acquire.modbus.recipe import recipe
+from haihe_edge.acquire.spoken.replay import Unexpected
+from haihe_edge.acquire.spoken.replay import replay as spoken_replay
 from haihe_edge.profile import ModbusProfile, Profile, Sdi12Profile, TextProfile, varied, with_parameters
 
 

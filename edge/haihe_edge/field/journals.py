@@ -15,12 +15,13 @@ from haihe_contract.clock import beijing, beijing_ms
 from haihe_contract.errors import FieldError
 from haihe_contract.language import Words
 
-from haihe_edge import control, lasting
+from haihe_edge import control
 from haihe_edge.clock.trust import BUILT_MS
 from haihe_edge.journal import Folder, Look
 from haihe_edge.site import Site, load_site
 from haihe_edge.talk import OK, WRONG, Talk
 
+from . import lasting
 from .account import DAY_MS, UNNAMED, Account, LineAccount, account, receipts_in
 from .telling import COLUMNS, KINDS, Told, Wanted, cells, people, plain, wanted_of
 

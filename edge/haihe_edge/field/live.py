@@ -9,13 +9,14 @@ from haihe_contract.quality import Reason
 from msgspec.structs import replace
 
 from haihe_edge.acquire.acquirer import open_bus
-from haihe_edge.acquire.bus import ModbusBus
-from haihe_edge.acquire.decode import spoken
-from haihe_edge.acquire.follow import follow
+from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.line import BusDown
-from haihe_edge.acquire.modbus import ExchangeError, Request, Write
-from haihe_edge.acquire.plan import FUNCTIONS
-from haihe_edge.acquire.recipe import recipe
+from haihe_edge.acquire.modbus.bus import ModbusBus
+from haihe_edge.acquire.modbus.decode import spoken
+from haihe_edge.acquire.modbus.follow import follow
+from haihe_edge.acquire.modbus.frames import Request, Write
+from haihe_edge.acquire.modbus.plan import FUNCTIONS
+from haihe_edge.acquire.modbus.recipe import recipe
 from haihe_edge.profile import ModbusProfile, Point
 from haihe_edge.site import Instrument, SerialBus, Site, TcpBus
 

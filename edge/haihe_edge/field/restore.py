@@ -16,12 +16,12 @@ from haihe_contract.language import Words
 from haihe_contract.quality import Grade
 from haihe_contract.restore import SITE, StationState, StationStates
 
-from haihe_edge.counted import FILE
 from haihe_edge.journal import Folder
 from haihe_edge.kept import Kept, take_place
 from haihe_edge.qualify import CounterState
+from haihe_edge.remember.counted import FILE
+from haihe_edge.remember.site_states import COUNTER, unpacked
 from haihe_edge.site import Site, load_site
-from haihe_edge.site_states import COUNTER, unpacked
 from haihe_edge.talk import OK, Talk
 
 FILE_BYTES_MAX = 16 * 1024 * 1024

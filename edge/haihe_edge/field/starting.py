@@ -1,6 +1,6 @@
 """Where a new profile begins: a file that passes the check and a case that passes the test, to be changed."""
 
-from haihe_edge.acquire.modbus import crc16
+from haihe_edge.acquire.modbus.frames import crc16
 
 _HEAD = """\
 # yaml-language-server: $schema=profile.schema.json

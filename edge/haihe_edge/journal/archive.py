@@ -174,23 +174,36 @@ class Archive:
         self, settled: Mapping[int, RangeSet], now_ms: int, *, can_thin: bool = True, besides: Segment | None = None
     ) -> Change | None:
         """The mildest way to gain space, prepared; nothing is changed yet. ``besides``: a file to leave alone."""
-        held = [
-            space.Held(each.name, each.line, each.numbers, each.readings, each.urgent, each.flood, each.size)
-            for each in self.segments
-            if each is not besides
-        ]
-        step = space.next_step(held, settled, can_thin=can_thin)
-        if step is None:
-            return None
-        segment = next(each for each in self.segments if each.name == step.name)
-        here = settled.get(segment.line, EMPTY)
-        if step.way is Way.FREE:
-            return Change(segment, step.way, [], [])
-        records: list[Record] = []
-        if step.way is not Way.DROP:
-            with suppress(OSError):  # it cannot be read, and never will be
+        unread: set[str] = set()
+        while True:
+            held = [
+                space.Held(
+                    each.name,
+                    each.line,
+                    each.numbers,
+                    each.readings if each.name not in unread else EMPTY,
+                    each.urgent,
+                    each.flood,
+                    each.size,
+                )
+                for each in self.segments
+                if each is not besides
+            ]
+            step = space.next_step(held, settled, can_thin=can_thin)
+            if step is None:
+                return None
+            segment = next(each for each in self.segments if each.name == step.name)
+            here = settled.get(segment.line, EMPTY)
+            if step.way is Way.FREE:
+                return Change(segment, step.way, [], [])
+            if step.way is Way.DROP:
+                return Change(segment, step.way, self._gaps(segment, here, now_ms), [])
+            try:
                 records = segment.read(segment.numbers, segment.size)
-        if not records:
+                break
+            except OSError:  # perhaps it can be read again later: nothing of it may go for that before milder ways
+                unread.add(step.name)
+        if not records:  # nothing of it verifies any more
             return Change(segment, Way.DROP, self._gaps(segment, here, now_ms), [])
         dictionary = self.dictionary(segment.line)
         divided = thin(

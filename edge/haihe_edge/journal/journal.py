@@ -21,6 +21,7 @@ from .disk import Disk
 from .recent import Recent
 from .reserve import Reserve
 from .room import FULL, Room
+from .sayable import sayable
 from .segment import Segment
 from .tail import Tail
 from .thin import gaps
@@ -83,6 +84,7 @@ class Journal:
         self._recent = Recent()
         self._lost: dict[tuple[int, str], RangeSet] = {}
         self._surveyed = False
+        self._is_open = False
         self._disk_full = False
 
     @classmethod
@@ -149,6 +151,7 @@ class Journal:
             detail = {"file": fault.name, "why": fault.why}
             journal.append(Event(first.time_ms, first.grade, fault.kind, detail=detail))
         journal.commit()
+        journal._is_open = True
         return journal
 
     def _still_here(self) -> dict[str, Any]:
@@ -194,8 +197,7 @@ class Journal:
     def append(self, body: Body, *, urgent: bool = False) -> int:
         """Number a record. It is durable, and may leave, only after the next :meth:`commit`."""
         with self._numbering:
-            if type(body) is Readings:
-                body = self._apart(body)
+            body = self._apart(body) if type(body) is Readings else sayable(body)
             number = self._next
             self._next += 1
             self._pending.append(Record(number, urgent, body))
@@ -298,9 +300,13 @@ class Journal:
     def _make_room(self, done: list[Record]) -> None:
         """Thin and free old files so that the byte limit holds.
 
+        Not for the opening's own records: what the centres hold is told only after it, and goes first.
+
         Raises:
             OSError: when the disk refuses.
         """
+        if not self._is_open:
+            return
         excess = self.bytes_used() + 512 + 64 * len(self._pending) - self.size
         if (
             self._disk_full and self._archive.bytes_used() > self._tail.segment_bytes

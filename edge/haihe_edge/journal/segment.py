@@ -37,7 +37,7 @@ END_MAGIC = b"SEALED\n\x00"
 COMMIT, FLOOD, DICTIONARY, SEAL = b"C", b"F", b"D", b"S"
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 FRAME_RECORDS_MAX = 200
-"""A record has at most 64 KiB, so a frame of so many is always one that can be read again."""
+"""So many records, and so many bytes: who reads believes no longer frame, so who writes makes none."""
 
 _range_last = itemgetter(1)
 _records = msgspec.msgpack.Decoder(list[Record])

@@ -26,7 +26,7 @@ class Held(NamedTuple):
         name: of the file.
         line: whose records.
         numbers: which.
-        readings: those that are reading groups.
+        readings: those that are reading groups and can be read.
         urgent: those of the alarm lane.
         flood: those of flood stage.
         size: bytes.

@@ -3,7 +3,7 @@
 import hashlib
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from haihe_contract.ranges import EMPTY
@@ -17,6 +17,7 @@ from .segment import (
     END_MAGIC,
     FLOOD,
     FRAME,
+    FRAME_BYTES_MAX,
     FRAME_MAGIC,
     FRAME_RECORDS_MAX,
     HEAD,
@@ -78,10 +79,8 @@ class OpenSegment(Segment):
 
     def _put(self, records: Sequence[Record], now_ms: int, *, flood: bool) -> None:
         frames = self.frames()
-        for at in range(0, len(records), FRAME_RECORDS_MAX):
-            part = records[at : at + FRAME_RECORDS_MAX]
+        for part, payload in _framed(records):
             first, count = part[0].number, part[-1].number - part[0].number + 1
-            payload = _encode(part)
             frames.append(Frame(first, count, now_ms, self.size + FRAME.size, len(payload), flood))
             self._write_frame(FLOOD if flood else COMMIT, first, count, now_ms, payload)
         self._add(records, now_ms, flood=flood)
@@ -122,6 +121,22 @@ class OpenSegment(Segment):
         self._file.write(data)
         self.size += len(data)
         self._digest.update(data)
+
+
+def _framed(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], bytes]]:
+    """Cut a commit group into frames that can be read again. One record alone is always short enough for one.
+
+    Source of that: the bounds in :mod:`haihe_contract.record_fault`; the longest is a summary, of some megabytes.
+    """
+    for at in range(0, len(records), FRAME_RECORDS_MAX):
+        part = records[at : at + FRAME_RECORDS_MAX]
+        payload = _encode(part)
+        if len(payload) <= FRAME_BYTES_MAX or len(part) == 1:
+            yield part, payload
+        else:
+            half = len(part) // 2
+            yield from _framed(part[:half])
+            yield from _framed(part[half:])
 
 
 def replace_thinned(disk: Disk, old: Segment, kept: Sequence[Record]) -> Segment:

@@ -55,7 +55,8 @@ class ModbusProfile(Header, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         answer_ms: how long it thinks.
         unit: default address on the bus.
         units: lowest and highest address that it can be given.
-        any_address: address at which it answers whatever its own is; only with nothing else on the line.
+        any_address: address at which it answers whatever its own is. A site file may name it as ``unit`` where nothing
+            else is on the line.
         registers_most: most registers of one read.
         merge: ``block``: points of a block are read together where that is quicker; ``none``: each on its own;
             ``whole``: it answers reads of a whole block only.

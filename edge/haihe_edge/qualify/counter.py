@@ -57,6 +57,11 @@ class CounterState(msgspec.Struct):
     base: float | None
     commanded: Commanded | None = None
 
+    @property
+    def news(self) -> tuple[object, ...]:
+        """What must differ for the state to be worth writing down again: a reading alone moves only its time."""
+        return self.value, self.end_ms, self.base, self.commanded is None
+
 
 class Closed(NamedTuple):
     """An interval that is over: its end, and its rain or None."""

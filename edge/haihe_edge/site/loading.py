@@ -24,7 +24,7 @@ from .levelled import Levels
 from .memory import recalls
 from .plan import Allowance, Bus, Centre, Instrument, JournalPlan, Site, SiteSeries
 from .spoken import AsciiBus, Sdi12Bus
-from .suiting import alone, complain_about_bus, unit_number
+from .suiting import alone, complain_about_bus, complain_about_unit, unit_number
 from .wired import Wire
 from .writing import commands, writable
 from .written import GnssBus, SerialBus, WrittenCentre, WrittenInstrument, WrittenSeries, WrittenSite
@@ -186,12 +186,9 @@ class _Reader:
             orders = commands(each.commands, profile, path, self.wrong)
             memory = recalls(each, profile, [self.series[number] for number in numbers], path, self)
             found.append(Instrument(each.name, profile, each.bus, unit, period, numbers, allowed, orders, memory))
-        for one, neighbour in alone(found):
+        for one, key, what in alone(found):
             index = next(at for at, each in _usable(self.written.instruments) if each.name == one.name)
-            self.wrong(
-                ("instruments", index, "bus"),
-                f"bus: {one.profile.profile} must be alone on its line; {one.bus!r} has {neighbour.name!r} too",
-            )
+            self.wrong(("instruments", index, key), what)
         return tuple(found)
 
     def _profile(self, name: str, path: _Path) -> Profile | None:
@@ -210,10 +207,8 @@ class _Reader:
         return self.profiles[name]
 
     def _suits(self, unit: int, profile: Profile, bus: Bus | None, path: _Path) -> None:
-        low, high = profile.units
         complain_about_bus(profile, bus, path, self.wrong)
-        if not low <= unit <= high:
-            self.wrong((*path, "unit"), f"unit: {profile.profile} can have {low} to {high}")
+        complain_about_unit(unit, profile, path, self.wrong)
         if isinstance(bus, SerialBus | AsciiBus) and profile.serial is not None:
             ours = (bus.baud, bus.parity, bus.stop_bits)
             theirs = (profile.serial.baud, profile.serial.parity, profile.serial.stop_bits)

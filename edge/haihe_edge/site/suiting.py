@@ -53,12 +53,26 @@ def complain_about_bus(profile: Profile, bus: Bus | None, path: _Path, wrong: Wr
         wrong((*path, "bus"), f"bus: {profile.profile} speaks {language}; it needs a bus of kind {needed}")
 
 
-def alone(instruments: list[Instrument]) -> Iterator[tuple[Instrument, Instrument]]:
-    """Pairs that cannot share their line, since one of them speaks unasked or has no address."""
+def complain_about_unit(unit: int, profile: Profile, path: _Path, wrong: Wrong) -> None:
+    """Complain when an instrument cannot answer at that address."""
+    low, high = profile.units
+    if not (low <= unit <= high or _answers_as_any(unit, profile)):
+        wrong((*path, "unit"), f"unit: {profile.profile} can have {low} to {high}")
+
+
+def _answers_as_any(unit: int, profile: Profile) -> bool:
+    """Whether that is an address at which every one of them answers, whatever its own is."""
+    return isinstance(profile, ModbusProfile) and unit == profile.any_address
+
+
+def alone(instruments: list[Instrument]) -> Iterator[tuple[Instrument, str, str]]:
+    """Those that cannot share their line but do: with the key that says so, and what is wrong."""
     for each in instruments:
-        profile = each.profile
-        if isinstance(profile, TextProfile) and not (profile.is_polled and profile.is_addressed):
-            for other in instruments:
-                if other.bus == each.bus and other is not each:
-                    yield each, other
-                    break
+        profile, bus = each.profile, each.bus
+        speaks_unasked = isinstance(profile, TextProfile) and not (profile.is_polled and profile.is_addressed)
+        as_any = _answers_as_any(each.unit, profile)
+        other = next((other for other in instruments if other.bus == bus and other is not each), None)
+        if other is None or not (speaks_unasked or as_any):
+            continue
+        rule = f"{profile.profile} must be alone on its line; {bus!r} has {other.name!r} too"
+        yield (each, "unit", f"unit: asked at {each.unit}, {rule}") if as_any else (each, "bus", f"bus: {rule}")

@@ -4,7 +4,7 @@ It never asks the code under test what is right. Cards are read frame by frame (
 their own SQL, receipts as the bytes that went by.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -13,17 +13,18 @@ from haihe_contract import topic as topics
 from haihe_contract import wire
 from haihe_contract.quality import PASS_MARK
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import LANE_BACKLOG, Dictionary, Readings, Summary
+from haihe_contract.record import Dictionary, Readings, Record, Summary
 from haihe_edge.journal.journal import DICTIONARY_NUMBER
 
 from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, quarantined
-from .cards import CardAccount, Line
+from .cards import Line
 from .habit import SERIES
 from .history import History
-from .rows import Row, all_stored, in_store
-from .watched import Centre, Machine, StationLink
-
-_SIGNATURE_BYTES = 64
+from .placing import STORED_UNTIL_MS, Told, extremes_missing, misplaced
+from .rows import Row, all_stored, placed_by, stored_of
+from .sending import SIGNATURE_BYTES, SendingAccount
+from .times import Times
+from .watched import Centre, Machine
 
 
 class _AtCentre:
@@ -36,112 +37,27 @@ class _AtCentre:
         self.refused: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
         self.heads: dict[Line, int] = {}
         self.restored_away: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
-        self.said: set[bytes] = set()
+        self.knows: set[Line] = set()
+        """Lines whose dictionary it has; it may forget them only by a restore."""
         self.removed: dict[str, dict[int, RangeSet]] = {}
         """What it held of a station when that was revoked."""
+        self.placed_by: dict[tuple[str, str], int] = {}
+        """By boot: the offset by which readings of it were seen in their places."""
 
 
-class Account(CardAccount):
+class Account(SendingAccount):
     """Everything that is known of one world.
 
     Args:
         required: centres whose receipts free.
         history: what happened, for people.
+        times: when everything was measured.
     """
 
-    def __init__(self, required: set[str], history: History) -> None:
-        super().__init__(required, history)
+    def __init__(self, required: set[str], history: History, times: Times) -> None:
+        super().__init__(required, history, times)
         self._centres: dict[str, _AtCentre] = defaultdict(_AtCentre)
-        self._decoded: dict[bytes, wire.Batch] = {}
         self._understood: set[Line] = set()
-        self._sessions: dict[StationLink, _Session] = {}
-        self._volatile: set[Line] = set()
-        """Lines that live in memory only: no ledger may know them."""
-        self._shown: set[tuple[str, str, int]] = set()
-        """Places of what was sent on them: station, series, time."""
-
-    # ---- on the way ---------------------------------------------------------------------------------------------
-
-    def connected(self, machine: "Machine", link: "StationLink") -> None:
-        """A station has a new connection."""
-        newest: dict[int, int] = {}
-        if machine.recorder is not None:
-            bodies = self.bodies[machine.station, machine.recorder.journal.line]
-            for number in sorted(bodies, reverse=True):
-                body = bodies[number].body
-                if isinstance(body, Readings):
-                    newest = dict.fromkeys(body.series, number) | newest
-                if len(newest) == len(SERIES):
-                    break
-        self._sessions[link] = _Session(newest)
-
-    def sent(self, machine: "Machine", centre: str, link: "StationLink", payload: bytes) -> None:
-        """A batch leaves a station."""
-        batch = self._decoded[payload] = wire.decode(payload)
-        key = (machine.station, batch.line)
-        if batch.volatile:
-            self._sent_from_memory(machine, key, batch)
-            return
-        bodies = self.bodies[key]
-        for record in batch.records:
-            if bodies.get(record.number) != record:
-                self.fail(f"{machine.name} sends number {record.number} of line {batch.line:016x} before it is durable")
-        self._check_order(machine, link, batch)
-
-    def _sent_from_memory(self, machine: "Machine", key: Line, batch: wire.Batch) -> None:
-        """While the disk refuses: only what really waits for it, on a line of its own."""
-        self.hit("sent from memory")
-        if key in self.bodies:
-            self.fail(f"{machine.name} sends from memory on line {key[1]:016x} of its journal")
-        self._volatile.add(key)
-        names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
-        for record in batch.records:
-            if isinstance(record.body, Dictionary):
-                continue
-            if machine.recorder is None or not self.waits(machine, machine.recorder.journal.line, record):
-                self.fail(f"{machine.name} sends from memory what was never measured: {record.body}")
-            if isinstance(record.body, Readings):
-                self._shown |= {(key[0], names[series], record.body.time_ms) for series in record.body.series}
-
-    def _check_order(self, machine: "Machine", link: "StationLink", batch: wire.Batch) -> None:
-        """On a new connection the newest of each series goes before any backlog."""
-        session = self._sessions[link]
-        session.sent[batch.line] = session.sent.get(batch.line, EMPTY) | RangeSet.from_numbers(
-            record.number for record in batch.records
-        )
-        session.lanes[batch.lane] += 1
-        if batch.lane != LANE_BACKLOG or session.checked or machine.recorder is None:
-            return
-        session.checked = True
-        line = machine.recorder.journal.line
-        centre = link.receipts.rpartition("/")[2]
-        card = self._card(machine)
-        known = card.receipted.get(centre, {}).get(card.heard.get(centre, 0), {}).get(line, EMPTY)
-        gone = session.sent.get(line, EMPTY) | known
-        for series, number in session.newest.items():
-            if not gone or gone.last < number:
-                self.fail(
-                    f"{machine.name} sends backlog, and nothing of series {series} as new as what it had when it"
-                    f" connected: number {number} of line {line:016x}"
-                )
-        self.hit("live before backlog")
-
-    def heard(self, machine: "Machine", centre: str, payload: bytes) -> None:
-        """An agent takes a receipt."""
-        if payload not in self._centres[centre].said:
-            return
-        _, _, epoch, _, _, lines, *_ = msgspec.msgpack.decode(payload[_SIGNATURE_BYTES:])
-        card = self._card(machine)
-        if epoch < card.heard.get(centre, 0):
-            self.hit("receipt of an old epoch")
-            return
-        if epoch > card.heard.get(centre, 0):
-            self.looked(machine)
-            card.heard[centre] = epoch
-        receipted = card.receipted.setdefault(centre, {}).setdefault(epoch, {})
-        for line, held, refused in lines:
-            numbers = RangeSet(map(tuple, held + refused))
-            receipted[line] = receipted.get(line, EMPTY) | numbers
 
     # ---- centres ------------------------------------------------------------------------------------------------
 
@@ -155,14 +71,13 @@ class Account(CardAccount):
     def receipt(self, centre: "Centre", payload: bytes) -> None:
         """A centre states what it holds: every number of it must be in its store."""
         at = self._centres[centre.name]
-        _, name, epoch, station, _, lines, _, wanted, _ = msgspec.msgpack.decode(payload[_SIGNATURE_BYTES:])
+        _, name, epoch, station, _, lines, _, wanted, _ = msgspec.msgpack.decode(payload[SIGNATURE_BYTES:])
         if name != centre.name or epoch != at.epoch:
             self.fail(f"{centre.name} states a receipt of {name}, epoch {epoch}, and its epoch is {at.epoch}")
-        at.said.add(payload)
+        self.said[centre.name].add(payload)
         for line, held, refused in lines:
             key = (station, line)
-            for number in (RangeSet(map(tuple, held)) - at.verified[key]).numbers():
-                self._check_stored(centre, key, number)
+            self._check_stored(centre, key, RangeSet(map(tuple, held)) - at.verified[key])
             at.verified[key] |= RangeSet(map(tuple, held))
             fresh = RangeSet(map(tuple, refused)) - at.refused[key]
             if fresh:
@@ -170,16 +85,29 @@ class Account(CardAccount):
                 at.refused[key] |= fresh
                 if fresh := fresh - quarantined(centre, key):
                     self.fail(f"{centre.name} has refused {fresh} of line {line:016x} and kept no bytes")
+                self._check_refused(centre, key, at.refused[key])
         for line, ranges in wanted:
             self.hit("asked for again")
             held, refused = booked(centre, (station, line))
             if needless := RangeSet(map(tuple, ranges)) & (held | refused):
                 self.fail(f"{centre.name} asks for {needless} of line {line:016x} again, and has them")
 
+    def _check_refused(self, centre: "Centre", key: Line, numbers: RangeSet) -> None:
+        """Only what lies beyond any calendar is refused."""
+        for number in numbers.numbers():
+            body = self.bodies[key][number].body if number in self.bodies[key] else None
+            times = [body.time_ms] if isinstance(body, Readings) else []
+            if isinstance(body, Summary):
+                times = [extreme[0] for told in body.series for extreme in (told.lowest, told.highest)]
+            if max(times, default=0) <= STORED_UNTIL_MS:
+                self.fail(f"{centre.name} has refused number {number} of line {key[1]:016x}, which is good: {body}")
+
     def round_begins(self, centre: Centre, payloads: Sequence[bytes]) -> None:
         """A centre takes messages; those of a line whose dictionary it has not are left to be sent again."""
         lines = {(b.station, b.line) for b in map(self._decoded.get, payloads) if b is not None}
-        self._understood = {key for key in lines if knows_dictionary(centre, key)}
+        knows = self._centres[centre.name].knows
+        knows |= {key for key in lines - knows if knows_dictionary(centre, key)}
+        self._understood = lines & knows
 
     def acknowledged(self, centre: "Centre", topic: str, payload: bytes) -> None:
         """A centre tells the broker to forget a message: it must be durable by then, or not be meant to."""
@@ -207,9 +135,10 @@ class Account(CardAccount):
         if kept(centre, payload):
             return
         names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
+        stored = self._stored_of(centre, key, batch.records)
         for record in batch.records:
             if isinstance(record.body, Readings):
-                self._check_readings(centre, key, record.number, record.body, names, None)
+                self._check_readings(centre, key, record.number, record.body, names, stored, rest=False)
 
     def restored(self, centre: "Centre") -> None:
         """A centre goes on from a backup: what it had since is gone from it, and it must say so by its epoch."""
@@ -223,7 +152,7 @@ class Account(CardAccount):
             lost = at.verified[key] - held
             at.restored_away[key] |= lost | (at.refused[key] - refused)
             at.verified[key], at.refused[key] = at.verified[key] & held, at.refused[key] & refused
-        at.heads = {}
+        at.heads, at.placed_by, at.knows = {}, {}, set()
 
     def revoked(self, centre: "Centre", station: str) -> None:
         """A station's key was revoked there."""
@@ -244,36 +173,71 @@ class Account(CardAccount):
             if all_held(centre, station) != before:
                 self.fail(f"{centre.name} has taken numbers of {station}, whose key is revoked")
 
-    def _check_stored(self, centre: "Centre", key: Line, number: int, stored: "set[Row] | None" = None) -> None:
-        record = self.bodies[key].get(number)
-        if record is None:
-            self.fail(f"{centre.name} holds number {number} of line {key[1]:016x}, which {key[0]} never committed")
-        elif isinstance(record.body, Readings):
-            dictionary = self.bodies[key][2].body
-            names = dictionary.series if isinstance(dictionary, Dictionary) else []
-            self._check_readings(centre, key, number, record.body, names, stored)
-        elif isinstance(record.body, Summary):
-            for told in record.body.series:
-                for time_ms, value, _, grade in (told.lowest, told.highest):
-                    if grade:  # the others wait until the time of their boot is known, which is never said here
-                        extreme = Readings(time_ms, grade, [0], [value])
-                        self._check_readings(centre, key, number, extreme, [told.series], stored)
+    def _check_stored(self, centre: "Centre", key: Line, numbers: RangeSet, stored: "set[Row] | None" = None) -> None:
+        """What these numbers say is in the store; only their places are read where the whole store is not given."""
+        bodies = self.bodies[key]
+        records = [bodies[number] for number in numbers.numbers() if number in bodies]
+        if len(records) < numbers.count():
+            strange = numbers - RangeSet.from_numbers(bodies)
+            self.fail(f"{centre.name} holds {strange} of line {key[1]:016x}, which {key[0]} never committed")
+        names, rest = self._names(key), stored is not None
+        rows = self._stored_of(centre, key, records) if stored is None else stored
+        for record in records:
+            if isinstance(record.body, Readings):
+                self._check_readings(centre, key, record.number, record.body, names, rows, rest=rest)
+            elif isinstance(record.body, Summary):
+                for told in record.body.series:
+                    for time_ms, value, _, grade in (told.lowest, told.highest):
+                        if grade:  # the others wait until the time of their boot is known
+                            extreme = Readings(time_ms, grade, [0], [value])
+                            self._check_readings(centre, key, record.number, extreme, [told.series], rows, rest=rest)
+
+    def _stored_of(self, centre: "Centre", key: Line, records: Sequence[Record]) -> "set[Row]":
+        """What the store has at the places of these records."""
+        times: set[int] = set()
+        for record in records:
+            if isinstance(record.body, Readings):
+                times.add(record.body.time_ms)
+            elif isinstance(record.body, Summary):
+                times |= {extreme[0] for told in record.body.series for extreme in (told.lowest, told.highest)}
+        numbers = RangeSet.from_numbers(record.number for record in records)
+        return stored_of(centre, key, numbers, times) if times else set()
 
     def _check_readings(
-        self, centre: "Centre", key: Line, number: int, body: Readings, names: Sequence[str], stored: "set[Row] | None"
+        self,
+        centre: "Centre",
+        key: Line,
+        number: int,
+        body: Readings,
+        names: Sequence[str],
+        stored: "set[Row]",
+        *,
+        rest: bool,
     ) -> None:
+        """Each has its row. Of those without a time it is looked at, at rest, how all of a boot were placed."""
         marks = body.marks or [PASS_MARK] * len(body.series)
         for series, value, mark in zip(body.series, body.values, marks, strict=True):
-            if stored is None:
-                there = in_store(centre, key, number, body, names[series], value, mark)
-            else:
-                place = (0, body.time_ms, value, 0) if body.grade else (key[1], body.time_ms, value, number)
-                there = (key[0], names[series], *place) in stored
+            place = (0, body.time_ms, value, 0, 0) if body.grade else (key[1], body.time_ms, value, number, mark)
+            there = (key[0], names[series], *place) in stored
+            if not there and not body.grade:
+                there = rest or self._was_placed(centre, key, number, body, names[series], value)
             if not there:
                 self.fail(
                     f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
                     f" {names[series]} = {value} at {body.time_ms}"
                 )
+
+    def _was_placed(
+        self, centre: "Centre", key: Line, number: int, body: Readings, series: str, value: float | None
+    ) -> bool:
+        """Whether a reading no longer waits for its time there, and got it by the same fix as others before."""
+        fix = placed_by(centre, key, body, series, value, self.times.of_line(*key))
+        if fix is None:
+            return False
+        before = self._centres[centre.name].placed_by.setdefault(self.times.boot_of(*key), fix.offset_ms)
+        if fix.offset_ms != before:
+            self.fail(f"{centre.name} places number {number} of line {key[1]:016x} by {fix}, and had by {before}")
+        return True
 
     # ---- all of it ----------------------------------------------------------------------------------------------
 
@@ -319,7 +283,10 @@ class Account(CardAccount):
     def finish(self, machines: Sequence[Machine], centres: Sequence[Centre]) -> None:
         """Everything once more, at rest."""
         self.check(machines, centres)
+        self.hits += self.times.hits
+        ever = self._ever()
         for centre in centres:
+            lines: dict[Line, Told] = {}
             stored = all_stored(centre)
             witnessed: dict[Line, list[tuple[int, int]]] = defaultdict(list)
             last = 0
@@ -329,7 +296,6 @@ class Account(CardAccount):
                     self.fail(f"{centre.name}: position {position} passed the follower after {last}")
                 last = position
                 witnessed[station, int(line, 16)].append((first, end))
-            places: set[tuple[str, str, int]] = set()
             for station, line, head, held, refused, gaps in centre.database.connection().execute(
                 "SELECT station, line, head, held, refused, gaps FROM line"
             ):
@@ -339,25 +305,34 @@ class Account(CardAccount):
                 self._finish_line(centre, machines, key, head, unpack(held), unpack(refused), unpack(gaps), stored)
                 if unseen := unpack(held) - RangeSet(witnessed[key]):
                     self.fail(f"{centre.name}: {unseen} of line {line} are held and never passed the follower")
-                places |= self._places(key, unpack(held))
-            shown = {(station, series, time_ms) for station, series, _, time_ms, _, number in stored if not number}
-            if strange := shown - places - self._ever() - self._shown:
+                lines[key] = Told(unpack(held), self.bodies[key], self._names(key))
+            wrong = misplaced(centre, lines, stored, self.times, self.hit)
+            if wrong := wrong or extremes_missing(lines, stored, self.times):
+                self.fail(f"{centre.name}: {wrong}")
+            shown = {(row[0], row[1], row[3]) for row in stored if not row[5]}
+            if strange := shown - ever - self._shown:
                 self.fail(f"{centre.name}: its store has rows that no record has: {sorted(strange)[:3]}")
 
     def _ever(self) -> set[tuple[str, str, int]]:
-        """Places of what the centre may have stored without booking it (killed in between) or refused in part."""
+        """Places of all that was committed: a centre may have stored it without booking it, or refused it in part."""
         return {place for key, numbers in self._committed.items() for place in self._places(key, numbers)}
+
+    def _names(self, key: Line) -> Sequence[str]:
+        dictionary = self.bodies[key][2].body if 2 in self.bodies[key] else None
+        return dictionary.series if isinstance(dictionary, Dictionary) else []
 
     def _places(self, key: Line, numbers: RangeSet) -> set[tuple[str, str, int]]:
         found: set[tuple[str, str, int]] = set()
-        bodies = self.bodies[key]
-        dictionary = bodies[2].body if 2 in bodies else None
-        if not isinstance(dictionary, Dictionary):
+        bodies, names = self.bodies[key], self._names(key)
+        if not names:
             return found
         for number in numbers.numbers():
             body = bodies[number].body if number in bodies else None
-            if isinstance(body, Readings) and body.grade:
-                found |= {(key[0], dictionary.series[series], body.time_ms) for series in body.series}
+            if isinstance(body, Readings):
+                offsets = [0] if body.grade else [fix.offset_ms for fix in self.times.of_line(*key)]
+                found |= {
+                    (key[0], names[series], body.time_ms + offset) for series in body.series for offset in offsets
+                }
         return found
 
     def _finish_line(
@@ -376,22 +351,24 @@ class Account(CardAccount):
             self.fail(
                 f"{centre.name} no longer holds {at.verified[key] - held} of line {key[1]:016x}, which it receipted"
             )
-        for number in held.numbers():
-            self._check_stored(centre, key, number, stored)
+        self._check_stored(centre, key, held, stored)
+        if wrong := (gaps & (held | refused)) | (refused & held):
+            self.fail(f"{centre.name} says that {wrong} of line {key[1]:016x} are missing or refused, and has them")
         if head < at.heads.get(key, 0):
             self.fail(f"{centre.name} was told that line {key[1]:016x} goes to {at.heads[key]}, and says {head}")
         silent = held.holes(1, head) - refused - gaps - self.taken[key] - at.restored_away[key]
+        silent = silent - self._named_and_taken(at, key)
         for machine in machines:
             if machine.station == key[0]:
                 silent = silent - self._card(machine).here.get(key[1], EMPTY)
         if silent and centre.name in self.required:
             self.fail(f"{centre.name} counts {silent} of line {key[1]:016x} of {key[0]} as lost, and nobody took them")
 
-
-class _Session:
-    def __init__(self, newest: dict[int, int]) -> None:
-        self.newest = newest
-        """By series: the newest number when it began."""
-        self.sent: dict[int, RangeSet] = {}
-        self.lanes: Counter[int] = Counter()
-        self.checked = False
+    def _named_and_taken(self, at: _AtCentre, key: Line) -> RangeSet:
+        """Numbers of a line that gave way, and the record that said so went with a card, or with a restored centre."""
+        named = EMPTY
+        for own, number, about, numbers in self._named[key[0]]:
+            taken = number in self.taken[own] or number in at.restored_away[own]
+            if about == key[1] and taken and number not in at.verified[own]:
+                named |= numbers
+        return named

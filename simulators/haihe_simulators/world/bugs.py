@@ -1,6 +1,6 @@
 """Ten deliberate bugs: mistakes somebody could make in good faith. Put in for good, in a process of their own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,6 +8,7 @@ from haihe_cloud.ingest.inbox import Message
 from haihe_cloud.ingest.worker import Worker
 from haihe_cloud.ledger.follow import Following
 from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.ledger.stating import Cursor
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract.receipt import Receipt
 from haihe_contract.record import Record
@@ -64,16 +65,17 @@ def _ledger_before_store() -> None:
 
 
 def _cumulative_receipts() -> None:
-    right: Any = Ledger._receipt  # noqa: SLF001 - it is to be broken
+    right = Ledger.receipts
 
-    def wrong(self: Ledger, *given: Any) -> Receipt:
-        receipt: Receipt = right(self, *given)
-        lines = [
-            msgspec.structs.replace(line, held=[(1, line.held[-1][1])] if line.held else []) for line in receipt.lines
-        ]
-        return msgspec.structs.replace(receipt, lines=lines)
+    def wrong(self: Ledger, *given: Any) -> Iterator[tuple[Receipt, Cursor | None]]:
+        for receipt, after in right(self, *given):
+            lines = [
+                msgspec.structs.replace(line, held=[(1, line.held[-1][1])] if line.held else [])
+                for line in receipt.lines
+            ]
+            yield msgspec.structs.replace(receipt, lines=lines), after
 
-    _replace(Ledger, "_receipt", wrong)
+    _replace(Ledger, "receipts", wrong)
 
 
 def _drop_on_reconnect() -> None:

@@ -3,10 +3,12 @@
 from collections import Counter, defaultdict
 
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import Body, Gap, Opened, Readings, Record, Summary
+from haihe_contract.record import Body, Dictionary, Gap, Opened, Readings, Record, Summary
 
+from .gives_way import Settled, freed_before_its_turn, is_short, objection, untrue, victim
 from .history import History
-from .reading import File, journal_files, read_file
+from .reading import File, is_closed, journal_files, read_file
+from .times import Times
 from .watched import Machine
 
 Line = tuple[str, int]
@@ -22,10 +24,20 @@ class _OnCard:
 
     def __init__(self) -> None:
         self.files: dict[str, File] = {}
+        self.closed: dict[str, File] = {}
+        """Its closed files, read as soon as they were met."""
         self.here: dict[int, RangeSet] = {}
         self.heard: dict[str, int] = {}
         self.receipted: dict[str, dict[int, dict[int, RangeSet]]] = {}
         """By centre, epoch and line."""
+        self.known: dict[str, Settled] = {}
+        """By centre: what its agent surely knows, since it was saved, or was heard in this run and not taken back."""
+        self.asked: dict[str, Settled] = {}
+        """By centre: what that has asked for again in this run."""
+        self.short = False
+        """Whether its disk had no room for a copy when it was last committed to."""
+        self.going: dict[str, File] = {}
+        """Files that were said to give way, and are still there."""
         self.replaced = False
         """Whether another card was put in since the last start."""
 
@@ -36,9 +48,11 @@ class CardAccount:
     Args:
         required: centres whose receipts free.
         history: what happened, for people.
+        times: when everything was measured.
     """
 
-    def __init__(self, required: set[str], history: History) -> None:
+    def __init__(self, required: set[str], history: History, times: Times) -> None:
+        self.times = times
         self.required = required
         self.hits: Counter[str] = Counter()
         self.bodies: dict[Line, dict[int, Record]] = defaultdict(dict)
@@ -82,6 +96,8 @@ class CardAccount:
                 self.fail(f"{machine.name} has forgotten epoch {card.heard[centre]} of {centre} for {epoch}")
             card.heard[centre] = epoch
         card.replaced = False
+        card.known = {centre: machine.card.held(centre) for centre in self.required}
+        card.asked, card.going, card.short = {}, {}, False
 
     def appended(self, machine: "Machine", line: int, number: int, urgent: bool, body: Body) -> None:  # noqa: FBT001
         """A number was given."""
@@ -89,6 +105,10 @@ class CardAccount:
         if number in known:
             self.fail(f"{machine.name}: number {number} of line {line:016x} was given twice")
         known[number] = (urgent, body)
+        if wrong := self.times.appended((machine.station, machine.boot), line, number, body):
+            self.fail(f"{machine.name}, line {line:016x}: {wrong}")
+        if isinstance(body, Summary) or (isinstance(body, Gap) and body.cause == "no_space"):
+            self._gives_way(machine, body)
 
     def waits(self, machine: "Machine", line: int, record: Record) -> bool:
         """Whether a number was given to that very body."""
@@ -104,6 +124,8 @@ class CardAccount:
         for record in records:
             if isinstance(record.body, Gap | Summary):
                 self._check_giving_way(machine, record.body)
+        self._check_order_of_freeing(machine)
+        self._card(machine).short = is_short(machine.card)
 
     def _take_in(self, machine: "Machine", key: Line, record: Record) -> None:
         known = self.bodies[key].get(record.number)
@@ -115,6 +137,7 @@ class CardAccount:
         if given is None or not _same(given, record):
             self.fail(f"{machine.name}: number {record.number} of line {key[1]:016x} is not what was appended")
         self.bodies[key][record.number] = record
+        self.times.committed(key[0], record.body)
         if isinstance(record.body, Gap | Summary):
             body = record.body
             self._named[key[0]].append((key, record.number, body.line, RangeSet(body.ranges)))
@@ -134,34 +157,67 @@ class CardAccount:
             self.fail(f"{machine.name} says that line {line:016x} was closed in order, and it was not")
 
     def _check_giving_way(self, machine: "Machine", body: Gap | Summary) -> None:
-        """An alarm goes only when nothing routine is left that could."""
+        """No alarm becomes a summary, and a summary says what there was."""
+        if isinstance(body, Gap):
+            if body.cause == "no_space":
+                self.hit("dropped")
+            return
+        self.hit("thinned")
+        if body.flood:
+            self.hit("thinned at flood stage")
         bodies = self.bodies[machine.station, body.line]
-        urgent = RangeSet.from_numbers(n for n in RangeSet(body.ranges).numbers() if n in bodies and bodies[n].urgent)
-        if isinstance(body, Summary):
-            self.hit("thinned")
-            if urgent:
-                self.fail(f"{machine.name} has thinned the alarms {urgent} of line {body.line:016x}")
-        elif body.cause == "no_space":
-            self.hit("dropped")
-            if urgent:
-                self._check_nothing_milder(machine, body.line, urgent)
+        records = [bodies[number] for number in RangeSet(body.ranges).numbers() if number in bodies]
+        if any(record.urgent for record in records):
+            self.fail(f"{machine.name} has thinned alarms of line {body.line:016x}")
+        dictionary = bodies[2].body if 2 in bodies else None
+        if not isinstance(dictionary, Dictionary) or len(records) < RangeSet(body.ranges).count():
+            return  # of before a card was put in: not all of it is known
+        if wrong := untrue(body, records, dictionary.series):
+            self.fail(f"{machine.name} sums {RangeSet(body.ranges)} of line {body.line:016x} up wrongly: {wrong}")
 
-    def _check_nothing_milder(self, machine: "Machine", line: int, urgent: RangeSet) -> None:
-        self.looked(machine)
+    def _gives_way(self, machine: "Machine", body: Gap | Summary) -> None:
+        """It was just said what gives way next: nothing milder could."""
+        if machine.opened_blind:
+            return  # it does not know what lies there
+        card = self._card(machine)
+        closed = self._closed(machine)
         settled = self._settled(machine)
-        going = {
-            file.name
-            for file in self._card(machine).files.values()
-            if file.line == line and set(urgent.numbers()) & set(file.records)
-        }
-        for file in self._card(machine).files.values():
-            if not file.closed or file.name in going:
-                continue
-            alarms = RangeSet.from_numbers(n for n, r in file.records.items() if r.urgent) - settled.get(
-                file.line, EMPTY
-            )
-            if not alarms:
-                self.fail(f"{machine.name} dropped the alarms {urgent} of line {line:016x} while {file.name} could go")
+        going = victim(body, closed, settled) or victim(body, self._left_open(machine), settled)
+        if going is None:
+            return
+        others = [file for file in closed if card.going.get(file.name) is not file]
+        thins = isinstance(body, Summary) or not (card.short or is_short(machine.card))
+        if why := objection(body, going, others, self._all_hold(card.known), thins=thins):
+            self.fail(f"{machine.name}: {why}")
+        if card.short or is_short(machine.card):  # what cannot even be said may be passed over for another
+            card.going[going.name] = going
+
+    def _closed(self, machine: "Machine") -> list[File]:
+        """The closed files of a card, oldest first."""
+        disk, card = machine.card.disk, self._card(machine)
+        before, card.closed = card.closed, {}
+        for name in journal_files(disk):
+            known = before.get(name) or card.files.get(name)
+            if known is not None and known.closed and known.size == disk.size(name):
+                card.closed[name] = known
+            elif is_closed(disk, name):
+                card.closed[name] = read_file(disk, name)
+        return list(card.closed.values())
+
+    def _left_open(self, machine: "Machine") -> list[File]:
+        """Files that nobody closed: the newest, and those of agents that did not end in order."""
+        disk, card = machine.card.disk, self._card(machine)
+        return [read_file(disk, name) for name in journal_files(disk) if name not in card.closed]
+
+    def _check_order_of_freeing(self, machine: "Machine") -> None:
+        card = self._card(machine)
+        names = set(journal_files(machine.card.disk))
+        if gone := [file for name, file in card.closed.items() if name not in names]:
+            left = self._closed(machine)
+            if not machine.opened_blind and (why := freed_before_its_turn(gone, left, self._all_hold(card.known))):
+                self.fail(f"{machine.name}: {why}")
+        elif len(names) > len(card.closed) + 1:
+            self._closed(machine)
 
     def ended(self, machine: "Machine", why: str) -> None:
         """An agent ended."""
@@ -175,19 +231,21 @@ class CardAccount:
         disk = machine.card.disk
         for name in journal_files(disk):
             known = card.files.get(name)
-            files[name] = (
-                known if known is not None and known.closed and known.size == disk.size(name) else read_file(disk, name)
-            )
+            if known is None or not known.closed or known.size != disk.size(name):
+                known = card.closed.get(name)
+            if known is None or known.size != disk.size(name):
+                known = read_file(disk, name)
+            files[name] = known
         here: dict[int, RangeSet] = {}
         for file in files.values():
-            here[file.line] = here.get(file.line, EMPTY) | RangeSet.from_numbers(file.records)
+            here[file.line] = here.get(file.line, EMPTY) | file.numbers
             key = (machine.station, file.line)
             if file is not card.files.get(file.name):
                 for record in file.records.values():
                     if adopt or record.number in self.bodies[key]:
                         self._take_in(machine, key, record)
                 if adopt:
-                    self._committed[key] |= RangeSet.from_numbers(file.records)
+                    self._committed[key] |= file.numbers
         before, card.files, card.here = card.here, files, here
         settled = self._settled(machine)
         for line, numbers in before.items():
@@ -208,7 +266,11 @@ class CardAccount:
     def _settled(self, machine: "Machine") -> dict[int, RangeSet]:
         """What the receipts that its agent has heard allow to go."""
         card = self._card(machine)
-        sets = [card.receipted.get(c, {}).get(card.heard.get(c, 0), {}) for c in self.required]
+        return self._all_hold({c: card.receipted.get(c, {}).get(card.heard.get(c, 0), {}) for c in self.required})
+
+    def _all_hold(self, of: dict[str, Settled]) -> Settled:
+        """Numbers per line that every required centre has there."""
+        sets = [of.get(centre, {}) for centre in self.required]
         lines = set.intersection(*(set(each) for each in sets)) if sets else set()
         settled: dict[int, RangeSet] = {}
         for line in lines:
@@ -223,6 +285,7 @@ class CardAccount:
 
     def cloned(self, old: "Machine", new: "Machine") -> None:
         """A card was copied into another machine."""
+        self.times.disturbed(old.station)
         self.looked(old)
         twin, card = self._card(new), self._card(old)
         twin.files, twin.here = dict(card.files), dict(card.here)
@@ -238,9 +301,10 @@ class CardAccount:
 
     def set_back(self, machine: "Machine") -> None:
         """Another image of the card is in the machine now: what was written since is taken, where no other has it."""
+        self.times.disturbed(machine.station)
         card = self._card(machine)
         before = card.here
-        card.files, card.here, card.replaced = {}, {}, True
+        card.files, card.closed, card.here, card.replaced = {}, {}, {}, True
         self.looked(machine)
         for line, numbers in before.items():
             self.taken[machine.station, line] |= numbers - card.here.get(line, EMPTY)

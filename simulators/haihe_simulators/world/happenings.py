@@ -10,7 +10,7 @@ from haihe_contract.record import LANE_BACKLOG, Record
 from haihe_simulators.disk import SimulatedDisk
 
 from .centre import Centre
-from .faults import Fault
+from .faults import GIVING_WAY, Fault
 from .machine import Card, Machine
 from .stage import Stage
 
@@ -36,7 +36,7 @@ class Happenings(Stage):
     def _splice(self, centre: Centre, station: str) -> None:
         """The link is back, and flaps for some minutes."""
         centre.broker.cut.pop(station, None)
-        for _ in range(6):
+        for _ in range(4):
             self._later(self._chance.uniform(0, 400), centre.broker.end_session, station, "the link flaps")
 
     def _freeze(self, fault: Fault, machine: Machine, centre: Centre) -> None:
@@ -91,10 +91,21 @@ class Happenings(Stage):
         machine.clock.ahead_ms += ahead_ms
         self._mend(fault.lasts_s, lambda: setattr(machine.clock, "ahead_ms", 0))
 
-    def _clock_none(self, fault: Fault, machine: Machine, _centre: Centre) -> None:
+    def _clock_none(self, fault: Fault, machine: Machine, centre: Centre) -> None:
+        """The battery of its clock is empty: a power cut sets it to 1970, mostly where no link tells it the time."""
         self.account.hit("no clock at all")
         machine.clock.none = True
+        self._lose_power(machine)
+        if self._chance.random() < 0.7:
+            self._cut(fault, machine, centre)
+        if self._chance.random() < 0.5:  # nor does this boot ever learn the time
+            self._later(fault.lasts_s - 1, self._lose_power, machine)
         self._mend(fault.lasts_s, lambda: setattr(machine.clock, "none", False))
+
+    def _lose_power(self, machine: Machine) -> None:
+        machine.pause_s, machine.power_fails = 5.0, True
+        if machine.life is not None:
+            machine.life.end("power cut at rest")
 
     def _power(self, fault: Fault, machine: Machine, _centre: Centre) -> None:
         machine.pause_s = fault.lasts_s if fault.lasts_s < 4000 else 30.0
@@ -118,11 +129,20 @@ class Happenings(Stage):
                 self._later(fault.lasts_s - 5, self._disk_unreadable, fault, machine, _centre)
             elif "_session" in fault.point or "run" in fault.point:
                 self._later(600, self._cut, fault, machine, _centre)
-            if fault.point in ("disk: rename", "disk: unlink"):  # these wait until the journal must give way
-                if fault.point == "disk: rename":
-                    self._cut(fault._replace(lasts_s=14 * 3600.0), machine, _centre)
+            if fault.point not in GIVING_WAY:
+                self._insist(machine)
                 return
-            self._insist(machine)
+            if fault.point == "disk: rename":
+                self._cut(fault._replace(lasts_s=14 * 3600.0), machine, _centre)
+            self._wait_for(fault.point, machine, self.account.hits[fault.point])
+
+    def _wait_for(self, point: str, machine: Machine, met: int) -> None:
+        """Whatever else ends an agent first: the next one is to be stopped there."""
+        if self.account.hits[point] > met:
+            return
+        if machine.life is not None and machine.life.stop_at is None:
+            machine.life.stop_at = point
+        self._later(900, self._wait_for, point, machine, met)
 
     def _insist(self, machine: Machine) -> None:
         """If the point is not met for long, any other will do."""
@@ -192,7 +212,7 @@ class Happenings(Stage):
         self._put_in(machine, self._new_card())
 
     def _put_in(self, machine: Machine, card: Card) -> None:
-        machine.power_fails = False
+        machine.power_fails, machine.off = False, True
         if machine.life is not None:
             machine.life.end("its card is taken out")
         self.account.looked(machine, adopt=True)

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.quality import Flag, Reason, mark
+from haihe_contract.ranges import RangeSet
+from haihe_contract.receipt import Receipt
 from haihe_contract.record import Body, Dictionary, Duty, Event, Opened, Readings, Record
 from haihe_edge.clock.stamping import StationClock
 from haihe_edge.clock.trust import ClockTrust
@@ -22,6 +24,7 @@ from haihe_edge.forward.forwarder import Forwarder
 from haihe_edge.forward.held import Held
 from haihe_edge.journal import Disk, Folder, Journal
 from haihe_edge.recorder import Recorder
+from haihe_edge.remember.boot_times import BootTimes
 
 from haihe_simulators.disk import SimulatedDisk
 
@@ -31,6 +34,8 @@ from .habit import SERIES
 from .life import Life
 
 GROUPS = 4
+LOOK_S = 600.0
+"""A real station looks more often; its records do not wait so long for their commit, either."""
 
 
 class Way(NamedTuple):
@@ -131,9 +136,17 @@ class Card:
 
     def epoch(self, centre: str) -> int:
         """Which epoch of that centre its receipts name, read without the agent's code."""
-        with suppress(OSError, msgspec.DecodeError, IndexError, TypeError):
-            return int(msgspec.msgpack.decode((self.folder / f"receipts-{centre}").read_bytes())[0])
-        return 0
+        return self._receipts(centre)[0]
+
+    def held(self, centre: str) -> dict[int, RangeSet]:
+        """What that centre holds by these receipts, by line."""
+        return {line: RangeSet((a, b) for a, b in ranges) for line, ranges in self._receipts(centre)[1].items()}
+
+    def _receipts(self, centre: str) -> tuple[int, dict[int, list[tuple[int, int]]]]:
+        with suppress(OSError, msgspec.DecodeError, ValueError, TypeError):
+            epoch, lines = msgspec.msgpack.decode((self.folder / f"receipts-{centre}").read_bytes())
+            return int(epoch), lines
+        return 0, {}
 
 
 class Machine:
@@ -172,6 +185,8 @@ class Machine:
         self.power_fails = False
         """Whether its next end takes the disk's power, too."""
         self.reads_fail = False
+        self.off = True
+        """Whether it has lost its power since the last agent ran: the next one starts in a new boot."""
         self.opened_blind = False
         """Whether its journal was opened while the disk could not be read."""
         self.flood = False
@@ -207,11 +222,16 @@ class Machine:
         self.card.disk.leave()
         self._account.ended(self, why)
         if self.power_fails:
-            self.power_fails = False
+            self.power_fails, self.off = False, True
             if self.card.cut(self._chance):
                 self._account.hit("torn write")
             self._account.hit("power cut")
             self._account.looked(self)
+
+    @property
+    def boot(self) -> str:
+        """Id of the newest boot."""
+        return f"{self.name}-{self._boots}"
 
     def stop(self) -> None:
         """Tell the agent to end in order."""
@@ -235,21 +255,28 @@ class Machine:
         disk.before = before
 
     async def _agent(self, life: Life) -> None:
-        self._boots += 1
-        self.clock.boot()
+        if self.off:
+            self._boots += 1
+            self.clock.boot()
+            self._account.times.begins((self.station, self.boot))
+        self.off = False
         trust = ClockTrust()
         clock = StationClock(self.clock, trust, lambda: self.clock.disciplined and not self.clock.none)
         self._account.opening(self)
         self.opened_blind = self.reads_fail
-        journal = self._open(life, clock, trust)
+        boots = BootTimes(self.card.folder, self.boot, clock)
+        journal = self._open(life, clock, trust, boots.ended)
+        boots.began(journal.line, journal.head)
         self._stopping = asyncio.Event()
         recorder = self.recorder = Recorder(journal, self.clock, self._habit.window_ms)
+        recorder.committed = boots.committed
         recorder.record(Duty([round(self._habit.cycle_s * 1000)] * len(SERIES)))
         for way in self._ways:
-            recorder.add(self._forwarder(way, life, journal), required=way.required)
+            recorder.add(self._forwarder(way, life, journal, boots.heard), required=way.required)
         recorder.receipted()
         work = [recorder.commit(), recorder.save(), *(each.run() for each in recorder.forwarders)]
-        tasks = [asyncio.ensure_future(each) for each in (*work, self._measure(recorder, clock))]
+        work += [self._measure(recorder, clock, boots), self._look_after(recorder, boots)]
+        tasks = [asyncio.ensure_future(each) for each in work]
         recorder.hurry(urgent=True)
         stopping = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -262,11 +289,11 @@ class Machine:
         stamp = clock.stamp()
         recorder.record(Event(stamp.time_ms, stamp.grade, "stopped"))
         journal.close()
-        recorder.save_now()
+        recorder.save_now([boots.save_now])
         if journal.waiting:
             life.end("stopped while the disk refused")
 
-    def _open(self, life: Life, clock: StationClock, trust: ClockTrust) -> Journal:
+    def _open(self, life: Life, clock: StationClock, trust: ClockTrust, ended: Callable[[int, int], object]) -> Journal:
         account, machine = self._account, self
 
         class Watched(Journal):
@@ -284,10 +311,11 @@ class Machine:
                 return done
 
         def opened(previous: int, last: int, last_ms: int, closed: bool) -> Opened:  # noqa: FBT001
+            ended(previous, last_ms)
             stamp = clock.stamp()
             return Opened(
                 time_ms=stamp.time_ms,
-                boot=f"{self.name}-{self._boots}",
+                boot=self.boot,
                 monotonic_ms=clock.monotonic_ms(),
                 grade=stamp.grade,
                 previous=previous,
@@ -310,7 +338,7 @@ class Machine:
             newest=trust.not_before,
         )
 
-    def _forwarder(self, way: Way, life: Life, journal: Journal) -> Forwarder:
+    def _forwarder(self, way: Way, life: Life, journal: Journal, heard: Callable[[Receipt], object]) -> Forwarder:
         account = self._account
         return Forwarder(
             station=self.station,
@@ -332,9 +360,19 @@ class Machine:
             retry_most_ms=self._habit.retry_most_ms,
             receipted=lambda: self.recorder.receipted() if self.recorder is not None else None,
             heartbeat_ms=self._habit.heartbeat_ms,
+            heard=heard,
         )
 
-    async def _measure(self, recorder: Recorder, clock: StationClock) -> None:
+    async def _look_after(self, recorder: Recorder, boots: BootTimes) -> None:
+        """Record what the true time of boots was once it is known, and keep that beside the journal."""
+        while True:
+            await self.clock.sleep(LOOK_S)
+            if self.clock.disciplined and not self.clock.none:
+                self._account.times.clock_read((self.station, self.boot), self.clock.now_ms())
+            boots.look(recorder.record)
+            recorder.save_now([boots.save], receipts=False)
+
+    async def _measure(self, recorder: Recorder, clock: StationClock, boots: BootTimes) -> None:
         """Poll four instruments every cycle; now and then one crosses a level, or something happens."""
         chance, habit = self._chance, self._habit
         while True:
@@ -344,6 +382,7 @@ class Machine:
             recorder.journal.flood = self.flood
             for series in range(GROUPS):
                 stamp = clock.stamp()
+                boots.saw(stamp.grade, clock.monotonic_ms())
                 if stamp.grade:  # polls begin at the full minute, so two machines and two lines meet at one time
                     stamp = stamp._replace(time_ms=stamp.time_ms // 60_000 * 60_000)
                 urgent = chance.random() < habit.urgent

@@ -15,6 +15,7 @@ from .centre import Centre
 from .faults import Plan
 from .history import History
 from .machine import Card, Habit, Machine, Way
+from .times import Times
 
 T0_MS = 1_790_000_000_000
 
@@ -35,7 +36,7 @@ class Stage:
         self._chance = random.Random(plan.seed ^ 0x5EED)
         self.history = History(self.seconds)
         names = ["bureau", "district"]
-        self.account = Account(set(names if plan.both_required else names[:1]), self.history)
+        self.account = Account(set(names if plan.both_required else names[:1]), self.history, Times(self.truth_ms))
         codes = [f"3100565{n}" for n in range(plan.stations)]
         self.centres = [
             Centre(
@@ -107,7 +108,7 @@ class Stage:
             plan.window_ms,
             plan.size,
             plan.urgent,
-            retry_most_ms=120_000,
+            retry_most_ms=600_000,
             heartbeat_ms=3_600_000,
         )
         ways = [

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from haihe_cloud.database import Database
 from haihe_cloud.store.sqlite import SqliteStore
+from haihe_contract.ranges import RangeSet
 from haihe_edge.journal import Disk
 from haihe_edge.recorder import Recorder
 
@@ -22,6 +23,10 @@ class Card(Protocol):
         """Which epoch of a centre its receipts name."""
         ...
 
+    def held(self, centre: str) -> dict[int, RangeSet]:
+        """What they say that it holds, by line."""
+        ...
+
 
 class Machine(Protocol):
     """One computer of a station."""
@@ -30,6 +35,11 @@ class Machine(Protocol):
     station: str
     opened_blind: bool
     recorder: Recorder | None
+
+    @property
+    def boot(self) -> str:
+        """Id of the boot that it is in, or was in last."""
+        ...
 
     @property
     def card(self) -> Card:

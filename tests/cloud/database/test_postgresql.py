@@ -15,6 +15,7 @@ from haihe_cloud.ingest import worker
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.worker import Worker
 from haihe_cloud.ledger.arrival import ArrivalEntry
+from haihe_cloud.ledger.booking import Booking
 from haihe_cloud.ledger.follow import follow
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.opening import check_database, open_database
@@ -273,8 +274,9 @@ def test_stricter_isolation_on_the_server_does_not_let_a_worker_see_an_old_line(
                 lambda: postgresql.ask("SELECT 1 FROM pg_locks WHERE locktype='advisory' AND NOT granted"), "it waits"
             )
             assert ledger.lines(STATION) == []
-            ledger._book(first.connection(), arrival([1]), set(), 1)
-            first.connection().execute("UPDATE meta SET value=1 WHERE name='arrival'")
+            booking = Booking(first.connection(), [arrival([1])], 0)
+            assert booking.book(arrival([1]))
+            booking.save()
         waiting.join(10)
         assert ledger.lines(STATION)[0].held == RangeSet.of((1, 2))
     finally:

@@ -3,6 +3,8 @@
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -49,6 +51,44 @@ def test_a_file_that_another_holds_too_long_is_not_there_now(tmp_path: Path, mon
     meet()
     first.close()
     second.close()
+
+
+def mode_of(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as asked:
+        return str(asked.execute("PRAGMA journal_mode").fetchone()[0])
+
+
+def test_who_opens_a_new_file_while_another_process_prepares_it_waits_for_that(tmp_path: Path) -> None:
+    """SQLite itself does not wait there: it refuses whoever switches to WAL while another one writes."""
+    path = tmp_path / "haihe.db"
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # the lock that another's switch to WAL holds, held for as long as we like
+        with (
+            closing(sqlite3.connect(path, timeout=30)) as bare,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            bare.execute("PRAGMA journal_mode=WAL")
+        with ThreadPoolExecutor(2) as pool:
+            opening = [pool.submit(SqliteDatabase, path) for _ in range(2)]
+            done, _ = wait(opening, timeout=0.3)
+            assert not done
+            other.execute("COMMIT")
+            for each in opening:
+                each.result(30).close()
+    assert mode_of(path) == "wal"
+
+
+def test_a_new_file_that_another_never_lets_go_is_not_there_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_S", 0.1)
+    path = tmp_path / "haihe.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseAway, match="locked"):
+            SqliteDatabase(path)
+    SqliteDatabase(path).close()
+    assert mode_of(path) == "wal"
 
 
 def test_a_damaged_file_is_no_reason_to_wait(tmp_path: Path) -> None:

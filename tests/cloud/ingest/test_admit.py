@@ -17,7 +17,7 @@ from haihe_cloud.ingest.admit import (
 from haihe_contract import topic, wire
 from haihe_contract.quality import Flag, Reason, mark
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, Unread
+from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, State, Unread
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +120,29 @@ def test_one_impossible_reading_is_refused_and_the_others_of_the_batch_are_store
     assert verdict.refused == RangeSet.of((4, 4))
     assert {reading.number for reading in verdict.readings} == {5}
     assert verdict.reason.startswith("record 4: ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        State("site", {"text": "x" * 60_000}, T0, 5),
+        State("", {}, T0, 5),
+        Event(T0, 5, "x", detail={"a": "b" * 5000}),
+        Event(2**62, 5, "x"),
+        Gap(LINE, [(5, 3)], "damaged", T0),
+        Readings(T0, 17, [0], [1.0]),
+        Readings(T0, 5, [7], [1.0]),
+    ],
+    ids=["state too long", "state without name", "event too long", "no such time", "gap", "grade", "series"],
+)
+def test_a_record_that_says_what_cannot_be_harms_no_other_of_its_batch(body: Body) -> None:
+    verdict = judge(data([1, 2, 3, 4, 5], bodies={3: body}))
+    assert isinstance(verdict, Admitted)
+    assert verdict.refused == RangeSet.of((3, 3))
+    assert [record.number for record in verdict.batch.records] == [1, 2, 4, 5]
+    assert {reading.number for reading in verdict.readings} == {4, 5}
+    assert list(verdict.dictionary) == SERIES
+    assert verdict.reason.startswith("record 3: ")
 
 
 def test_a_series_of_an_element_from_the_future_is_stored() -> None:

@@ -109,6 +109,33 @@ def test_a_later_better_fix_moves_nothing_and_is_kept_and_shown(make: Callable[[
     assert [(each.number, each.used) for each in whole.book.fixes(STATION)] == [(8, False), (7, True)]
 
 
+def test_two_fixes_place_every_reading_once_by_the_one_that_came_first(make: Callable[[], Whole]) -> None:
+    """The one place where the order of arrival is seen (docs/decisions/0020): which of two fixes, and no more."""
+    fixes = {7: fix(), 8: fix(offset_ms=BEGAN + 15, grade=6)}
+    parts: list[dict[int, Body]] = [*PARTS[:3], {7: fixes[7]}, {8: fixes[8]}]
+    shown: dict[int, set[tuple[object, ...]]] = {7: set(), 8: set()}
+    for order in random.Random(7).sample(list(itertools.permutations(range(5))), 16):
+        whole = make()
+        for at in order:
+            whole.send(part(parts[at]))
+            if random.Random(str(order)).random() < 0.5:
+                whole.settle()
+        whole.settle()
+        first = 7 if order.index(3) < order.index(4) else 8
+        rows = whole.store.read(STATION, LEVEL, 0, 2 * T0)
+        assert [(row.number, row.value, row.time_ms, row.grade) for row in rows] == [
+            (n, 3 + n / 1000, fixes[first].offset_ms + n * 1000, fixes[first].grade) for n in (4, 5, 6)
+        ]
+        assert whole.store.untimed(STATION) == whole.store.conflicts(STATION) == []
+        assert {each.number: each.used for each in whole.book.fixes(STATION)} == {7: first == 7, 8: first == 8}
+        (line,) = whole.ledger.lines(STATION)
+        shown[first].add((line, *(whole.book.contents(STATION, LINE)[n] for n in range(1, 13))))
+        whole.store.close()
+        whole.database.close()
+    assert shown[7] == shown[8]
+    assert len(shown[7]) == 1, "what is kept is the same"
+
+
 def test_the_fix_of_another_boot_moves_nothing(make: Callable[[], Whole]) -> None:
     whole = make()
     whole.send(part(PARTS[0]), part(PARTS[1]), part({7: fix("boot-b")}))

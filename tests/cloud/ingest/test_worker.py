@@ -3,31 +3,32 @@
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.admit.registry import Registry, Station
-from haihe_cloud.database import DatabaseAway
+from haihe_cloud.database import CENTRE, Connection, Database, DatabaseAway, Rows
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.worker import Stopped, Worker
 from haihe_cloud.ledger.arrival import Arrival, Refusal
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.quarantine import Quarantine
-from haihe_cloud.limits import ROUND_READINGS
+from haihe_cloud.limits import ROUND_MESSAGES, ROUND_READINGS
 from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.port import Refused, StoreAway
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import receipt as receipts
-from haihe_contract import topic
+from haihe_contract import topic, wire
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 from haihe_contract.receipt import verify
-from haihe_contract.record import Dictionary, Event, Readings, Unread
+from haihe_contract.record import Dictionary, Event, Readings, Record, Unread
 
 from tests.cloud.conftest import OpenDatabase
-from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, StillClock, data, gap
+from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, StillClock, body_of, data, gap
 
 OTHER = "31005651"
 
@@ -386,6 +387,76 @@ def test_a_broker_that_forgot_gets_all_receipts_again(centre: Centre) -> None:
     centre.worker.owe_receipts()
     centre.worker.housekeep()
     assert centre.settled() == RangeSet.of((1, 2), (4, 4))
+
+
+def _records(numbers: Sequence[int], station: str) -> wire.Batch:
+    """Only these: a station that has a receipt sends its dictionary no more."""
+    records = [Record(number, False, body_of(number)) for number in numbers]
+    return wire.Batch(station, LINE, 1, max(numbers), 1, records)
+
+
+class Counted(Database):
+    """The real database, and how often it is asked: on a server each time is a round trip."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self.asked = database, 0
+
+    def connection(self) -> Connection:
+        connection = self._database.connection()
+
+        class Asking:
+            def execute(_, sql: str, facts: Sequence[object] = (), /) -> Rows:  # noqa: N805
+                self.asked += 1
+                return connection.execute(sql, facts)
+
+            def executemany(_, sql: str, rows: Sequence[Sequence[object]], /) -> None:  # noqa: N805
+                self.asked += len(rows)
+                connection.executemany(sql, rows)
+
+        return Asking()
+
+    @contextmanager
+    def transaction(self, book: str = CENTRE) -> Iterator[Connection]:
+        self.asked += 2
+        with self._database.transaction(book):
+            yield self.connection()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _schema(self, connection: Connection) -> int:
+        raise NotImplementedError
+
+    def _run_schema(self, connection: Connection, version: int, statements: Sequence[str]) -> None:
+        raise NotImplementedError
+
+
+def test_a_round_of_many_stations_asks_the_database_as_often_as_one_batch(
+    tmp_path: Path, open_database: OpenDatabase
+) -> None:
+    counted: list[Counted] = []
+
+    def opened() -> Database:
+        counted.append(Counted(open_database()))
+        return counted[-1]
+
+    centre = Centre(tmp_path, opened)
+    stations = [f"{31_000_000 + n}" for n in range(ROUND_MESSAGES)]
+    centre.registry.add_all([Station(code) for code in stations])
+
+    def asked(numbers: list[int], some: Sequence[str]) -> int:
+        before = counted[-1].asked
+        messages = [centre.message(wire.encode(_records(numbers, code)), station=code) for code in some]
+        assert centre.worker.round(messages) == len(some)
+        return counted[-1].asked - before
+
+    for numbers in ([1, 2, 3, 4], [5]):  # then every line is known, and every station told of all its lines
+        asked(numbers, stations)
+    alone = asked([6], stations[:1])
+    assert alone <= 20
+    assert asked([7], stations) == alone
+    assert len({name for name, _ in centre.published}) == len(stations)
+    centre.close()
 
 
 def test_huge_batches_are_taken_in_rounds_of_bounded_size(centre: Centre) -> None:

@@ -1,10 +1,11 @@
-"""One number, two contents: known however batches are cut, both kept, and nothing that is held changes."""
+"""One number, two contents: known however batches are cut, both kept, and shown by one fixed order."""
 
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from haihe_cloud.audit import audit
 from haihe_cloud.database import Database
 from haihe_cloud.ledger import content
 from haihe_cloud.ledger.arrival import Arrival
@@ -15,11 +16,11 @@ from haihe_cloud.limits import CONFLICTS_PER_NUMBER
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import wire
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Body, Event, Readings, Record
+from haihe_contract.record import Body, Event, Readings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cloud.samples import LEVEL, LINE, STATION, T0, StillClock, batch
+from tests.cloud.samples import LEVEL, LINE, STATION, T0, StillClock, batch, body_of
 from tests.cloud.whole import Whole
 
 values = st.one_of(st.none(), st.floats(-100, 100).map(lambda value: round(value, 3)))
@@ -72,42 +73,55 @@ def test_a_repetition_with_the_same_content_is_nothing_new(whole: Whole) -> None
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_another_content_is_kept_beside_and_changes_nothing_that_is_held(whole: Whole, together: bool) -> None:
-    first, second = batch([1, 2, 4, 5]), batch([2, 5, 6], bodies={5: other(5)})
+@pytest.mark.parametrize("turned", [True, False])
+def test_of_two_contents_one_is_shown_and_the_other_beside_it_in_any_order(
+    whole: Whole, together: bool, turned: bool
+) -> None:
+    first, second = batch([1, 2, 4, 5]), batch([1, 2, 5, 6], bodies={5: other(5)})
+    if turned:
+        first, second = second, first
     if together:
         whole.send(first, second)
     else:
         whole.send(first)
         whole.send(second)
     values = {row.number: row.value for row in whole.store.read(STATION, LEVEL, 0, 2 * T0)}
-    assert values == {4: 3.004, 5: 3.005, 6: 3.006}, "the other content is not in the store"
-    assert whole.store.conflicts(STATION) == []
+    assert values == {4: 3.004, 5: 99.0, 6: 3.006}, "of two values for one time the store's order decides"
+    assert [(rival.reading.number, rival.reading.value) for rival in whole.store.conflicts(STATION)] == [(5, 3.005)]
     (kept,) = whole.book.content_conflicts(STATION)
     assert (kept.line, kept.number) == (LINE, 5)
-    assert wire.decode(wire.encode(second)).records[1] == Record(5, False, other(5))
+    digests = {content.content(body) for body in (other(5), body_of(5))}
+    assert {kept.digest, whole.book.contents(STATION, LINE)[5]} == digests
+    assert kept.digest == max(digests)
     (trouble,) = whole.book.troubles()
     assert (trouble.kind, trouble.number) == (TWO_CONTENTS, 5)
     assert [event.kind for event in whole.ledger.events(STATION)].count(TWO_CONTENTS) == 1
     assert whole.receipt().settled()[LINE] == RangeSet.of((1, 2), (4, 6)), "it need not be sent a third time"
+    assert audit(whole.book, whole.store, STATION).disagreements == []
 
 
-def test_followers_never_see_the_content_that_is_not_held(whole: Whole) -> None:
-    whole.send(batch([1, 2, 4, 5]))
-    whole.send(batch([2, 5, 6], bodies={5: other(5)}))
-    seen = [
-        record
-        for entry in whole.ledger.arrivals(0)
-        for record in whole.ledger.without_conflicts(wire.decode(entry.data)).records
-    ]
-    assert [record.body for record in seen if record.number == 5] == [batch([5]).records[0].body]
-    assert 6 in {record.number for record in seen}
+def test_followers_see_each_content_once(whole: Whole) -> None:
+    for _ in range(2):
+        whole.send(batch([1, 2, 4, 5]))
+        whole.send(batch([2, 5], bodies={5: other(5)}))
+    seen = [record.body for entry in whole.ledger.arrivals(0) for record in wire.decode(entry.data).records]
+    assert [body for body in seen if body in (body_of(5), other(5))] == [body_of(5), other(5)]
 
 
-def test_contents_of_one_number_without_end_are_bounded(whole: Whole) -> None:
-    whole.send(batch([1, 2, 4]))
-    for n in range(CONFLICTS_PER_NUMBER + 5):
+@given(st.permutations(range(CONFLICTS_PER_NUMBER + 3)))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_of_contents_without_end_the_same_ones_are_kept_in_any_order(
+    fresh_database: Callable[[], Database], tmp_path: Path, order: list[int]
+) -> None:
+    database = fresh_database()
+    whole = Whole(database, SqliteStore(tmp_path / f"series{len(list(tmp_path.iterdir()))}.db"))
+    for n in order:
         whole.send(batch([2, 4], bodies={4: other(4, 50.0 + n)}))
-    assert len(whole.book.content_conflicts(STATION)) == CONFLICTS_PER_NUMBER
+    digests = sorted(content.content(other(4, 50.0 + n)) for n in order)
+    assert whole.book.contents(STATION, LINE)[4] == digests[0]
+    kept = sorted(each.digest for each in whole.book.content_conflicts(STATION))
+    assert kept == digests[1 : CONFLICTS_PER_NUMBER + 1]
+    database.close()
 
 
 @st.composite
@@ -135,10 +149,10 @@ def test_any_order_of_contradicting_batches_gives_the_same_book(
         book = Book(database, ledger)
         blocks = book.contents(STATION, LINE)
         (line,) = ledger.lines(STATION)
-        both: dict[int, set[int]] = {number: {blocks[number]} for number in line.held.numbers()}
-        for each in book.content_conflicts(STATION):
-            assert each.digest not in both[each.number]
-            both[each.number].add(each.digest)
+        both: dict[int, list[int]] = {number: [blocks[number]] for number in line.held.numbers()}
+        for each in sorted(book.content_conflicts(STATION), key=lambda each: each.digest):
+            both[each.number].append(each.digest)
+        assert all(digests == sorted(set(digests)) for digests in both.values())
         troubles = {(each.kind, each.line, each.number) for each in book.troubles(STATION)}
         database.close()
         return line, both, troubles

@@ -82,7 +82,7 @@ def test_a_torn_line_is_stated_in_its_middle_too(database: Database) -> None:
     ledger.take([arrival(torn)])
     told, after = [], START
     while True:
-        receipt, then = ledger.receipt_in_turn(STATION, after)
+        ((receipt, then),) = ledger.receipts({STATION: after})
         told.append(receipt)
         if then is None:
             break
@@ -113,5 +113,5 @@ def test_a_station_that_connects_is_told_of_lines_that_long_were_silent(database
         ledger.take([arrival([1, 2, 3], line=old, received_ms=T0 + old)])
     ledger.take([arrival([1, 2], received_ms=T0 + 2 * RECEIPT_LINE_MS)])
     assert len(ledger.receipt(STATION).lines) == 1
-    receipt, then = ledger.receipt_in_turn(STATION, START)
+    ((receipt, then),) = ledger.receipts({STATION: START})
     assert (len(receipt.lines), then) == (50, None)

@@ -13,21 +13,10 @@ from haihe_cloud.admit.pki import Pki
 
 from tests.cloud.samples import STATION
 from tests.conftest import Broker, wait_for
+from tests.edge.radar import radar_site
 
 ROOT = Path(__file__).parents[3]
-_SITE = """
-station: {{code: "{station}", name: {{zh: 三岔口, en: Sanchakou}}, latitude: 39.1, longitude: 117.2}}
-buses:
-  - {{kind: tcp, name: net, host: 127.0.0.1, port: {port}}}
-instruments:
-  - name: radar
-    profile: geolux-lx-80
-    bus: net
-    unit: 1
-    every: 200ms
-    series:
-      - {{point: distance}}
-      - {{point: distance, as: water_level, times: -1, plus: 8.35, datum: dagu}}
+_SITE = """\
 journal: {{directory: journal, size: {size}, window: 200ms}}
 control: control
 centres:
@@ -50,7 +39,7 @@ class Agent:
         self.directory = directory
         directory.mkdir(exist_ok=True)
         self.site = directory / "site.yaml"
-        text = _SITE.format(station=STATION, port=instrument_port, size=size)
+        text = radar_site(instrument_port, STATION) + _SITE.format(size=size)
         for way in ways:
             keys = way.pki.directory
             text += (

@@ -30,8 +30,8 @@ from tests.clocks import HandClock
 from tests.cloud.samples import STATION
 from tests.cloud.service.test_service import Centre
 from tests.conftest import CENTRE, MOSQUITTO, Broker, Voice, free_port, wait_for
-from tests.edge.station.test_cli import Instrument
-from tests.edge.station.test_restore import recorded
+from tests.edge.field.test_restore import recorded
+from tests.edge.radar import Radar
 
 pytestmark = pytest.mark.broker
 Speak = Callable[[str], Voice]
@@ -166,7 +166,7 @@ def rain_at(centre: Centre, site: Site) -> dict[int, float]:
 def test_a_card_dies_and_the_new_one_goes_on_with_offsets_and_counters_and_invents_no_rain(
     centre: Centre, broker: Broker, pki: Pki, voice: Speak, tmp_path: Path, fell_meanwhile: float
 ) -> None:
-    gauge = Instrument(GAUGE_UNIT, [round((112.0 + fell_meanwhile) * 10), 0, 0])
+    gauge = Radar(GAUGE_UNIT, [round((112.0 + fell_meanwhile) * 10), 0, 0])
     ways = [Way(CENTRE, broker.port, pki)]
     card = Card(tmp_path / "old", ways, instrument_port=gauge.port)
     before, site_file = card.load(), card.site.read_bytes()

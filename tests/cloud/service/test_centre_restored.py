@@ -23,15 +23,15 @@ from tests.cloud.samples import LINE, SERIES, STATION, data
 from tests.cloud.service.agent import Agent, Way
 from tests.cloud.service.test_service import Centre, settled
 from tests.conftest import CENTRE, MOSQUITTO, Broker, Voice, wait_for
-from tests.edge.station.test_cli import Instrument
+from tests.edge.radar import Radar
 
 pytestmark = pytest.mark.broker
 Speak = Callable[[str], Voice]
 
 
 @pytest.fixture(scope="module")
-def instrument() -> Iterator[Instrument]:
-    made = Instrument()
+def instrument() -> Iterator[Radar]:
+    made = Radar()
     yield made
     made.close()
 
@@ -45,7 +45,7 @@ def centre(tmp_path: Path, broker: Broker, pki: Pki) -> Iterator[Centre]:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, broker: Broker, pki: Pki, instrument: Instrument) -> Iterator[Agent]:
+def agent(tmp_path: Path, broker: Broker, pki: Pki, instrument: Radar) -> Iterator[Agent]:
     made = Agent(tmp_path / "station", instrument.port, [Way(CENTRE, broker, pki)])
     yield made
     made.end(signal.SIGKILL)
@@ -215,7 +215,7 @@ def test_of_two_centres_only_the_required_one_lets_a_station_free_and_the_other_
     tmp_path: Path,
     broker: Broker,
     pki: Pki,
-    instrument: Instrument,
+    instrument: Radar,
 ) -> None:
     second, second_broker, second_keys = province
     ways = [Way(CENTRE, broker, pki), Way("province", second_broker, second_keys, required=False)]
@@ -268,7 +268,7 @@ def test_a_full_journal_frees_nothing_in_silence_that_only_the_other_centre_has(
     tmp_path: Path,
     broker: Broker,
     pki: Pki,
-    instrument: Instrument,
+    instrument: Radar,
 ) -> None:
     second, second_broker, second_keys = province
     ways = [Way(CENTRE, broker, pki), Way("province", second_broker, second_keys, required=False)]

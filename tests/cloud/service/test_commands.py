@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 from haihe_cloud.cli import main
+from haihe_cloud.commands.table import table, width
+from haihe_cloud.commands.words import CHINESE, Sentences
 from haihe_cloud.settings import Settings, load_settings
-from haihe_cloud.table import table, width
-from haihe_cloud.words import CHINESE, Sentences
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 

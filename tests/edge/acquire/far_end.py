@@ -7,7 +7,7 @@ import tty
 from collections.abc import Callable
 from pathlib import Path
 
-from haihe_edge.acquire.modbus import crc16
+from haihe_edge.acquire.modbus.frames import crc16
 from pymodbus.server import ModbusTcpServer
 
 Answering = Callable[[bytes], list[tuple[float, bytes]]]

@@ -9,13 +9,15 @@ import pytest
 from haihe_contract.quality import Grade
 from haihe_contract.receipt import LineHeld, Receipt
 from haihe_contract.record import Dictionary, Opened, Readings, Record, TimeFix
-from haihe_edge.boot_times import BootTimes
 from haihe_edge.clock.boots import AGAIN_MS, DRIFT, Boot, Boots
 from haihe_edge.clock.stamping import StationClock
 from haihe_edge.clock.trust import BUILT_MS, ClockTrust
 from haihe_edge.journal import Folder, Journal
+from haihe_edge.remember.boot_times import BootTimes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.clocks import HandClock
 
 T0 = BUILT_MS + 86_400_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -163,20 +165,12 @@ def test_a_machine_without_a_clock_is_stamped_by_the_centre_as_long_as_that_is_s
     assert wrong.time_ms < T0 + DAY
 
 
-class Machine:
+class Machine(HandClock):
     """A computer without a battery-backed clock: every boot begins in 1970."""
 
     def __init__(self, began: int) -> None:
-        self.began, self.ms = began, 0
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_ms(self) -> int:
-        return self.ms
-
-    async def sleep(self, seconds: float) -> None:
-        self.ms += round(seconds * 1000)
+        super().__init__(0)
+        self.began = began
 
 
 class Station:
@@ -216,9 +210,9 @@ class Station:
         return records
 
     def look(self) -> None:
-        def record(fix: TimeFix) -> None:
+        def record(fix: TimeFix) -> int:
             self.fixes.append(fix)
-            self.journal.append(fix)
+            return self.journal.append(fix)
 
         self.times.look(record)
         self.commit()
@@ -289,16 +283,47 @@ def test_an_old_receipt_that_was_retained_says_nothing_of_the_time(tmp_path: Pat
     station.journal.close()
 
 
-def test_what_was_said_but_perhaps_not_written_is_not_kept_as_said(tmp_path: Path) -> None:
+def test_what_was_said_but_perhaps_not_written_is_not_kept_as_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     station = Station(tmp_path, Machine(T0), "a")
     station.measure(MINUTE)
-    station.receipt(100)
-    station.times.save()
-    assert not (tmp_path / "boots.json").exists()
-    station.look()
+    with monkeypatch.context() as slow:
+        slow.setattr(station, "commit", list)  # a long commit window, or a disk that refuses
+        station.receipt(100)
+        for _ in range(3):
+            station.look()
+            station.times.save()
+    assert len(station.fixes) == 1
+    kept = (tmp_path / "boots.json").read_bytes()
+    assert b'"fix":[' in kept
+    assert b'"said":null' in kept
+    station.commit()
     station.times.save()
     assert b'"said":[' in (tmp_path / "boots.json").read_bytes()
     station.journal.close()
+
+
+def test_a_boot_that_ended_before_it_could_be_kept_that_it_had_no_clock_gets_its_time_all_the_same(
+    tmp_path: Path,
+) -> None:
+    first = Station(tmp_path, Machine(T0), "a")
+    first.receipt(500)
+    first.measure(MINUTE)
+    first.times.save()
+    first.cut()
+    second = Station(tmp_path, Machine(T0 + HOUR), "b")
+    second.times._boots.this.untimed = None  # as if the clock had been lost only after this was kept
+    second.times.save()
+    second.measure(10 * MINUTE)
+    second.cut()
+    third = Station(tmp_path, Machine(T0 + 3 * HOUR), "c")
+    third.measure(MINUTE)
+    third.receipt(500)
+    (bounded,) = [fix for fix in third.fixes if fix.boot == "b"]
+    assert bounded.grade == Grade.BOUNDED
+    assert abs(bounded.offset_ms - (T0 + HOUR)) <= bounded.error_ms
+    third.journal.close()
 
 
 def test_a_damaged_memory_of_boots_costs_their_bounds_and_nothing_else(tmp_path: Path) -> None:

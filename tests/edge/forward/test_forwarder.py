@@ -1,23 +1,24 @@
 """One centre over one link: what is on the wire, in which order, and what frees it."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
-from haihe_contract.clock import SystemClock
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import LineHeld, Receipt
-from haihe_contract.record import LANE_BACKLOG, LANE_LIVE, LANE_NAMES, Dictionary, Opened, Readings
+from haihe_contract.record import LANE_BACKLOG, LANE_LIVE, LANE_NAMES, Dictionary, Readings
 from haihe_edge.forward.forwarder import Forwarder
 from haihe_edge.forward.held import Held
 from haihe_edge.forward.port import LinkDown, PublishRefused
-from haihe_edge.journal import Folder, Journal
+from haihe_edge.journal import Journal
+
+from tests.edge.forward.under_way import under_way
+from tests.edge.journals import journal_in
 
 STATION, CENTRE = "31005650", "bureau"
 WORDS = Dictionary(["supply_voltage.main.instant.0.instrument.-"])
@@ -87,14 +88,7 @@ class Centre:
 
 
 def journal_with(directory: Path, count: int) -> Journal:
-    journal = Journal.open(
-        Folder(directory),
-        size=1 << 22,
-        clock=SystemClock(),
-        entropy=lambda: random.SystemRandom().getrandbits(64),
-        dictionary=WORDS,
-        opened=lambda line, last, ms, closed: Opened(1, "b", 1, 1, line, last, ms, 1000, closed, "0", "s"),
-    )
+    journal = journal_in(directory, size=1 << 22, dictionary=WORDS)
     for n in range(count):
         journal.append(Readings(1_790_000_000_000 + n * 1000, 5, [0], [12 + n / 1000]))
         if n % 50 == 0:
@@ -103,27 +97,9 @@ def journal_with(directory: Path, count: int) -> Journal:
     return journal
 
 
-@asynccontextmanager
-async def forwarding(journal: Journal, centre: Centre, held: Held | None = None) -> AsyncIterator[Forwarder]:
-    forwarder = Forwarder(
-        station=STATION,
-        centre=CENTRE,
-        key=PublicKey(KEY.public_key().public_bytes_raw()),
-        journal=journal,
-        link=centre,
-        held=held or Held(),
-        clock=SystemClock(),
-        chance=random.Random(1),
-        retry_most_ms=500,
-        receipted=lambda: None,
-    )
-    task = asyncio.ensure_future(forwarder.run())
-    try:
-        yield forwarder
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        journal.close()
+def forwarding(journal: Journal, centre: Centre, held: Held | None = None) -> AbstractAsyncContextManager[Forwarder]:
+    key = PublicKey(KEY.public_key().public_bytes_raw())
+    return under_way(journal, centre, station=STATION, centre=CENTRE, key=key, held=held)
 
 
 def whole(journal: Journal) -> RangeSet:

@@ -4,8 +4,8 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, LineHeld, Receipt, sign
 from haihe_contract.record import LANE_LIVE, Event, Readings
 from haihe_edge.forward.forwarder import Forwarder
-from haihe_edge.forward.held import Held
 from haihe_edge.journal import Journal
 from haihe_edge.link.mqtt import HEADER_BYTES, MqttLink
 from haihe_edge.station import read_receipt_key
@@ -28,6 +27,7 @@ from haihe_simulators.link import Link
 from tests.conftest import CENTRE, Broker, Voice
 from tests.edge.forward.simulated_link import SimulatedCentre, Station
 from tests.edge.forward.test_forwarder import STATION, journal_with
+from tests.edge.forward.under_way import under_way
 
 
 def limit(broker: Broker, **limits: int) -> None:
@@ -67,8 +67,7 @@ class Centre:
                 self.voice.client.publish(topic.receipt(STATION, CENTRE), data, qos=1, retain=True)
 
 
-@asynccontextmanager
-async def forwarding(journal: Journal, pki: Pki, port: int, **options: Any) -> AsyncIterator[Forwarder]:
+def forwarding(journal: Journal, pki: Pki, port: int, **options: Any) -> AbstractAsyncContextManager[Forwarder]:
     stations = pki.directory / "stations"
     link = MqttLink(
         station=STATION,
@@ -80,25 +79,8 @@ async def forwarding(journal: Journal, pki: Pki, port: int, **options: Any) -> A
         topics=[topic.receipt(STATION, CENTRE)],
         **options,
     )
-    forwarder = Forwarder(
-        station=STATION,
-        centre=CENTRE,
-        key=read_receipt_key(pki.directory / "receipt.pub"),
-        journal=journal,
-        link=link,
-        held=Held(),
-        clock=SystemClock(),
-        chance=random.Random(1),
-        retry_most_ms=500,
-        receipted=lambda: None,
-    )
-    task = asyncio.ensure_future(forwarder.run())
-    try:
-        yield forwarder
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        journal.close()
+    key = read_receipt_key(pki.directory / "receipt.pub")
+    return under_way(journal, link, station=STATION, centre=CENTRE, key=key)
 
 
 async def until(holds: Callable[[], bool], seconds: float = 20) -> None:

@@ -14,28 +14,28 @@ import pytest
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason, unmark
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Summary
+from haihe_contract.record import (
+    Body,
+    Dictionary,
+    Duty,
+    Event,
+    Gap,
+    Opened,
+    Readings,
+    SeriesSummary,
+    State,
+    Summary,
+    TimeFix,
+)
+from haihe_contract.record_fault import record_fault
 from haihe_edge.journal import Folder, Journal
+from haihe_edge.journal.segment import FRAME_BYTES_MAX
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.clocks import HandClock
+
 WORDS = Dictionary(["water_level.main.instant.0.derived.dagu", "supply_voltage.main.instant.0.instrument.-"])
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.ms = 1_790_000_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_ms(self) -> int:
-        return self.ms
-
-    async def sleep(self, seconds: float) -> None:
-        self.ms += round(seconds * 1000)
 
 
 def start(
@@ -44,7 +44,7 @@ def start(
     return Journal.open(
         Folder(directory),
         size=size,
-        clock=Clock(),
+        clock=HandClock(1_790_000_000_000),
         entropy=entropy or (lambda: random.SystemRandom().getrandbits(64)),
         dictionary=dictionary,
         opened=lambda line, last, time_ms, closed: Opened(
@@ -73,6 +73,27 @@ def crash(journal: Journal) -> None:
     if journal._tail.open is not None:
         journal._tail.open.abandon()
     journal._disk.leave()
+
+
+def test_a_commit_group_longer_than_any_frame_is_read_again_whole(tmp_path: Path) -> None:
+    journal = start(tmp_path, size=1 << 28)
+    keys = [f"water_temperature.p{n:04}.instant.0.instrument.{'x' * 60}" for n in range(1500)]
+    extreme = (1_790_000_000_000, 12.25, 0, 5)
+    series = [SeriesSummary(key, 1, 0, 12.25, extreme, extreme, 1, 2) for key in keys]
+    for n in range(1, 121):
+        journal.append(Summary(7, [(n, n)], series, False, 1_790_000_000_000))
+    journal.append(group(1))
+    journal.commit()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) > FRAME_BYTES_MAX
+    crash(journal)
+    again = start(tmp_path, size=1 << 28)
+    read = everything(again, journal.line)
+    assert [body.ranges for body in read.values() if isinstance(body, Summary)] == [[(n, n)] for n in range(1, 121)]
+    assert group(1) in read.values()
+    again.commit()
+    again.commit()
+    assert not [body for body in everything(again, again.line).values() if isinstance(body, Gap)]
+    again.close()
 
 
 def test_every_opening_starts_a_new_line_that_names_the_one_before(tmp_path: Path) -> None:
@@ -371,3 +392,27 @@ def test_an_empty_file_and_foreign_files_do_not_stop_the_start(tmp_path: Path) -
     journal = start(tmp_path)
     events = [b for b in everything(journal, journal.line).values() if isinstance(b, Event)]
     assert {event.detail["file"] for event in events} == {"00000001-00000000000000aa-1.journal", "notes.journal"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Event(1_790_000_000_000, 5, "notice", detail={"text": "x" * 5000}),
+        Event(-1, 5, "notice"),
+        State("site", {"text": "x" * 60_000}, 1_790_000_000_000, 5),
+        TimeFix("boot", 2**60, 1, 5, 1_790_000_000_000),
+        Duty([-1]),
+    ],
+    ids=["event too long", "no such time", "state too long", "offset", "duty"],
+)
+def test_what_no_centre_would_take_is_recorded_as_an_event_that_says_so(tmp_path: Path, body: Body) -> None:
+    assert record_fault(body)
+    journal = start(tmp_path)
+    number = journal.append(body)
+    journal.commit()
+    kept = everything(journal, journal.line)[number]
+    assert isinstance(kept, Event)
+    assert kept.kind == "not_recorded"
+    assert kept.detail["why"] == record_fault(body)
+    assert not record_fault(kept)
+    journal.close()

@@ -15,33 +15,19 @@ from haihe_contract.record import Dictionary, Gap, Opened, Readings, Record, Sum
 from haihe_edge.journal import Disk, Journal
 from haihe_simulators.disk import PowerCut, SimulatedDisk
 
+from tests.clocks import HandClock
+
 WORDS = Dictionary(["water_level.main.instant.0.derived.dagu", "supply_voltage.main.instant.0.instrument.-"])
 T0 = 1_790_000_000_000
 IMAGES = 4
 """How many of the images that one cut may leave are tried."""
 
 
-class Clock:
-    """A clock that the work moves."""
-
-    def __init__(self) -> None:
-        self.ms = T0
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_ms(self) -> int:
-        return self.ms
-
-    async def sleep(self, seconds: float) -> None:
-        self.ms += round(seconds * 1000)
-
-
 def start(disk: Disk, chance: random.Random) -> Journal:
     return Journal.open(
         disk,
         size=120_000,
-        clock=Clock(),
+        clock=HandClock(T0),
         entropy=lambda: chance.getrandbits(64),
         dictionary=WORDS,
         opened=lambda line, last, ms, closed: Opened(T0, "boot", 5, 1, line, last, ms, 1000, closed, "0", "site"),

@@ -194,6 +194,45 @@ def test_routine_readings_of_after_the_flood_go_before_the_flood_itself() -> Non
     assert len(here) < 12_000
 
 
+def test_an_opening_with_a_smaller_limit_waits_with_giving_way_until_the_receipts_are_known() -> None:
+    disk = SimulatedDisk()
+    old = start(disk, size=1 << 20)
+    for n in range(6000):
+        old.append(Readings(T0 + n * 1000, 5, list(range(5)), [n / 7] * 5))
+        if n % 10 == 9:
+            old.commit()
+    old.close()
+    new = start(disk, size=disk.used_bytes() // 2, seed=2)
+    new.settle({old.line: RangeSet.of((1, 6002))})
+    new.append(Readings(T0, 5, [0], [1.0]))
+    new.commit()
+    assert not [r for _, r in all_records(new) if isinstance(r.body, Gap | Summary)]
+    assert disk.used_bytes() <= new.size
+
+
+def test_alarms_in_a_file_that_cannot_be_read_now_do_not_go_while_routine_readings_could() -> None:
+    disk = SimulatedDisk()
+    journal = start(disk, size=400_000)
+    alarms = {journal.append(Event(T0, 5, "level_raised"), urgent=True) for _ in range(3)}
+    sick = ""
+
+    def before(what: str, name: str) -> None:
+        if (what, name) == ("open", sick):
+            raise OSError(errno.EIO, "Input/output error", name)
+
+    disk.before = before
+    for n in range(12_000):
+        journal.append(Readings(T0 + n * 1000, 5, list(range(5)), [n / 7] * 5))
+        if n % 10 == 9:
+            journal.commit()
+        if n == 500:
+            sick = next(name for name in disk.names() if name.endswith(".journal"))
+    sick = ""
+    records = {record.number: record for _, record in all_records(journal)}
+    assert alarms <= set(records)
+    assert any(isinstance(record.body, Summary) for record in records.values())
+
+
 def test_a_disk_that_others_have_filled_costs_old_routine_and_never_the_newest_and_says_so() -> None:
     disk = SimulatedDisk()
     journal = start(disk, size=1 << 22)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from haihe_contract.retelling import Retelling
-from haihe_edge.memory_words import MEMORY_FAULTS
 from haihe_edge.profile import ModbusProfile, load_profile, problems_of, varied
-from haihe_edge.words import SITE_FAULTS
+from haihe_edge.talk.memory_words import MEMORY_FAULTS
+from haihe_edge.talk.words import SITE_FAULTS
 
 GOOD = """\
 profile: gauge

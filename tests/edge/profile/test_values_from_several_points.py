@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 from haihe_contract.quality import Reason
-from haihe_edge.acquire.decode import decode, field, spoken
-from haihe_edge.acquire.depend import rule
+from haihe_edge.acquire.modbus.decode import decode, field, spoken
+from haihe_edge.acquire.modbus.depend import rule
 from haihe_edge.profile import Point
 
 NONE = Reason.NONE

@@ -229,6 +229,17 @@ def test_a_mistake_in_a_profile_is_named_in_words(tmp_path: Path, old: str, new:
     assert any(fault in problem.what for problem in error.value.problems), error.value
 
 
+def test_the_address_at_which_any_of_them_answers_is_for_one_that_is_alone_on_its_line(tmp_path: Path) -> None:
+    own = GOOD.replace("  - {kind: gnss,", "  - {kind: serial, name: other, port: /dev/ttyS7}\n  - {kind: gnss,")
+    found = site(tmp_path, own.replace("bus: line, unit: 2", "bus: other, unit: 0"))
+    assert [each.unit for each in found.instruments] == [1, 0]
+    (fault,) = faults(tmp_path, GOOD.replace("bus: line, unit: 2", "bus: line, unit: 0"))
+    assert fault.startswith("site.yaml:17:")
+    assert "asked at 0, generic-rs485-tipping-bucket-cn must be alone on its line; 'line' has 'radar' too" in fault
+    (fault,) = faults(tmp_path, GOOD.replace("unit: 1\n", "unit: 0\n"))
+    assert "geolux-lx-80 can have 1 to" in fault  # it has no such address
+
+
 def test_a_metered_link_has_its_budget_and_its_heartbeat(tmp_path: Path) -> None:
     metered = site(tmp_path, GOOD.replace("name: bureau", "name: bureau, budget: 0.2GB/month, heartbeat: 5min"))
     assert metered.centres[0].allowance == (200_000_000, True)

@@ -1,96 +1,48 @@
 """``haihe-edge`` as technicians use it: real processes, a real Modbus TCP server, no centre in reach."""
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Dictionary, Event, Opened, Readings
-from haihe_edge.journal import Folder, Journal
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
+from haihe_contract.record import Event, Opened, Readings
 
 from tests.conftest import wait_for
-from tests.edge.acquire.far_end import port_of
+from tests.edge.journals import journal_in
+from tests.edge.radar import Radar, radar_site
 
 ROOT = Path(__file__).parents[3]
-SITE = """
-station: {{code: "31005650", name: {{zh: 三岔口, en: Sanchakou}}, latitude: 39.1, longitude: 117.2}}
-buses:
-  - {{kind: tcp, name: net, host: 127.0.0.1, port: {port}}}
-instruments:
-  - name: radar
-    profile: geolux-lx-80
-    bus: net
-    unit: 1
-    every: 200ms
-    series:
-      - {{point: distance}}
-      - {{point: distance, as: water_level, times: -1, plus: 8.35, datum: dagu}}
+SITE = """\
 levels:
-  - {{series: water_level, datum: dagu, warning: 4.5}}
-journal: {{directory: journal, size: 16MiB}}
-control: {control}
+  - {series: water_level, datum: dagu, warning: 4.5}
+journal: {directory: journal, size: 16MiB}
+control: control.sock
 centres:
-  - {{name: haihe, host: 127.0.0.1, port: 1, ca: x.pem, certificate: x.pem, key: x.key, receipt_key: receipt.pub}}
+  - {name: haihe, host: 127.0.0.1, port: 1, ca: x.pem, certificate: x.pem, key: x.key, receipt_key: receipt.pub}
 """
 
 
-class Instrument:
-    """Registers that stand still; those of a radar that says 3.001 m for ever."""
-
-    def __init__(self, unit: int = 1, values: Sequence[int] = range(3000, 3040)) -> None:
-        self.port = 0
-        self._unit, self._values = unit, list(values)
-        self._ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    def _serve(self) -> None:
-        async def serve() -> None:
-            device = SimDevice(self._unit, [SimData(0, values=self._values, datatype=DataType.REGISTERS)])
-            server = ModbusTcpServer([device], address=("127.0.0.1", 0))
-            self.port = await port_of(server)
-            self._ready.set()
-            self._stop = asyncio.Event()
-            await self._stop.wait()
-            await server.shutdown()
-
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(serve())
-        self._loop.close()
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-
 @pytest.fixture(scope="module")
-def instrument() -> Iterator[Instrument]:
-    made = Instrument()
+def instrument() -> Iterator[Radar]:
+    made = Radar()
     yield made
     made.close()
 
 
 @pytest.fixture
-def site(tmp_path: Path, instrument: Instrument) -> Path:
+def site(tmp_path: Path, instrument: Radar) -> Path:
     key = Ed25519PrivateKey.generate().public_key()
     (tmp_path / "receipt.pub").write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     path = tmp_path / "site.yaml"
-    path.write_text(SITE.format(port=instrument.port, control="control.sock"), "utf-8")
+    path.write_text(radar_site(instrument.port) + SITE, "utf-8")
     return path
 
 
@@ -118,17 +70,6 @@ def status(site: Path) -> dict[str, Any]:
     return found
 
 
-def journal_of(site: Path) -> Journal:
-    return Journal.open(
-        Folder(site.parent / "journal"),
-        size=1 << 24,
-        clock=SystemClock(),
-        entropy=lambda: int.from_bytes(os.urandom(8), "big"),
-        dictionary=Dictionary([]),
-        opened=lambda line, last, ms, closed: Opened(1, "b", 1, 1, line, last, ms, 1000, closed, "0", "s"),
-    )
-
-
 def test_a_killed_agent_loses_at_most_its_window_and_says_so_at_the_next_start(site: Path) -> None:
     process = start(site)
     wait_for(lambda: status(site)["journal"]["head"] > 10, "ten records are written", 20)
@@ -138,7 +79,7 @@ def test_a_killed_agent_loses_at_most_its_window_and_says_so_at_the_next_start(s
     process = start(site)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
-    journal = journal_of(site)
+    journal = journal_in(site.parent / "journal")
     first, second = (extent for extent in journal.extents() if extent.line != journal.line)
     assert f"{first.line:016x}" == durable["line"]
     assert first.numbers.last >= durable["head"]
@@ -159,7 +100,7 @@ def test_ctrl_c_stops_in_order_and_loses_nothing(site: Path) -> None:
     assert process.returncode == 0
     assert "stopped in order" in errors
     assert "Traceback" not in errors
-    journal = journal_of(site)
+    journal = journal_in(site.parent / "journal")
     opened = journal.read(journal.line, RangeSet.of((1, 1)))[0].body
     assert isinstance(opened, Opened)
     assert opened.closed
@@ -176,7 +117,7 @@ def test_a_crossing_of_the_stations_own_level_takes_the_alarm_lane_without_any_l
     process.terminate()
     process.communicate(timeout=10)
     assert found == [{"series": "water_level.main.instant.0.derived.dagu", "level": "warning"}]
-    journal = journal_of(site)
+    journal = journal_in(site.parent / "journal")
     extent = next(e for e in journal.extents() if e.line != journal.line)
     bodies = [record.body for record in journal.read(extent.line, extent.urgent)]
     assert [type(body) for body in bodies] == [Readings, Event]

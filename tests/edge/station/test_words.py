@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from haihe_edge.words import CHINESE
+from haihe_edge.talk.words import CHINESE
 
 SOURCES = Path(__file__).parents[3] / "edge" / "haihe_edge"
 

@@ -1,0 +1,1 @@
+"""What people type at a centre, and how they are answered: ``cli`` reads the words, the commands here do the work."""

@@ -1,0 +1,351 @@
+"""Commands that show the ledger's book: the day's figures, what is missing, and whether the store agrees."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from haihe_contract.clock import Clock, beijing
+from haihe_contract.errors import FieldError
+from haihe_contract.quality import GRADE_NAMES, Grade
+
+from haihe_cloud.admit.registry import Registry, Station
+from haihe_cloud.audit import Disagreement, StationAudit, audit
+from haihe_cloud.balance import StationDay, day_of, station_day
+from haihe_cloud.ledger.arrival import LineState
+from haihe_cloud.ledger.book import Book
+from haihe_cloud.ledger.day import Figures
+from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.ledger.missing import Missing, MissingRange, Trouble
+from haihe_cloud.ledger.packed import line_text
+from haihe_cloud.store.port import Store
+
+from .output import GOOD, WRONG, Answer
+from .table import table
+from .words import Sentences
+
+RANGES_SHOWN = 1000
+"""Ranges of missing numbers that are printed at once; ``--json`` gives all."""
+
+
+def show(
+    ledger: Ledger, book: Book, registry: Registry, clock: Clock, words: Sentences, *, code: str | None, day: str | None
+) -> Answer:
+    """The figures of a day, the lines with what is held of them, and troubles.
+
+    Raises:
+        FieldError: when the day is none, or the station is not known.
+    """
+    now_ms = clock.now_ms()
+    which = _day(day, now_ms)
+    known = {station.code: station for station in registry.stations()}
+    if code is not None and code not in known and not ledger.lines(code, 1):
+        raise FieldError(f"station {code} is not registered", do="haihe-cloud station list")
+    stations = [known.get(code, Station(code))] if code is not None else list(known.values())
+    days = [station_day(book, station, which, now_ms) for station in stations]
+    lines = [line for each in ([code] if code else ledger.stations()) for line in ledger.lines(each)]
+    troubles = book.troubles(code)
+    fixes = book.fixes(code) if code else []
+    lost = sum(line.lost.count() for line in lines)
+    awaited = sum(line.awaited.count() for line in lines)
+    text = [_one_day(days[0], words)] if code is not None else [_all_days(days, which, words)]
+    text += [_lines(lines, words)] if lines else []
+    text += [_fixes(fixes, words)] if fixes else []
+    text += [_troubles(troubles, words)] if troubles else []
+    text.append(_verdict(lost, awaited, len(troubles), words))
+    data = {
+        "epoch": str(ledger.epoch),
+        "day": which.isoformat(),
+        "days": [_day_data(each) for each in days],
+        "lines": [_line_data(line) for line in lines],
+        "fixes": [{**fix._asdict(), "line": line_text(fix.line)} for fix in fixes],
+        "troubles": [_trouble_data(each) for each in troubles],
+        "lost": lost,
+        "awaited": awaited,
+    }
+    return Answer(data, "\n\n".join(text), WRONG if lost or troubles else GOOD)
+
+
+def gaps(ledger: Ledger, book: Book, code: str | None, words: Sentences) -> Answer:
+    """Ranges of numbers that are missing, with state and cause."""
+    found: list[tuple[str, MissingRange, int | None]] = [
+        (station, each, book.missing_since(station, each.line, each.first))
+        for station in ([code] if code else ledger.stations())
+        for each in book.missing_ranges(station)
+    ]
+    rows = [
+        (
+            station,
+            line_text(each.line)[:8],
+            f"{each.first}-{each.last}" if each.last > each.first else each.first,
+            each.last - each.first + 1,
+            words(_plain(each.state)),
+            _cause(each.cause, words),
+            "-" if since is None else beijing(since, seconds=False),
+            "-" if each.told_ms is None else beijing(each.told_ms),
+        )
+        for station, each, since in found[:RANGES_SHOWN]
+    ]
+    heads = ("station", "line", "numbers", "count", "state", "cause", "missing since", "found out")
+    text = table([words(head) for head in heads], rows, right=[3]) + "\n\n" if rows else ""
+    lost = sum(each.last - each.first + 1 for _, each, _ in found if each.state is Missing.LOST)
+    count = sum(each.last - each.first + 1 for _, each, _ in found)
+    verdict = words("{count} numbers are missing in {ranges} ranges, {lost} of them lost", count=count,
+                    ranges=len(found), lost=lost)  # fmt: skip
+    data = {
+        "gaps": [
+            {**each._asdict(), "line": line_text(each.line), "station": station, "since_ms": since}
+            for station, each, since in found
+        ],
+        "count": count,
+        "lost": lost,
+    }
+    return Answer(data, text + verdict, WRONG if lost else GOOD)
+
+
+def compare(ledger: Ledger, book: Book, store: Store, code: str | None, words: Sentences) -> Answer:
+    """Compare store and ledger.
+
+    Raises:
+        FieldError: when nothing is known of the station.
+    """
+    stations = ledger.stations()
+    if code is not None and code not in stations:
+        raise FieldError(f"the ledger holds nothing of station {code}", do="haihe-cloud ledger show")
+    done = [audit(book, store, station) for station in ([code] if code else stations)]
+    rows = [
+        (
+            each.station,
+            line_text(line.line)[:8],
+            line.held,
+            line.records,
+            sum(line.rows_by_day.values()),
+            line.unproven,
+            sum(1 for found in each.disagreements if found.line == line.line),
+        )
+        for each in done
+        for line in each.lines
+    ]
+    heads = ("station", "line", "held", "groups", "readings", "unproven", "disagreements")
+    text = [table([words(head) for head in heads], rows, right=range(2, 7))] if rows else []
+    differing = [(each.station, found) for each in done for found in each.disagreements]
+    if differing:
+        text.append(_disagreements(differing, words))
+    count = len(differing) + sum(each.more for each in done)
+    if count:
+        text.append(words("store and ledger disagree in {count} places", count=count))
+    else:
+        text.append(words("store and ledger agree"))
+    data = {"stations": [_audit_data(each) for each in done], "disagreements": count}
+    return Answer(data, "\n\n".join(text), WRONG if count else GOOD)
+
+
+def _day(text: str | None, now_ms: int) -> datetime.date:
+    if text is None:
+        return day_of(now_ms)
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise FieldError(
+            f"{text!r} is no date", where="--day", do="write for example 2026-05-01; a day begins at 08:00 Beijing time"
+        ) from None
+
+
+def _all_days(days: Sequence[StationDay], day: datetime.date, words: Sentences) -> str:
+    rows = []
+    for each in days:
+        total = each.total
+        rows.append(
+            (
+                each.station,
+                total.expected if each.known else "-",
+                total.arrived,
+                _percent(each.arrival_rate),
+                _share(total.in_time, total.expected),
+                _share(total.valid, total.valued),
+                _missing(total, words) if each.valid else words("not in service"),
+            )
+        )
+    heads = [words(head) for head in ("station", "expected", "arrived", "arrival", "in time", "valid", "missing")]
+    title = words("day {day}, from 08:00 Beijing time", day=day.isoformat())
+    return title + "\n" + table(heads, rows, right=range(1, 6))
+
+
+def _one_day(day: StationDay, words: Sentences) -> str:
+    rows = [_series_row(key, figures, words) for key, figures in sorted(day.series.items())]
+    title = words("day {day}, from 08:00 Beijing time", day=day.day.isoformat())
+    if not day.valid:
+        return f"{title}\n{words('not in service')}"
+    if not day.known:
+        return f"{title}\n{words('the station never said what it measures; nothing has arrived: 0 %')}"
+    rows.append(_series_row(words("all"), day.total, words))
+    heads = [words(head) for head in ("series", "expected", "arrived", "arrival", "in time", "valid", "missing")]
+    return title + "\n" + table(heads, rows, right=range(1, 6))
+
+
+def _series_row(key: str, figures: Figures, words: Sentences) -> tuple[object, ...]:
+    return (
+        key,
+        figures.expected,
+        figures.arrived,
+        _share(figures.arrived, figures.expected),
+        _share(figures.in_time, figures.expected),
+        _share(figures.valid, figures.valued),
+        _missing(figures, words),
+    )
+
+
+def _missing(figures: Figures, words: Sentences) -> str:
+    parts = []
+    for (state, cause), count in sorted(figures.missing.items(), key=lambda item: -item[1]):
+        named = f" ({_cause(cause, words)})" if cause else ""
+        parts.append(f"{count} {words(_plain(state))}{named}")
+    return ", ".join(parts) or "-"
+
+
+def _plain(state: Missing) -> str:
+    return state.replace("_", " ")
+
+
+def _cause(cause: str, words: Sentences) -> str:
+    return words(cause) if cause else "-"
+
+
+def _share(part: int, whole: int) -> str:
+    return _percent(part / whole if whole else None)
+
+
+def _percent(rate: float | None) -> str:
+    """Rounded down, so that 100 % means all."""
+    return "-" if rate is None else f"{int(rate * 1000) / 10:.1f} %"
+
+
+def _lines(lines: Iterable[LineState], words: Sentences) -> str:
+    rows = [
+        (
+            line.station,
+            line_text(line.line)[:8],
+            line.head,
+            line.held.count(),
+            line.awaited.count(),
+            line.gaps.count(),
+            line.refused.count(),
+            line.lost.count(),
+            beijing(line.last_ms),
+        )
+        for line in lines
+    ]
+    heads = ("station", "line", "records", "held", "awaited", "gaps", "refused", "lost", "last heard")
+    return table([words(head) for head in heads], rows, right=range(2, 8))
+
+
+def _fixes(fixes: Iterable[Any], words: Sentences) -> str:
+    rows = [
+        (
+            fix.boot[:8],
+            beijing(fix.offset_ms),
+            f"±{fix.error_ms} ms",
+            GRADE_NAMES[Grade(fix.grade)][words.language != "zh"],
+            beijing(fix.time_ms),
+            words("used") if fix.used else words("kept"),
+        )
+        for fix in fixes
+    ]
+    return table([words(head) for head in ("boot", "began", "error", "clock", "found out", "used")], rows)
+
+
+def _troubles(troubles: Iterable[Trouble], words: Sentences) -> str:
+    rows = [
+        (
+            each.station,
+            line_text(each.line)[:8],
+            each.number,
+            words(each.kind),
+            ", ".join(f"{name} {value}" for name, value in each.detail.items()),
+            beijing(each.received_ms),
+        )
+        for each in troubles
+    ]
+    return table(
+        [words(head) for head in ("station", "line", "number", "trouble", "facts", "found out")], rows, right=[2]
+    )
+
+
+def _verdict(lost: int, awaited: int, troubles: int, words: Sentences) -> str:
+    if lost:
+        return words("{count} records are neither here, nor at the station, nor explained", count=lost)
+    if troubles:
+        return words("{count} troubles with numbers: a card was rolled back or cloned, or worse", count=troubles)
+    if awaited:
+        return words("{count} records are still at the stations; nothing is lost", count=awaited)
+    return words("everything the stations have recorded is here or explained")
+
+
+def _disagreements(found: Iterable[tuple[str, Disagreement]], words: Sentences) -> str:
+    rows = [
+        (
+            station,
+            line_text(each.line)[:8],
+            f"{each.first}-{each.last}" if each.last > each.first else each.first,
+            words(f"readings {each.kind}"),
+            "-" if each.time_ms is None else beijing(each.time_ms),
+        )
+        for station, each in found
+    ]
+    return table([words(head) for head in ("station", "line", "numbers", "disagreement", "time")], rows)
+
+
+def _day_data(day: StationDay) -> dict[str, Any]:
+    return {
+        "station": day.station,
+        "day": day.day.isoformat(),
+        "valid": day.valid,
+        "known": day.known,
+        "arrival_rate": day.arrival_rate,
+        "total": _figures_data(day.total),
+        "series": {key: _figures_data(figures) for key, figures in day.series.items()},
+    }
+
+
+def _figures_data(figures: Figures) -> dict[str, Any]:
+    missing = [
+        {"state": str(state), "cause": cause, "count": count} for (state, cause), count in figures.missing.items()
+    ]
+    return {**figures._asdict(), "missing": missing}
+
+
+def _line_data(line: LineState) -> dict[str, object]:
+    return {
+        "station": line.station,
+        "line": line_text(line.line),
+        "head": line.head,
+        "tail": line.tail,
+        "gone": line.gone,
+        "held": line.held.ranges,
+        "refused": line.refused.ranges,
+        "gaps": line.gaps.ranges,
+        "awaited": line.awaited.ranges,
+        "lost": line.lost.ranges,
+        "first_ms": line.first_ms,
+        "last_ms": line.last_ms,
+    }
+
+
+def _trouble_data(trouble: Trouble) -> dict[str, object]:
+    return {**trouble._asdict(), "line": line_text(trouble.line)}
+
+
+def _audit_data(done: StationAudit) -> dict[str, Any]:
+    return {
+        "station": done.station,
+        "volatile_readings": done.volatile,
+        "lines": [
+            {
+                **line._asdict(),
+                "line": line_text(line.line),
+                "rows_by_day": {day_of(day * 86_400_000).isoformat(): n for day, n in sorted(line.rows_by_day.items())},
+            }
+            for line in done.lines
+        ],
+        "disagreements": [{**each._asdict(), "line": line_text(each.line)} for each in done.disagreements],
+        "more": done.more,
+    }

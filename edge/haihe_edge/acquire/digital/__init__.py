@@ -1,0 +1,1 @@
+"""Digital lines: tips, contacts, outputs."""

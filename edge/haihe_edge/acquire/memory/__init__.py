@@ -1,0 +1,1 @@
+"""What a station has missed, and filling it from the memories of instruments."""

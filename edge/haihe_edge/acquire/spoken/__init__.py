@@ -1,0 +1,1 @@
+"""Instruments that speak text or SDI-12."""

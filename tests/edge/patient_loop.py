@@ -1,0 +1,66 @@
+"""An event loop for tests that count milliseconds on a machine that has other work."""
+
+import asyncio
+import selectors
+import time
+from collections.abc import Callable
+
+STEP_S = 0.001
+"""What the work between two waits, and the wait for bytes that are under way, may count for at most."""
+
+
+class _Watched(selectors.DefaultSelector):  # type: ignore[misc, valid-type] # it is a class on every machine
+    """Tells how long was waited, and never more than was asked for."""
+
+    def __init__(self, passed: Callable[[float], None]) -> None:
+        super().__init__()
+        self._passed = passed
+        self._ended_s = time.monotonic()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        began_s = time.monotonic()
+        ready = super().select(timeout)
+        worked_s, self._ended_s = began_s - self._ended_s, time.monotonic()
+        waited_s = self._ended_s - began_s
+        if timeout is not None:
+            waited_s = min(waited_s, max(0.0, timeout))
+        if ready:
+            waited_s = min(waited_s, STEP_S)
+        self._passed(min(worked_s, STEP_S) + waited_s)
+        return ready
+
+
+class PatientLoop(asyncio.SelectorEventLoop):
+    """Real time, without the stretches in which this process was not let run.
+
+    Both ends of a conversation must live in this loop: then all that takes its time is a timer of this loop, and
+    bytes from one end to the other are under way for next to nothing.
+    """
+
+    def __init__(self) -> None:
+        self._now_s = time.monotonic()
+        super().__init__(_Watched(self._pass))
+
+    def _pass(self, seconds: float) -> None:
+        self._now_s += seconds
+
+    def time(self) -> float:
+        """Seconds that this process was given."""
+        return self._now_s
+
+
+class LoopClock:
+    """The time of the running loop as a clock."""
+
+    def __init__(self) -> None:
+        self._ahead_ms = round(time.time() * 1000) - self.monotonic_ms()
+
+    def now_ms(self) -> int:
+        """By the wall, as it was when this clock was made."""
+        return self._ahead_ms + self.monotonic_ms()
+
+    def monotonic_ms(self) -> int:
+        return round(asyncio.get_running_loop().time() * 1000)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

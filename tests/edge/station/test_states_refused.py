@@ -1,0 +1,46 @@
+"""What a station keeps beside its journal (counters, times of boots, receipts), while the disk refuses it."""
+
+import asyncio
+from itertools import pairwise
+from pathlib import Path
+
+from haihe_edge.kept import Kept
+from haihe_edge.recorder import DISK_RETRY_S, STATES_SAVE_S
+
+from tests.edge.forward.simulated_link import SimulatedCentre, Station, now_s, virtually
+
+
+def test_a_state_that_cannot_be_saved_is_told_until_it_is_saved_though_the_journal_can_write(tmp_path: Path) -> None:
+    async def refused() -> None:
+        station = Station(SimulatedCentre())
+        station.start()
+        sick, well = Kept(tmp_path / "gone" / "counters.json", int), Kept(tmp_path / "boots.json", int)
+        tried_s: list[float] = []
+
+        def save_well() -> None:
+            tried_s.append(now_s())
+            well.save(len(tried_s))
+
+        saving = asyncio.ensure_future(station.recorder.save([lambda: sick.save(7), save_well]))
+        await asyncio.sleep(STATES_SAVE_S - 1)
+        assert not station.recorder.trouble
+        await asyncio.sleep(2)
+        for _ in range(3 * round(STATES_SAVE_S)):
+            committed = station.recorder.commits
+            await station.measure(2)
+            assert station.recorder.commits > committed
+            assert "No such file or directory" in station.recorder.trouble
+            assert "counters" in station.recorder.trouble
+        steps = [later - earlier for earlier, later in pairwise(tried_s)]
+        assert all(step >= STATES_SAVE_S - 0.1 for step in steps), "one that can be saved costs the card no more"
+        assert all(step <= STATES_SAVE_S + DISK_RETRY_S for step in steps)
+        assert well.load() == len(tried_s) >= 5
+
+        sick.path.parent.mkdir()
+        await asyncio.sleep(DISK_RETRY_S + 0.1)
+        assert not station.recorder.trouble
+        assert sick.load() == 7
+        saving.cancel()
+        await station.stop()
+
+    virtually(refused)
