@@ -7,13 +7,14 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.ingest.admit import Admitted, admit
-from haihe_contract import topic, wire
+from haihe_contract import restore, topic, wire
 from haihe_contract.document import DocumentError, Problem
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
@@ -22,6 +23,7 @@ from haihe_contract.record import LANE_BACKLOG
 from haihe_contract.series import Series
 from haihe_edge.forward.held import Held
 from haihe_edge.site import load_site
+from haihe_edge.site_states import unpacked
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "wire" / "v1"
@@ -30,6 +32,7 @@ READINGS_PER_BYTE = 600
 """What a byte of a body can become at most: deflate gives 1032 for one, and a plain reading takes at least two."""
 _KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _PUBLIC = PublicKey(_KEY.public_key().public_bytes_raw())
+_QUESTION = bytes(range(restore.QUESTION_BYTES))
 SERIES = [Series("water_level", f"p{n}").key for n in range(20)]
 _BEGIN = b"H" + bytes([wire.VERSION])
 
@@ -116,6 +119,27 @@ def receipt_seeds() -> Iterable[bytes]:
         yield sign(Receipt(1, CENTRE, 9, STATION, 10, lines, Credit(3, 60), wanted, [0, 1]), _KEY)[64:]
 
 
+def answer(data: bytes) -> None:
+    """To a station with a new card: as it comes, and signed by its centre."""
+    for payload in (data, _KEY.sign(data) + data):
+        try:
+            taken = restore.verify(payload, _PUBLIC, centre=CENTRE, station=STATION, question=_QUESTION)
+        except restore.AnswerRefused:
+            continue
+        assert taken.question == _QUESTION
+        for state in taken.states():
+            if state.name == restore.SITE:
+                with suppress(ValueError):
+                    unpacked(state.value)
+
+
+def answer_seeds() -> Iterable[bytes]:
+    """Answers without their signature."""
+    value = {"sha256": "x", "zlib_base85": "c-n=T"}
+    for states in (None, [], [restore.StationState(restore.SITE, 7, 5, value)]):
+        yield restore.sign(_KEY, centre=CENTRE, station=STATION, question=_QUESTION, issued_ms=1, states=states)[64:]
+
+
 def site_seeds() -> Iterable[bytes]:
     """The example, and each of its top-level parts cut off in turn."""
     text = (ROOT / "site_configs" / "example.yaml").read_text("utf-8")
@@ -130,5 +154,6 @@ def site_seeds() -> Iterable[bytes]:
 TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], Iterable[bytes]]]] = {
     "batch": (batch, batch_seeds),
     "receipt": (receipt, receipt_seeds),
+    "answer": (answer, answer_seeds),
     "site": (site, site_seeds),
 }

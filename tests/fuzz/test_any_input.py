@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tests.fuzz.targets import (
     SERIES,
     TARGETS,
+    answer,
+    answer_seeds,
     batch,
     batch_seeds,
     receipt,
@@ -54,6 +56,12 @@ def test_no_bytes_from_a_station_harm_the_centre(data: bytes) -> None:
 @settings(_quiet, max_examples=4 * _FEW)
 def test_no_bytes_from_a_centre_harm_the_station(data: bytes) -> None:
     receipt(data)
+
+
+@given(changed(answer_seeds))
+@_quiet
+def test_no_answer_to_a_question_harms_a_station_with_a_new_card(data: bytes) -> None:
+    answer(data)
 
 
 @given(changed(site_seeds))

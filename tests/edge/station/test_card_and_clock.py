@@ -108,6 +108,6 @@ async def test_receipts_give_a_machine_without_a_clock_its_time_and_the_centre_g
     state = tmp_path / "state.json"
     state.write_text(printed.stdout, "utf-8")
     place = tmp_path / "new" / "site.yaml"
-    words = ["init", str(place), "--restore", CODE, "--from", str(state), "--yes", "--profiles", str(PROFILES)]
+    words = ["init", str(place), "--restore", str(state), "--yes", "--profiles", str(PROFILES)]
     assert cli.main(words) == 0
     assert place.read_bytes() == file.read_bytes()
