@@ -163,8 +163,13 @@ class Fleet:
         return sum(1 for station in self.stations if station.connected_ms)
 
     @property
+    def current(self) -> int:
+        """Stations that know on this connection that the centre holds what was their newest before it."""
+        return sum(1 for station in self.stations if station.current_ms)
+
+    @property
     def live(self) -> int:
-        """Stations of which something measured on this connection has its receipt."""
+        """Stations of which something measured since this connection was begun has its receipt."""
         return sum(1 for station in self.stations if station.live_ms)
 
     async def until(self, what: str, count: Callable[[], int]) -> float:
@@ -258,8 +263,11 @@ async def fleet(wish: Wish, clock: Clock, say: Callable[..., None]) -> dict[str,
         await made.broker.start()
         began = loop.time()
         connected_s = await made.until("connected", lambda: made.connected)
+        await made.until("current", lambda: made.current)
+        current_s = loop.time() - began
         await made.until("live", lambda: made.live)
         live_s = loop.time() - began
+        receipts = sorted(station.receipt_after_ms for station in made.stations)
         again = made.spent_s()
         return {
             "stations": wish.stations,
@@ -269,12 +277,19 @@ async def fleet(wish: Wish, clock: Clock, say: Callable[..., None]) -> dict[str,
             "first_live_s": round(first_s, 2),
             "batches_per_s": round(batches, 1),
             "connected_again_s": round(connected_s, 2),
+            "current_again_s": round(current_s, 2),
             "live_again_s": round(live_s, 2),
+            "receipt_after_s": {
+                "median": receipts[len(receipts) // 2] / 1000,
+                "99_percent": receipts[len(receipts) * 99 // 100] / 1000,
+                "most": receipts[-1] / 1000,
+            },
             "refused": made.counted["refused"],
             "receipts_refused": made.counted["receipts_refused"],
             "attempts_while_away": away["attempts"] - before["attempts"],
             "attempts_after": made.counted["attempts"] - away["attempts"],
             "given_up_after": made.counted["given_up"] - away["given_up"],
+            "unanswered_after": made.counted["unanswered"] - away["unanswered"],
             "broken_after": made.counted["broken"] - away["broken"],
             "dropped": made.counted["dropped"],
             "cpu_share_steady": {who: round(share, 3) for who, share in steady.items()},

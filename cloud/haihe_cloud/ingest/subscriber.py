@@ -16,9 +16,10 @@ from typing import Any
 
 import msgspec
 import paho.mqtt.client as mqtt
-from haihe_contract.backoff import Backoff
+from haihe_contract.backoff import Backoff, Patience
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError
+from haihe_contract.handshake import Handshake, Unanswered
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -31,6 +32,7 @@ from .inbox import Inbox, Message
 
 _log = logging.getLogger(__name__)
 CONNECT_S = 3.0
+"""For TCP alone; a broker that has taken the connection has :class:`haihe_contract.backoff.Patience`."""
 KEEPALIVE_S = 20
 _SESSION_S = 7 * 86400
 _PACKET_BYTES_MAX = 4 * 1024 * 1024
@@ -110,7 +112,10 @@ class Subscriber:
         self._client.on_message = self._on_message
         self._client.on_subscribe = self._on_subscribe
         self._client.on_publish = self._on_publish
-        self._client.tls_set_context(tls_context(access))
+        context = tls_context(access)
+        self._patience = Patience()
+        self._handshake = Handshake(context, self._patience.ms / 1000)
+        self._client.tls_set_context(context)
 
     def run(self) -> None:
         """Keep connected until told to stop."""
@@ -132,6 +137,7 @@ class Subscriber:
         # Before the new connection begins: an acknowledgement that the worker still owes the old one must not slip
         # into it. Mosquitto would count it as room for one more message, or call it a protocol error.
         self._connection += 1
+        self._handshake.seconds = self._patience.ms / 1000
         try:
             self._client.connect(
                 self._access.host,
@@ -141,6 +147,8 @@ class Subscriber:
                 properties=_connect_properties(),
             )
         except (OSError, ValueError) as error:  # ValueError: an address that no resolver takes
+            if isinstance(error, Unanswered):
+                self._patience.given_up()
             return why(error)
         self._client.loop_start()  # its thread ends with the connection, because it may not reconnect
         while not self._ended.wait(0.5) and not self._stop.is_set():
@@ -152,6 +160,7 @@ class Subscriber:
     def stop(self) -> None:
         """End :meth:`run` soon; the session stays at the broker."""
         self._stop.set()
+        self._handshake.end()
 
     def publish(self, topic: str, payload: bytes) -> bool:
         """Publish retained, once or more (QoS 1); False when there is no connection."""
@@ -187,6 +196,7 @@ class Subscriber:
             return
         _log.info("broker %s:%d: connected", self._access.host, self._access.port)
         self.link = Link(True, self._clock.now_ms(), "", 0)
+        self._patience.answered()
 
     def _on_disconnect(self, _: Any, __: Any, flags: Any, code: Any, ___: Any) -> None:
         self._connection += 1
@@ -265,6 +275,8 @@ def why(error: Exception) -> str:
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens there"
+    if isinstance(error, Unanswered):
+        return "it takes the connection and does not answer; it may have very many to answer"
     if isinstance(error, TimeoutError):
         return "no answer"
     return str(error) or type(error).__name__
