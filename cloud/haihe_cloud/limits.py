@@ -16,6 +16,9 @@ ROUND_MESSAGES = 64
 ROUND_READINGS = 100_000
 """Readings opened before a round is closed early, so that a few huge batches cannot fill the memory."""
 
+RECEIPTS_ROUND = 64
+"""Receipts stated between two rounds, besides those of the round."""
+
 NUMBER_MAX = 2**53 - 1
 """Highest record number, head or time that is believed: what JSON and SQLite both hold exactly."""
 
@@ -108,8 +111,9 @@ RETRY_ROUND = 8
 UNKNOWN_STATIONS = 1000
 """Unknown stations listed; the one not heard of for the longest is dropped first."""
 
-FOLLOW_ENTRIES = 16
-"""Arrival log entries that a follower works off in one commit."""
+FOLLOW_ENTRIES = ROUND_MESSAGES
+"""Arrival log entries that a follower works off in one commit: what one round brought, so that a commit of ingest
+costs one more of each follower and not several."""
 
 FOLLOW_TRIES = 3
 """How often a follower tries an entry that its own code fails on, before it is set aside in quarantine."""

@@ -1,6 +1,7 @@
 """The centre's SQL in one SQLite file."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,7 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path) -> None:
         self.where = str(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._turn = threading.Lock()
         self._connections = Connections(lambda: _Connection(path))
         self._migrate()
 
@@ -62,14 +64,20 @@ class SqliteDatabase(Database):
     def transaction(self, book: str = CENTRE) -> Iterator[Connection]:  # noqa: ARG002 - SQLite has one writer
         """See :meth:`haihe_cloud.database.Database.transaction`."""
         connection = self._connections.mine()
-        connection.execute("BEGIN IMMEDIATE")
+        # SQLite lets who waits for its one writer sleep, up to 100 ms at a time, and whoever asks meanwhile goes first.
+        if not self._turn.acquire(timeout=_BUSY_S):
+            raise DatabaseAway("database is locked")
         try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.raw.in_transaction:  # a full disk may have rolled back already
-                connection.execute("ROLLBACK")
-            raise
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.raw.in_transaction:  # a full disk may have rolled back already
+                    connection.execute("ROLLBACK")
+                raise
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Close the connections of all threads."""
