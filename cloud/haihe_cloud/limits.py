@@ -7,8 +7,12 @@ RECEIVE_MAXIMUM = 64
 
 ROOM_MESSAGES = 4096
 ROOM_BYTES = 64 * 1024 * 1024
-"""What may wait of one urgency. More than the broker is asked for: Mosquitto 2.0 sends a resumed session with a long
-queue more than its Receive Maximum, and a centre that hung up on it each time would never hear of the present again."""
+"""What may wait of one urgency. More than the broker is asked for: Mosquitto 2.0 with a long queue sends more than its
+Receive Maximum, and a centre that hung up on it each time would never hear of the present again."""
+
+ROOM_MS = 20_000
+"""How long a broker whose message finds no room is held back before we hang up: less than it waits for a word of us
+(one and a half keep-alives of 20 s), more than a round takes."""
 
 ROUND_MESSAGES = 64
 """Messages that share one store write and one ledger commit: what is waiting, never waited for."""

@@ -25,7 +25,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from haihe_cloud.limits import RECEIVE_MAXIMUM, RECONNECT_MS_MAX
+from haihe_cloud.limits import RECEIVE_MAXIMUM, RECONNECT_MS_MAX, ROOM_MS
 from haihe_cloud.settings import BrokerSettings
 
 from .inbox import Inbox, Message
@@ -222,7 +222,14 @@ class Subscriber:
         except UnicodeDecodeError:
             name = ""
         taken = Message(name, bytes(message.payload), self._clock.now_ms(), acknowledge)
-        if not self._inbox.put(taken, urgent=self._urgent) and qos > 0:
+        until_ms = self._clock.monotonic_ms() + (ROOM_MS if qos > 0 else 0)
+
+        def patient() -> bool:
+            return self._clock.monotonic_ms() < until_ms and not self._stop.is_set()
+
+        # While there is no room nothing more is read: TCP holds back a broker that sends more than it was asked for.
+        # To hang up on it would not help, because it sends all of it again.
+        if not self._inbox.put(taken, urgent=self._urgent, patient=patient) and qos > 0:
             # Nobody would ever acknowledge it, and its place in the broker's window would be lost for good.
             self._end_reason = "the waiting room is full; what is not acknowledged comes again"
             client.disconnect()

@@ -1,13 +1,12 @@
 """The centre's SQL in one SQLite file."""
 
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from haihe_cloud.connections import Connections, open_file
+from haihe_cloud.connections import Connections, Turns, open_file
 from haihe_cloud.database import CENTRE, Connection, Database, DatabaseAway, DatabaseError, Rows
 
 _BUSY_S = 30.0
@@ -52,7 +51,7 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path) -> None:
         self.where = str(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._turn = threading.Lock()
+        self._turns = Turns()
         self._connections = Connections(lambda: _Connection(path))
         self._migrate()
 
@@ -64,8 +63,7 @@ class SqliteDatabase(Database):
     def transaction(self, book: str = CENTRE) -> Iterator[Connection]:  # noqa: ARG002 - SQLite has one writer
         """See :meth:`haihe_cloud.database.Database.transaction`."""
         connection = self._connections.mine()
-        # SQLite lets who waits for its one writer sleep, up to 100 ms at a time, and whoever asks meanwhile goes first.
-        if not self._turn.acquire(timeout=_BUSY_S):
+        if not self._turns.take(_BUSY_S):
             raise DatabaseAway("database is locked")
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -77,7 +75,7 @@ class SqliteDatabase(Database):
                     connection.execute("ROLLBACK")
                 raise
         finally:
-            self._turn.release()
+            self._turns.end()
 
     def close(self) -> None:
         """Close the connections of all threads."""

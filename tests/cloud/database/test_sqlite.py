@@ -3,6 +3,8 @@
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from importlib import resources
 from pathlib import Path
 
@@ -49,6 +51,31 @@ def test_a_file_that_another_holds_too_long_is_not_there_now(tmp_path: Path, mon
     meet()
     first.close()
     second.close()
+
+
+def test_who_waits_for_the_one_writer_has_his_turn_however_busy_the_others_are(tmp_path: Path) -> None:
+    database, stop = SqliteDatabase(tmp_path / "haihe.db"), threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set():
+            with database.transaction() as connection:
+                connection.execute("UPDATE meta SET value=value WHERE name='arrival'")
+                time.sleep(0.01)
+
+    others = [threading.Thread(target=busy) for _ in range(3)]  # as the followers of the log are
+    for each in others:
+        each.start()
+    try:
+        began = time.monotonic()
+        for _ in range(20):
+            with database.transaction():
+                pass
+        assert time.monotonic() - began < 10  # 1 s where nobody else works; without turns the first may wait for 30 s
+    finally:
+        stop.set()
+        for each in others:
+            each.join()
+    database.close()
 
 
 def test_a_damaged_file_is_no_reason_to_wait(tmp_path: Path) -> None:

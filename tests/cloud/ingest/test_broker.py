@@ -14,6 +14,7 @@ from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.subscriber import Subscriber
 from haihe_cloud.ingest.worker import Worker
 from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.limits import RECEIVE_MAXIMUM
 from haihe_cloud.settings import BrokerSettings
 from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.sqlite import SqliteStore
@@ -354,3 +355,37 @@ def test_an_acknowledgement_owed_to_an_old_connection_never_slips_into_the_new_o
         gate.close()
         thread.join(PATIENCE_S)
     assert not inbox.take(1, 0)
+
+
+def test_a_broker_that_sends_more_than_there_is_room_for_is_held_back_and_not_hung_up_on(
+    broker: Broker, pki: Pki, voice: Speak
+) -> None:
+    gate, inbox, last = Gate(broker), Inbox(RECEIVE_MAXIMUM), 3000
+    good = access(broker, pki)
+    through = BrokerSettings(good.host, gate.port, good.ca, good.certificate, good.key)
+    subscriber = Subscriber(
+        through, "c", [topic.UP_FILTER], inbox, urgent=True, clock=SystemClock(), chance=random.Random(1)
+    )
+    thread = threading.Thread(target=subscriber.run)
+    thread.start()
+    try:
+        wait_for(lambda: subscriber.link.connected, "connected")
+        station = voice(STATION)
+        for number in range(last):
+            station.client.publish(topic.up(STATION, 1), str(number).encode(), qos=1)
+        assert not station.say(b"last").is_failure  # the broker has all of them, and a long queue
+        seen: dict[bytes, None] = {}
+        while b"last" not in seen:
+            taken = inbox.take(64, PATIENCE_S)
+            assert taken, f"nothing comes any more after {len(seen)}"
+            assert inbox.waiting()[0] <= RECEIVE_MAXIMUM
+            for message in taken:
+                seen[message.payload] = None
+                message.acknowledge()
+        assert len(seen) == last + 1
+        assert gate.came == 1
+        assert inbox.dropped == 0
+    finally:
+        subscriber.stop()
+        gate.close()
+        thread.join(PATIENCE_S)
