@@ -302,9 +302,7 @@ async def fleet(wish: Wish, clock: Clock, say: Callable[..., None]) -> dict[str,
             "rss_mb": {name: round(mb, 1) for name, mb in memory.items()}
             | {"stations": round(_resident_mb(os.getpid()), 1)},
             "load": [round(each, 1) for each in os.getloadavg()],
-            "ok": not made.counted["refused"]
-            and not made.counted["receipts_refused"]
-            and stored == wish.stations,
+            "ok": not made.counted["refused"] and not made.counted["receipts_refused"] and stored == wish.stations,
         }
     finally:
         if made is not None:

@@ -1,4 +1,4 @@
-"""Promises of pauses and patience: a herd of stations gets through a broker that is slower than all of them together."""
+"""Promises of pauses and patience: a herd of stations gets through a broker that is slower than it."""
 
 import heapq
 import random

@@ -107,17 +107,20 @@ def _changes(
             continue
         since_ms = silent_since(heard_ms=heard_ms, known_ms=known[code], listening_since_ms=listening_since_ms)
         if now_ms - since_ms >= after_ms(rules, station):
-            yield station, Alarm(
-                track=0,
-                station=code,
-                rule=SILENT_RULE,
-                title_zh=rules.silent.title_zh,
-                title_en=rules.silent.title_en,
-                level=SILENT_RULE,
-                severity=severity(rules, floods.get(code, [])),
-                threshold=after_ms(rules, station) / 1000,
-                started_ms=known[code] if heard_ms is None else heard_ms,
-                raised_ms=now_ms,
+            yield (
+                station,
+                Alarm(
+                    track=0,
+                    station=code,
+                    rule=SILENT_RULE,
+                    title_zh=rules.silent.title_zh,
+                    title_en=rules.silent.title_en,
+                    level=SILENT_RULE,
+                    severity=severity(rules, floods.get(code, [])),
+                    threshold=after_ms(rules, station) / 1000,
+                    started_ms=known[code] if heard_ms is None else heard_ms,
+                    raised_ms=now_ms,
+                ),
             )
 
 

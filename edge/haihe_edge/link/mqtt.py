@@ -10,7 +10,7 @@ import contextlib
 import socket
 import ssl
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import paho.mqtt.client as paho
 from haihe_contract import wire
