@@ -33,6 +33,18 @@ def test_fifty_stations_are_all_live_again_after_the_broker_came_back_and_none_w
     assert "the broker is stopped" in told.err
 
 
+@pytest.mark.broker
+def test_a_station_is_live_again_by_something_it_measured_since_and_never_by_a_receipt_the_broker_had_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["fleet", "--stations", "10", "--every", "8s", "--watch", "1s", "--outage", "1s", "--retry-most", "1s"]
+    assert main([*asked, "--json", "--lang", "en"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    # One of ten measures every 0.8 s, so before 7.2 s at least one of them cannot have measured since.
+    assert facts["live_again_s"] > 6
+    assert facts["stored_again"] == 10
+
+
 def test_more_stations_than_this_machine_may_open_files_for_are_refused_with_what_to_do() -> None:
     with pytest.raises(FieldError, match="one process may open") as caught:
         permit_files(2**40)
