@@ -99,14 +99,11 @@ class LightMqtt(asyncio.Protocol):
             OSError: when there is no connection (ssl.SSLError is one), or it ended before it was of use.
         """
         loop = asyncio.get_running_loop()
-        try:
-            transport, made = await loop.create_connection(
-                lambda: cls(heard, answered), sock=dialled, ssl=tls, server_hostname=host,
-                ssl_handshake_timeout=HANDSHAKE_S_MAX,
-            )  # fmt: skip
-        except BaseException:
-            dialled.close()
-            raise
+        # The socket is asyncio's from here on: to close it beside asyncio would give its number away too early.
+        transport, made = await loop.create_connection(
+            lambda: cls(heard, answered), sock=dialled, ssl=tls, server_hostname=host,
+            ssl_handshake_timeout=HANDSHAKE_S_MAX,
+        )  # fmt: skip
         try:
             await made.join(client, topic)
         except BaseException:
