@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -72,6 +73,44 @@ class Connections(Generic[_C]):
             if not thread.is_alive():
                 connection.close()
         self._all = [each for each in self._all if each[0].is_alive()]
+
+
+class Turns:
+    """A lock that goes to whoever has waited longest.
+
+    SQLite lets those who wait for its one writer sleep, up to 100 ms at a time, and whoever asks meanwhile goes first:
+    among four busy threads one may wait for ever. Python's own lock goes to whoever asks first, too.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+        self._taken = False
+
+    def take(self, seconds: float) -> bool:
+        """Wait for the turn; False when it did not come in that time."""
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return True
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        if mine.acquire(timeout=seconds):
+            return True
+        with self._guard:
+            if mine not in self._waiting:
+                return True  # it came just now
+            self._waiting.remove(mine)
+            return False
+
+    def end(self) -> None:
+        """Hand it on."""
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
 
 
 def open_file(path: Path, *, patience_s: float) -> sqlite3.Connection:

@@ -7,14 +7,21 @@ RECEIVE_MAXIMUM = 64
 
 ROOM_MESSAGES = 4096
 ROOM_BYTES = 64 * 1024 * 1024
-"""What may wait of one urgency. More than the broker is asked for: Mosquitto 2.0 sends a resumed session with a long
-queue more than its Receive Maximum, and a centre that hung up on it each time would never hear of the present again."""
+"""What may wait of one urgency. More than the broker is asked for: Mosquitto 2.0 with a long queue sends more than its
+Receive Maximum, and a centre that hung up on it each time would never hear of the present again."""
+
+ROOM_MS = 20_000
+"""How long a broker whose message finds no room is held back before we hang up: less than it waits for a word of us
+(one and a half keep-alives of 20 s), more than a round takes."""
 
 ROUND_MESSAGES = 64
 """Messages that share one store write and one ledger commit: what is waiting, never waited for."""
 
 ROUND_READINGS = 100_000
 """Readings opened before a round is closed early, so that a few huge batches cannot fill the memory."""
+
+RECEIPTS_ROUND = 64
+"""Receipts stated between two rounds, besides those of the round."""
 
 LINE_RANGES = 8192
 """Separate ranges the ledger keeps of one line. More holes than that wait until older ones are filled."""
@@ -89,8 +96,9 @@ RETRY_ROUND = 8
 UNKNOWN_STATIONS = 1000
 """Unknown stations listed; the one not heard of for the longest is dropped first."""
 
-FOLLOW_ENTRIES = 16
-"""Arrival log entries that a follower works off in one commit."""
+FOLLOW_ENTRIES = ROUND_MESSAGES
+"""Arrival log entries that a follower works off in one commit: what one round brought, so that a commit of ingest
+costs one more of each follower and not several."""
 
 FOLLOW_TRIES = 3
 """How often a follower tries an entry that its own code fails on, before it is set aside in quarantine."""

@@ -1,7 +1,9 @@
-"""When to try a connection again. Pure: chance comes in as a number."""
+"""When to try a connection again, and how long to wait for its answer. Pure: chance comes in as a number."""
 
 STABLE_MS = 30_000
 FIRST_MS = 500
+PATIENCE_MS = 10_000
+PATIENCE_MS_MAX = 60_000
 
 
 class Backoff:
@@ -28,3 +30,23 @@ class Backoff:
         """A connection ended after so long; useful means that a receipt came over it."""
         if useful and lasted_ms >= STABLE_MS:
             self.failures = 0
+
+
+class Patience:
+    """How long a broker that took the TCP connection may keep us waiting: doubled by every attempt that was given up.
+
+    After its restart a broker works through the handshakes of thousands, one after the other. Whoever gives up before
+    his turn has let it work in vain, and comes again: under one fixed limit nobody may get through any more.
+    """
+
+    def __init__(self) -> None:
+        self.ms = PATIENCE_MS
+        """For all that comes after TCP, in the next attempt."""
+
+    def given_up(self) -> None:
+        """It did not answer in that time."""
+        self.ms = min(PATIENCE_MS_MAX, 2 * self.ms)
+
+    def answered(self) -> None:
+        """The connection stands."""
+        self.ms = PATIENCE_MS

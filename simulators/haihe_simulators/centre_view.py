@@ -37,6 +37,10 @@ class CentreView:
         """Time of the newest stored value of a series, 0 when there is none yet."""
         return await asyncio.to_thread(self._newest, station, series)
 
+    async def stations_since(self, time_ms: int) -> int:
+        """How many stations have a stored value that was measured since then."""
+        return await asyncio.to_thread(self._stations_since, time_ms)
+
     async def waiting(self) -> dict[str, int] | None:
         """Records that each station still holds and the centre does not, as the centre knows."""
         answer = await self.get("/api/v1/stations")
@@ -55,16 +59,26 @@ class CentreView:
         except (OSError, ValueError, urllib.error.URLError):
             return None
 
+    def _stations_since(self, time_ms: int) -> int:
+        return self._ask(
+            "SELECT count(DISTINCT station) FROM series WHERE EXISTS"
+            " (SELECT 1 FROM reading WHERE series_id = series.id AND time_ms >= ? AND value IS NOT NULL)",
+            (time_ms,),
+        )
+
     def _newest(self, station: str, series: str) -> int:
+        return self._ask(
+            "SELECT max(time_ms) FROM reading WHERE value IS NOT NULL AND series_id = "
+            "(SELECT id FROM series WHERE station = ? AND key = ?)",
+            (station, series),
+        )
+
+    def _ask(self, sql: str, facts: tuple[str | int, ...]) -> int:
         if not self.store_file.exists():
             return 0
         try:
             with closing(sqlite3.connect(f"file:{self.store_file}?mode=ro", uri=True, timeout=1.0)) as connection:
-                found = connection.execute(
-                    "SELECT max(time_ms) FROM reading WHERE value IS NOT NULL AND series_id = "
-                    "(SELECT id FROM series WHERE station = ? AND key = ?)",
-                    (station, series),
-                ).fetchone()
+                found = connection.execute(sql, facts).fetchone()
         except sqlite3.Error:
             return 0
         return int(found[0] or 0)

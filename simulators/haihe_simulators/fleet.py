@@ -24,6 +24,7 @@ from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
 
 from . import scenery
+from .centre_view import CentreView
 from .ensemble import CENTRE, free_port, mosquitto
 from .light_station import LightStation, Shore
 from .processes import Child
@@ -94,6 +95,7 @@ class Fleet:
             if at % 1000 == 999:
                 say("{n} certificates are made", n=at + 1)
         self.broker, self.centre = self._processes(folder, codes)
+        self.view = CentreView("", folder / "centre" / "data" / "series.db")
         key = load_pem_public_key(self._pki.receipt_public.read_bytes())
         if not isinstance(key, Ed25519PublicKey):
             raise FieldError("this is no receipt key", where=str(self._pki.receipt_public), do="run again")
@@ -163,8 +165,13 @@ class Fleet:
         return sum(1 for station in self.stations if station.connected_ms)
 
     @property
+    def current(self) -> int:
+        """Stations that know on this connection that the centre holds what was their newest before it."""
+        return sum(1 for station in self.stations if station.current_ms)
+
+    @property
     def live(self) -> int:
-        """Stations of which something measured on this connection has its receipt."""
+        """Stations of which something measured since this connection was begun has its receipt."""
         return sum(1 for station in self.stations if station.live_ms)
 
     async def until(self, what: str, count: Callable[[], int]) -> float:
@@ -255,12 +262,17 @@ async def fleet(wish: Wish, clock: Clock, say: Callable[..., None]) -> dict[str,
         await made.broker.stop()
         await asyncio.sleep(wish.outage_s)
         away, spent = Counter(made.counted), made.spent_s()
+        returned_ms = clock.now_ms()
         await made.broker.start()
         began = loop.time()
         connected_s = await made.until("connected", lambda: made.connected)
+        await made.until("current", lambda: made.current)
+        current_s = loop.time() - began
         await made.until("live", lambda: made.live)
         live_s = loop.time() - began
+        receipts = sorted(station.receipt_after_ms for station in made.stations)
         again = made.spent_s()
+        stored = await made.view.stations_since(returned_ms)
         return {
             "stations": wish.stations,
             "every_s": wish.every_s,
@@ -269,19 +281,28 @@ async def fleet(wish: Wish, clock: Clock, say: Callable[..., None]) -> dict[str,
             "first_live_s": round(first_s, 2),
             "batches_per_s": round(batches, 1),
             "connected_again_s": round(connected_s, 2),
+            "current_again_s": round(current_s, 2),
             "live_again_s": round(live_s, 2),
+            "stored_again": stored,
+            "receipt_after_s": {
+                "median": receipts[len(receipts) // 2] / 1000,
+                "99_percent": receipts[len(receipts) * 99 // 100] / 1000,
+                "most": receipts[-1] / 1000,
+            },
             "refused": made.counted["refused"],
             "receipts_refused": made.counted["receipts_refused"],
             "attempts_while_away": away["attempts"] - before["attempts"],
             "attempts_after": made.counted["attempts"] - away["attempts"],
             "given_up_after": made.counted["given_up"] - away["given_up"],
+            "unanswered_after": made.counted["unanswered"] - away["unanswered"],
             "broken_after": made.counted["broken"] - away["broken"],
             "dropped": made.counted["dropped"],
             "cpu_share_steady": {who: round(share, 3) for who, share in steady.items()},
             "cpu_s_reconnect": {who: round(again[who] - (spent[who] if who != "broker" else 0.0), 2) for who in again},
             "rss_mb": {name: round(mb, 1) for name, mb in memory.items()}
             | {"stations": round(_resident_mb(os.getpid()), 1)},
-            "ok": not made.counted["refused"] and not made.counted["receipts_refused"],
+            "load": [round(each, 1) for each in os.getloadavg()],
+            "ok": not made.counted["refused"] and not made.counted["receipts_refused"] and stored == wish.stations,
         }
     finally:
         if made is not None:

@@ -12,6 +12,8 @@ import struct
 from collections.abc import Callable
 
 KEEPALIVE_S = 20
+HANDSHAKE_S_MAX = 300.0
+"""Whoever connects has a shorter limit of his own; that of asyncio would be in its way."""
 PACKET_BYTES_MAX = 64 * 1024
 """What a station has to expect is a receipt of 4 KiB."""
 REFUSED_FROM = 0x80
@@ -45,6 +47,22 @@ def packet(kind: int, body: bytes, flags: int = 0) -> bytes:
     return bytes([kind << 4 | flags]) + varint(len(body)) + body
 
 
+async def dial(host: str, port: int) -> socket.socket:
+    """A TCP connection.
+
+    Raises:
+        OSError: when there is none.
+    """
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    made.setblocking(False)  # noqa: FBT003 - as in socket
+    try:
+        await asyncio.get_running_loop().sock_connect(made, (host, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
 class LightMqtt(asyncio.Protocol):
     """One connection.
 
@@ -66,24 +84,26 @@ class LightMqtt(asyncio.Protocol):
     @classmethod
     async def connect(
         cls,
+        dialled: socket.socket,
         host: str,
-        port: int,
         tls: ssl.SSLContext,
         client: str,
         topic: str,
         heard: Callable[[str, bytes], None],
         answered: Callable[[int, bool], None],
     ) -> "LightMqtt":
-        """Connect and subscribe to one topic.
+        """Begin TLS on a TCP connection, connect and subscribe to one topic.
 
         Raises:
             BrokerRefused: when the broker says no to either.
             OSError: when there is no connection (ssl.SSLError is one), or it ended before it was of use.
         """
         loop = asyncio.get_running_loop()
+        # The socket is asyncio's from here on: to close it beside asyncio would give its number away too early.
         transport, made = await loop.create_connection(
-            lambda: cls(heard, answered), host, port, ssl=tls, server_hostname=host
-        )
+            lambda: cls(heard, answered), sock=dialled, ssl=tls, server_hostname=host,
+            ssl_handshake_timeout=HANDSHAKE_S_MAX,
+        )  # fmt: skip
         try:
             await made.join(client, topic)
         except BaseException:

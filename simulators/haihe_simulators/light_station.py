@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
-from haihe_contract.backoff import Backoff
+from haihe_contract.backoff import Backoff, Patience
 from haihe_contract.clock import Clock
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.quality import Grade
@@ -23,12 +23,11 @@ from haihe_contract.series import Series
 from haihe_edge.forward.flow import Grant
 from haihe_edge.forward.held import Held
 from haihe_edge.forward.outbox import Offer, Outbox
+from haihe_edge.link.mqtt import TCP_TIMEOUT_S
 
-from .light_mqtt import BrokerRefused, LightMqtt
+from .light_mqtt import BrokerRefused, LightMqtt, dial
 
 SERIES = [Series(element).key for element in ("water_level", "flow", "velocity", "water_temperature", "supply_voltage")]
-CONNECT_TIMEOUT_S = 10.0
-"""As the agent has it, for TCP, TLS and the broker's answers together."""
 RECORDS_MAX = 2000
 _DICTIONARY_NUMBER = 2
 
@@ -68,8 +67,12 @@ class LightStation:
         self.line = chance.getrandbits(64)
         self.connected_ms = 0
         """When the connection stood, 0 while there is none."""
+        self.current_ms = 0
+        """When a receipt said on this connection that the centre holds the newest from before it, 0 before."""
         self.live_ms = 0
-        """When the first receipt of this connection came for something measured in its time, 0 before."""
+        """When the first receipt came for something measured since this connection was begun, 0 before."""
+        self.receipt_after_ms = 0
+        """From that measurement to that receipt."""
         self._shore, self._make_tls, self._clock, self._chance, self._counted = shore, tls, clock, chance, counted
         self._tls: ssl.SSLContext | None = None
         self._records: dict[int, Record] = {}
@@ -78,6 +81,7 @@ class LightStation:
         self._outbox = Outbox(self.line)
         self._held = Held()
         self._backoff = Backoff(shore.retry_most_ms)
+        self._patience = Patience()
         self._mqtt: LightMqtt | None = None
         self._flying: dict[int, Offer] = {}
         self._useful = False
@@ -157,21 +161,30 @@ class LightStation:
         if self._tls is None:
             self._tls = self._make_tls()
         self._counted["attempts"] += 1
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            mqtt = await LightMqtt.connect(
-                shore.host, shore.port, self._tls, self.code, topic.receipt(self.code, shore.centre),
-                self._heard, self._answered,
-            )  # fmt: skip
+        # Now, and not once it stands: the retained receipt may come before the connection is ours.
+        self._fresh_from, self.current_ms, self.live_ms = self._next, 0, 0
+        async with asyncio.timeout(TCP_TIMEOUT_S):
+            taken = await dial(shore.host, shore.port)
+        try:
+            async with asyncio.timeout(self._patience.ms / 1000):
+                mqtt = await LightMqtt.connect(
+                    taken, shore.host, self._tls, self.code, topic.receipt(self.code, shore.centre),
+                    self._heard, self._answered,
+                )  # fmt: skip
+        except TimeoutError:
+            self._counted["unanswered"] += 1
+            self._patience.given_up()
+            raise
+        self._patience.answered()
         self._mqtt = mqtt
         self.connected_ms = self._clock.now_ms()
-        self._fresh_from = self._next
         self._outbox.connected(self._clock.monotonic_ms(), Grant())
         try:
             self.turn()
             await mqtt.ended
         finally:
             mqtt.close()
-            self._mqtt, self.connected_ms, self.live_ms = None, 0, 0
+            self._mqtt, self.connected_ms, self.current_ms, self.live_ms = None, 0, 0, 0
             self._flying = {}
             self._outbox.disconnected()
 
@@ -199,11 +212,19 @@ class LightStation:
             self._outbox.void()
         held = self._held.of(self.line)
         self._outbox.settled(self.line, held, self._clock.monotonic_ms())
+        self._note_course(held)
         for number in [number for number in self._records if number in held]:
             del self._records[number]
-        if not self.live_ms and held and held.last >= self._fresh_from:
-            self.live_ms = self._clock.now_ms()
         self.turn()
+
+    def _note_course(self, held: RangeSet) -> None:
+        now = self._clock.now_ms()
+        if not self.current_ms and held and held.last >= self._fresh_from - 1:
+            self.current_ms = now
+        if not self.live_ms and held and held.last >= self._fresh_from:
+            self.live_ms = now
+            newest = self._records.get(held.last)
+            self.receipt_after_ms = now - newest.body.time_ms if newest and isinstance(newest.body, Readings) else 0
 
 
 def _numbers(of: RangeSet) -> list[int]:

@@ -27,9 +27,22 @@ def test_fifty_stations_are_all_live_again_after_the_broker_came_back_and_none_w
     assert (facts["refused"], facts["receipts_refused"], facts["dropped"]) == (0, 0, 0)
     assert facts["attempts_while_away"] > 0  # they did try, and did not wait for us
     assert facts["attempts_after"] >= 50
-    assert 0 < facts["connected_again_s"] <= facts["live_again_s"] < 20
+    assert 0 < facts["connected_again_s"] <= facts["current_again_s"] <= facts["live_again_s"] < 20
+    assert facts["stored_again"] == 50  # each with something that was measured since, by the centre's own file
     assert facts["batches_per_s"] > 15
     assert "the broker is stopped" in told.err
+
+
+@pytest.mark.broker
+def test_a_station_is_live_again_by_something_it_measured_since_and_never_by_a_receipt_the_broker_had_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["fleet", "--stations", "10", "--every", "8s", "--watch", "1s", "--outage", "1s", "--retry-most", "1s"]
+    assert main([*asked, "--json", "--lang", "en"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    # One of ten measures every 0.8 s, so before 7.2 s at least one of them cannot have measured since.
+    assert facts["live_again_s"] > 6
+    assert facts["stored_again"] == 10
 
 
 def test_more_stations_than_this_machine_may_open_files_for_are_refused_with_what_to_do() -> None:

@@ -155,14 +155,20 @@ class AlarmEngine:
             listening_since_ms: since when the centre has been listening without a break; None when it is deaf.
         """
         stations = self._registry.stations()
-        heard = self._ledger.last_heard()
         codes = frozenset(station.code for station in stations)
+        due = silence.due(
+            self._database.connection(), self._rules, stations, self._ledger.last_heard(),
+            now_ms=now_ms, listening_since_ms=listening_since_ms,
+        )  # fmt: skip
+        if not due and codes == self._swept:
+            return  # nearly always; thousands of stations are looked at while others may write
         with self._database.transaction(BOOK) as connection:
             if codes != self._swept:
                 self._sweep(connection, codes, now_ms)
             silence.judge(
-                connection, self._rules, stations, heard, now_ms=now_ms, listening_since_ms=listening_since_ms
-            )
+                connection, self._rules, due, self._ledger.last_heard(),
+                now_ms=now_ms, listening_since_ms=listening_since_ms,
+            )  # fmt: skip
         self._swept = codes
 
     def _sweep(self, connection: Connection, codes: frozenset[str], now_ms: int) -> None:

@@ -1,6 +1,6 @@
 """Stations that are not heard: an alarm of its own, judged only over time in which the centre listened."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -52,6 +52,36 @@ def judge(
     listening_since_ms: int | None,
 ) -> None:
     """Raise, keep and end the silent alarms of these stations. Deaf (None), nothing new is judged."""
+    for station in stations:
+        know(connection, station.code, now_ms)
+    for _, alarm in _changes(connection, rules, stations, last_heard, now_ms, listening_since_ms):
+        if alarm is not None:
+            put(connection, alarm)
+
+
+def due(
+    connection: Connection,
+    rules: Rules,
+    stations: list[Station],
+    last_heard: Mapping[str, int],
+    *,
+    now_ms: int,
+    listening_since_ms: int | None,
+) -> list[Station]:
+    """Those of which :func:`judge` has something to write. Only reads, so nobody else need wait for it."""
+    changes = _changes(connection, rules, stations, last_heard, now_ms, listening_since_ms)
+    return [station for station, _ in changes]
+
+
+def _changes(
+    connection: Connection,
+    rules: Rules,
+    stations: list[Station],
+    last_heard: Mapping[str, int],
+    now_ms: int,
+    listening_since_ms: int | None,
+) -> Iterator[tuple[Station, Alarm | None]]:
+    """Stations of which an alarm changes, with what it becomes; None for one that the alarms do not know yet."""
     on = {alarm.station: alarm for alarm in select(connection, "WHERE ended_ms IS NULL AND rule=?", (SILENT_RULE,))}
     floods: dict[str, list[Alarm]] = {}
     marks = ", ".join("?" * len(REGISTRY_LEVELS))
@@ -60,23 +90,25 @@ def judge(
     known: dict[str, int] = dict(connection.execute("SELECT station, since_ms FROM alarm_known").fetchall())
     for station in stations:
         code = station.code
+        if code not in known:
+            yield station, None
+            continue
         # A word that lies ahead of our own clock was heard, and the clock was set back since.
         heard_ms = min(last_heard[code], now_ms) if code in last_heard else None
-        known_ms = known[code] if code in known else know(connection, code, now_ms)
         alarm = on.get(code)
-        colour = severity(rules, floods.get(code, []))
         if alarm is not None:
+            colour = severity(rules, floods.get(code, []))
             if heard_ms is not None and heard_ms > alarm.started_ms:
-                put(connection, msgspec.structs.replace(alarm, ended_ms=heard_ms))
+                yield station, msgspec.structs.replace(alarm, ended_ms=heard_ms)
             elif colour != alarm.severity:
-                put(connection, msgspec.structs.replace(alarm, severity=colour))
+                yield station, msgspec.structs.replace(alarm, severity=colour)
             continue
         if listening_since_ms is None:
             continue
-        since_ms = silent_since(heard_ms=heard_ms, known_ms=known_ms, listening_since_ms=listening_since_ms)
+        since_ms = silent_since(heard_ms=heard_ms, known_ms=known[code], listening_since_ms=listening_since_ms)
         if now_ms - since_ms >= after_ms(rules, station):
-            put(
-                connection,
+            yield (
+                station,
                 Alarm(
                     track=0,
                     station=code,
@@ -84,9 +116,9 @@ def judge(
                     title_zh=rules.silent.title_zh,
                     title_en=rules.silent.title_en,
                     level=SILENT_RULE,
-                    severity=colour,
+                    severity=severity(rules, floods.get(code, [])),
                     threshold=after_ms(rules, station) / 1000,
-                    started_ms=known_ms if heard_ms is None else heard_ms,
+                    started_ms=known[code] if heard_ms is None else heard_ms,
                     raised_ms=now_ms,
                 ),
             )

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from haihe_cloud.limits import ROOM_BYTES
 
+_LOOK_S = 0.5
+
 
 class Message(NamedTuple):
     """A message on its way.
@@ -31,29 +33,33 @@ class Inbox:
 
     Args:
         most: messages of one urgency that may wait.
-        most_bytes: of them together. The broker is asked for fewer at a time, so a fuller room means that somebody
-            sends without acknowledgement (QoS 0), and that is not let in and counted.
+        most_bytes: of them together. What finds no room in time is not let in, and counted.
     """
 
     def __init__(self, most: int, most_bytes: int = ROOM_BYTES) -> None:
         self._most, self._most_bytes = most, most_bytes
         self._bytes = [0, 0]
         self._rooms: tuple[deque[Message], deque[Message]] = (deque(), deque())
-        self._came = threading.Condition()
+        lock = threading.Lock()
+        self._came, self._left = threading.Condition(lock), threading.Condition(lock)
         self.dropped = 0
 
-    def put(self, message: Message, *, urgent: bool) -> bool:
-        """Let a message in; False when there is no room."""
+    def put(self, message: Message, *, urgent: bool, patient: Callable[[], bool] = lambda: False) -> bool:
+        """Let a message in, waiting for room as long as one is patient; False when there is none even then."""
+        which = 0 if urgent else 1
         with self._came:
-            which = 0 if urgent else 1
-            room = self._rooms[which]
-            if len(room) >= self._most or self._bytes[which] + len(message.payload) > self._most_bytes:
-                self.dropped += 1
-                return False
-            room.append(message)
+            while not self._has_room(which, len(message.payload)):
+                if not patient():
+                    self.dropped += 1
+                    return False
+                self._left.wait(_LOOK_S)
+            self._rooms[which].append(message)
             self._bytes[which] += len(message.payload)
             self._came.notify()
             return True
+
+    def _has_room(self, which: int, size: int) -> bool:
+        return len(self._rooms[which]) < self._most and self._bytes[which] + size <= self._most_bytes
 
     def forget(self, *, urgent: bool) -> None:
         """Let go of what waits in one room: its connection has ended, and the broker sends all of it again."""
@@ -61,6 +67,7 @@ class Inbox:
             which = 0 if urgent else 1
             self._rooms[which].clear()
             self._bytes[which] = 0
+            self._left.notify_all()
 
     def take(self, most: int, seconds: float) -> list[Message]:
         """Wait for a message, then take what is there, urgent first, at most so many."""
@@ -71,6 +78,7 @@ class Inbox:
                 while room and len(taken) < most:
                     taken.append(room.popleft())
                     self._bytes[which] -= len(taken[-1].payload)
+            self._left.notify_all()
             return taken
 
     def waiting(self) -> tuple[int, int]:

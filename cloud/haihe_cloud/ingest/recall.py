@@ -15,7 +15,9 @@ from contextlib import suppress
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from haihe_contract.backoff import Patience
 from haihe_contract.ed25519 import PublicKey
+from haihe_contract.handshake import Handshake, Unanswered
 from haihe_contract.receipt import Receipt, ReceiptRefused, verify
 from haihe_contract.topic import ROOT, receipts_of, station_of_receipt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -87,6 +89,8 @@ class Recall:
         self._ledger = ledger
         self._stop = stop
         self._tls = tls_context(access)
+        self._patience = Patience()
+        self._handshake = Handshake(self._tls, self._patience.ms / 1000)
         self.trouble = "this centre's own receipts are not read back yet"
         """Why nothing is taken in yet; empty once the receipts were read."""
 
@@ -135,8 +139,10 @@ class Recall:
     def _retained(self) -> Iterator[tuple[str, bytes]]:
         """Every retained receipt of this centre."""
         ear = _Ear(self._client_id, self._tls, self._ledger.centre)
+        self._handshake.seconds = self._patience.ms / 1000
         try:
             ear.listen(self._access)
+            self._patience.answered()
             while True:
                 try:
                     item = ear.came.get(timeout=RECALL_S)
@@ -147,6 +153,9 @@ class Recall:
                 if item[0] == ear.marker:
                     return
                 yield item
+        except Unanswered as error:
+            self._patience.given_up()
+            raise RecallAway(why(error)) from None
         finally:
             ear.close()
 
@@ -175,9 +184,12 @@ class _Ear:
 
         Raises:
             RecallAway: when nobody is there.
+            Unanswered: when somebody is, and does not answer in time.
         """
         try:
             self._client.connect(access.host, access.port, keepalive=KEEPALIVE_S)
+        except Unanswered:
+            raise
         except (OSError, ValueError) as error:
             raise RecallAway(why(error)) from None
         self._client.loop_start()

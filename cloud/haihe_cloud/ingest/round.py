@@ -47,6 +47,7 @@ class Round:
         self.admitted: list[tuple[Message, Admitted]] = []
         self.heartbeats: list[tuple[Message, Heartbeat]] = []
         self.refusals: list[Refusal] = []
+        self.no_dictionary: set[str] = set()
         self.unknown: dict[str, tuple[Message, int]] = {}
         self.dictionaries: dict[tuple[str, int], Sequence[str]] = {}
         self.readings: dict[str, list[Reading]] = {}

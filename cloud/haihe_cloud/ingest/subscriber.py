@@ -16,21 +16,23 @@ from typing import Any
 
 import msgspec
 import paho.mqtt.client as mqtt
-from haihe_contract.backoff import Backoff
+from haihe_contract.backoff import Backoff, Patience
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError
+from haihe_contract.handshake import Handshake, Unanswered
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from haihe_cloud.limits import RECEIVE_MAXIMUM, RECONNECT_MS_MAX
+from haihe_cloud.limits import RECEIVE_MAXIMUM, RECONNECT_MS_MAX, ROOM_MS
 from haihe_cloud.settings import BrokerSettings
 
 from .inbox import Inbox, Message
 
 _log = logging.getLogger(__name__)
 CONNECT_S = 3.0
+"""For TCP alone; a broker that has taken the connection has :class:`haihe_contract.backoff.Patience`."""
 KEEPALIVE_S = 20
 _SESSION_S = 7 * 86400
 _PACKET_BYTES_MAX = 4 * 1024 * 1024
@@ -110,7 +112,10 @@ class Subscriber:
         self._client.on_message = self._on_message
         self._client.on_subscribe = self._on_subscribe
         self._client.on_publish = self._on_publish
-        self._client.tls_set_context(tls_context(access))
+        context = tls_context(access)
+        self._patience = Patience()
+        self._handshake = Handshake(context, self._patience.ms / 1000)
+        self._client.tls_set_context(context)
 
     def run(self) -> None:
         """Keep connected until told to stop."""
@@ -132,6 +137,7 @@ class Subscriber:
         # Before the new connection begins: an acknowledgement that the worker still owes the old one must not slip
         # into it. Mosquitto would count it as room for one more message, or call it a protocol error.
         self._connection += 1
+        self._handshake.seconds = self._patience.ms / 1000
         try:
             self._client.connect(
                 self._access.host,
@@ -141,6 +147,8 @@ class Subscriber:
                 properties=_connect_properties(),
             )
         except (OSError, ValueError) as error:  # ValueError: an address that no resolver takes
+            if isinstance(error, Unanswered):
+                self._patience.given_up()
             return why(error)
         self._client.loop_start()  # its thread ends with the connection, because it may not reconnect
         while not self._ended.wait(0.5) and not self._stop.is_set():
@@ -152,6 +160,7 @@ class Subscriber:
     def stop(self) -> None:
         """End :meth:`run` soon; the session stays at the broker."""
         self._stop.set()
+        self._handshake.end()
 
     def publish(self, topic: str, payload: bytes) -> bool:
         """Publish retained, once or more (QoS 1); False when there is no connection."""
@@ -194,6 +203,7 @@ class Subscriber:
             return
         _log.info("broker %s:%d: connected", self._access.host, self._access.port)
         self.link = Link(True, self._clock.now_ms(), "", 0)
+        self._patience.answered()
 
     def _on_disconnect(self, _: Any, __: Any, flags: Any, code: Any, ___: Any) -> None:
         self._connection += 1
@@ -219,7 +229,14 @@ class Subscriber:
         except UnicodeDecodeError:
             name = ""
         taken = Message(name, bytes(message.payload), self._clock.now_ms(), acknowledge)
-        if not self._inbox.put(taken, urgent=self._urgent) and qos > 0:
+        until_ms = self._clock.monotonic_ms() + (ROOM_MS if qos > 0 else 0)
+
+        def patient() -> bool:
+            return self._clock.monotonic_ms() < until_ms and not self._stop.is_set()
+
+        # While there is no room nothing more is read: TCP holds back a broker that sends more than it was asked for.
+        # To hang up on it would not help, because it sends all of it again.
+        if not self._inbox.put(taken, urgent=self._urgent, patient=patient) and qos > 0:
             # Nobody would ever acknowledge it, and its place in the broker's window would be lost for good.
             self._end_reason = "the waiting room is full; what is not acknowledged comes again"
             client.disconnect()
@@ -272,6 +289,8 @@ def why(error: Exception) -> str:
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens there"
+    if isinstance(error, Unanswered):
+        return "it takes the connection and does not answer; it may have very many to answer"
     if isinstance(error, TimeoutError):
         return "no answer"
     return str(error) or type(error).__name__

@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Container, Mapping, Sequence
+from itertools import islice
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,6 +27,7 @@ from haihe_cloud.limits import (
     BACKOFF_CAP_S,
     CREDIT_BATCHES,
     CREDIT_S,
+    RECEIPTS_ROUND,
     RECEIVE_MAXIMUM,
     ROUND_MESSAGES,
     ROUND_READINGS,
@@ -107,7 +109,8 @@ class Worker:
         self._answer = answer
         self._asked_ms = 0
         self._patience = Patience()
-        self._owed: set[str] = set()
+        self._owed: dict[str, None] = {}  # in the order in which they came to be owed
+        self._states_more = False
         self._telling = Telling()
         self._owe_all = threading.Event()
         self._pruned_ms = 0
@@ -128,7 +131,7 @@ class Worker:
         """Work until told to stop."""
         self.working_since_ms = self._clock.now_ms()
         while not self._stop.is_set():
-            messages = self._inbox.take(ROUND_MESSAGES, _IDLE_S)
+            messages = self._inbox.take(ROUND_MESSAGES, 0.0 if self._states_more else _IDLE_S)
             try:
                 while messages:
                     done = self._round_whatever_comes(messages)
@@ -177,7 +180,9 @@ class Worker:
         for arrival in arrivals:
             if not arrival.envelope.volatile:
                 self._owe(arrival)
-        self._until_it_works("database", self._state_receipts)
+        self._owed |= dict.fromkeys(taken.no_dictionary)
+        spoke = taken.no_dictionary | {arrival.envelope.station for arrival in arrivals}
+        self._until_it_works("database", lambda: self._state_receipts(sorted(spoke & self._owed.keys())))
         self._until_it_works("database", lambda: self._answer(taken.asked))
         for message in taken.messages:
             message.acknowledge()
@@ -218,7 +223,7 @@ class Worker:
             else:
                 # The station thinks that we know its dictionary. Our receipt tells it the epoch and what we hold.
                 self.counts.waiting_for_dictionary += 1
-                self._owed.add(verdict.station)
+                taken.no_dictionary.add(verdict.station)
         return taken
 
     def _gather(self, taken: Round) -> None:
@@ -283,35 +288,39 @@ class Worker:
 
     def _owe(self, arrival: Arrival) -> None:
         station = arrival.envelope.station
-        self._owed.add(station)
+        self._owed[station] = None
         if not arrival.kept:
             opened = any(isinstance(record.body, Opened) for record in arrival.batch.records)
             self._telling.heard(station, self._clock.monotonic_ms(), opened=opened)
 
-    def _state_receipts(self) -> None:
+    def _state_receipts(self, stations: Sequence[str]) -> bool:
+        """State them; False when there is no connection, then they stay owed."""
+
         def wanted(station: str, lines: Sequence[LineState]) -> list[LineWanted]:
             return self._patience.wanted(station, lines, self._clock.monotonic_ms())
 
-        owed = sorted(self._owed)
-        for at in range(0, len(owed), ROUND_MESSAGES):
-            turns = {station: self._telling.turn(station) for station in owed[at : at + ROUND_MESSAGES]}
+        for at in range(0, len(stations), ROUND_MESSAGES):
+            turns = {station: self._telling.turn(station) for station in stations[at : at + ROUND_MESSAGES]}
             _, backlog = self._inbox.waiting()
             credit = Credit(CREDIT_BATCHES, CREDIT_S) if backlog > RECEIVE_MAXIMUM // 2 else None
             for receipt, after in self._ledger.receipts(turns, wanted, credit):
                 station = receipt.station
                 if not self._publish(topic.receipt(station, self._ledger.centre), sign(receipt, self._receipt_key)):
-                    return  # no connection: they stay owed
+                    return False
                 self._telling.told(station, after)
-                self._owed.discard(station)
+                self._owed.pop(station, None)
                 self.counts.receipts += 1
+        return True
 
     def housekeep(self) -> None:
         """Send receipts that are owed, prune the log from time to time."""
         if self._owe_all.is_set():
             self._owe_all.clear()
-            self._owed |= self._until_it_works("database", self._heard)
-        if self._owed:
-            self._until_it_works("database", self._state_receipts)
+            self._owed |= dict.fromkeys(sorted(self._until_it_works("database", self._heard)))
+        # A broker that forgot everything is told of all stations: by and by, what they say now comes between.
+        first = list(islice(self._owed, RECEIPTS_ROUND))
+        went = self._until_it_works("database", lambda: self._state_receipts(first))
+        self._states_more = went and bool(self._owed)
         self._admit_again()
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from haihe_cloud.connections import Connections, open_file
+from haihe_cloud.connections import Connections, Turns, open_file
 from haihe_cloud.database import CENTRE, Connection, Database, DatabaseAway, DatabaseError, Rows
 
 _BUSY_S = 30.0
@@ -51,6 +51,7 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path) -> None:
         self.where = str(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._turns = Turns()
         self._connections = Connections(lambda: _Connection(path))
         self._migrate()
 
@@ -62,14 +63,19 @@ class SqliteDatabase(Database):
     def transaction(self, book: str = CENTRE) -> Iterator[Connection]:  # noqa: ARG002 - SQLite has one writer
         """See :meth:`haihe_cloud.database.Database.transaction`."""
         connection = self._connections.mine()
-        connection.execute("BEGIN IMMEDIATE")
+        if not self._turns.take(_BUSY_S):
+            raise DatabaseAway("database is locked")
         try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.raw.in_transaction:  # a full disk may have rolled back already
-                connection.execute("ROLLBACK")
-            raise
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.raw.in_transaction:  # a full disk may have rolled back already
+                    connection.execute("ROLLBACK")
+                raise
+        finally:
+            self._turns.end()
 
     def close(self) -> None:
         """Close the connections of all threads."""

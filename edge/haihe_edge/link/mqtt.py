@@ -10,10 +10,12 @@ import contextlib
 import socket
 import ssl
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import paho.mqtt.client as paho
 from haihe_contract import wire
+from haihe_contract.backoff import Patience
+from haihe_contract.handshake import Handshake, Unanswered, hang_up
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -23,10 +25,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from haihe_edge.forward.flow import Grant
 from haihe_edge.forward.port import LinkDown, PublishRefused
 
-CONNECT_TIMEOUT_S = 10.0
-"""For the whole of it: TCP, TLS, CONNACK and SUBACK."""
-_STEP_TIMEOUT_S = 4.0
-"""For TCP and TLS each; paho waits so long in a thread that nobody can call back."""
+TCP_TIMEOUT_S = 4.0
+"""For TCP alone, in a thread that nobody can call back; for TLS, CONNACK and SUBACK there is :class:`Patience`."""
 KEEPALIVE_S = 20
 CLOSE_S = 2.0
 """So long a frozen link may keep us from ending the connection in order."""
@@ -73,6 +73,8 @@ class MqttLink:
         self._topics = topics
         self._keepalive_s = keepalive_s
         self._grant = Grant()
+        self._patience = Patience()
+        self._handshake: Handshake | None = None
         self._client: paho.Client | None = None
         self._ready: asyncio.Future[None] | None = None
         self._ended: asyncio.Future[str] | None = None
@@ -86,20 +88,28 @@ class MqttLink:
         self._waiting, self._aliases = {}, _Aliases(0)
         client = self._make(loop)
         self._client = client
+        patience_s, is_taken = self._patience.ms / 1000, False
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(TCP_TIMEOUT_S + patience_s):
                 await asyncio.to_thread(self._dial, client)
+                is_taken = True
                 client.loop_start()
                 await self._ready
-        except TimeoutError:
+        except TimeoutError as error:
             await self.close()
-            raise LinkDown(f"no answer from {self._host}:{self._port} within {CONNECT_TIMEOUT_S:.0f} s") from None
+            if is_taken or isinstance(error, Unanswered):
+                self._patience.given_up()
+                raise LinkDown(
+                    f"{self._host}:{self._port} took the connection and did not answer within {patience_s:.0f} s"
+                ) from None
+            raise LinkDown(f"no answer from {self._host}:{self._port} within {TCP_TIMEOUT_S:.0f} s") from None
         except (OSError, ValueError) as error:
             await self.close()
             raise LinkDown(f"{self._host}:{self._port}: {_reason(error)}") from None
         except LinkDown:
             await self.close()
             raise
+        self._patience.answered()
         return self._grant
 
     def _dial(self, client: paho.Client) -> None:
@@ -127,8 +137,9 @@ class MqttLink:
             context.load_cert_chain(self._certificate, self._key)
         except (OSError, ssl.SSLError) as error:
             raise LinkDown(f"the certificates cannot be used: {_reason(error)} ({self._certificate})") from None
+        self._handshake = Handshake(context, self._patience.ms / 1000)
         client.tls_set_context(context)
-        client.connect_timeout = _STEP_TIMEOUT_S
+        client.connect_timeout = TCP_TIMEOUT_S
         client.max_inflight_messages_set(UNANSWERED_MAX)
 
         def over(function: Any) -> Any:
@@ -237,13 +248,15 @@ class MqttLink:
     async def close(self) -> None:
         """End the connection in order (see the port)."""
         client, self._client = self._client, None
+        if self._handshake is not None:
+            self._handshake.end()
         if client is not None:
             client.disconnect()
             stopping = asyncio.ensure_future(asyncio.to_thread(client.loop_stop))
             try:
                 await asyncio.wait_for(asyncio.shield(stopping), CLOSE_S)
             except TimeoutError:  # paho waits for bytes to leave that never will
-                _hang_up(client)
+                hang_up(client.socket())
                 await stopping
         self._end("closed")
 
@@ -289,14 +302,6 @@ def _granted(properties: Properties) -> Grant:
     unanswered = min(UNANSWERED_MAX, getattr(properties, "ReceiveMaximum", UNANSWERED_MAX))
     packet = getattr(properties, "MaximumPacketSize", wire.BATCH_BYTES_MAX + HEADER_BYTES)
     return Grant(unanswered, max(1, min(wire.BATCH_BYTES_MAX, packet - HEADER_BYTES)))
-
-
-def _hang_up(client: paho.Client) -> None:
-    """End the TCP connection under paho, so that its thread notices."""
-    dialled = client.socket()
-    if dialled is not None:
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(cast("socket.socket", dialled), socket.SHUT_RDWR)
 
 
 def _no_delay(_client: paho.Client, _userdata: Any, connection: Any) -> None:

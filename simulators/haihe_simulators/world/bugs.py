@@ -55,7 +55,7 @@ def _ledger_before_store() -> None:
         for arrival in arrivals:
             if not arrival.envelope.volatile:
                 self._owe(arrival)
-        self._state_receipts()
+        self._state_receipts(sorted(self._owed))
         self._until_it_works("store", lambda: self._store.write(taken.readings))
         for message in taken.messages:
             message.acknowledge()

@@ -3,6 +3,8 @@
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from importlib import resources
@@ -89,6 +91,33 @@ def test_a_new_file_that_another_never_lets_go_is_not_there_now(
             SqliteDatabase(path)
     SqliteDatabase(path).close()
     assert mode_of(path) == "wal"
+
+
+def test_who_waits_for_the_one_writer_has_his_turn_however_busy_the_others_are(tmp_path: Path) -> None:
+    database, stop, done = SqliteDatabase(tmp_path / "haihe.db"), threading.Event(), []
+
+    def busy() -> None:
+        while not stop.is_set():
+            with database.transaction() as connection:
+                connection.execute("UPDATE meta SET value=value WHERE name='arrival'")
+                time.sleep(0.01)
+                done.append(1)
+
+    others = [threading.Thread(target=busy) for _ in range(3)]  # as the followers of the log are
+    for each in others:
+        each.start()
+    passed: list[int] = []
+    try:
+        for _ in range(20):
+            before = len(done)
+            with database.transaction():
+                passed.append(len(done) - before)
+    finally:
+        stop.set()
+        for each in others:
+            each.join()
+    assert max(passed) < 9, "each of the three comes before us once, and a busy machine may add a few"
+    database.close()
 
 
 def test_a_damaged_file_is_no_reason_to_wait(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """The centre's subscriber and a station on a real broker with TLS: rights, receipts, restarts."""
 
 import random
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.subscriber import Subscriber
 from haihe_cloud.ingest.worker import Worker
 from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.limits import RECEIVE_MAXIMUM
 from haihe_cloud.settings import BrokerSettings
 from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.sqlite import SqliteStore
@@ -278,3 +281,111 @@ def test_a_missing_key_file_is_named_before_anything_starts(broker: Broker, pki:
     ):
         with pytest.raises(FieldError, match="broker connection"):
             Subscriber(settings, "c", [], Inbox(1), urgent=True, clock=SystemClock(), chance=random.Random(1))
+
+
+class Gate:
+    """A way to the broker that can be cut, and that lets the broker's first answers wait until it is opened."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.opened = threading.Event()
+        self.opened.set()
+        self.came = 0
+        self._broker = broker
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._ends: list[socket.socket] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def cut(self) -> None:
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.cut()
+        self.opened.set()
+        self._server.close()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                far = socket.create_connection((self._broker.host, self._broker.port))
+                self._ends += [near, far]
+                self.came += 1
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while chunk := source.recv(65536):
+                self.opened.wait(PATIENCE_S)
+                target.sendall(chunk)
+            target.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_acknowledgement_owed_to_an_old_connection_never_slips_into_the_new_one(
+    broker: Broker, pki: Pki, voice: Speak
+) -> None:
+    gate, inbox = Gate(broker), Inbox(64)
+    good = access(broker, pki)
+    through = BrokerSettings(good.host, gate.port, good.ca, good.certificate, good.key)
+    subscriber = Subscriber(
+        through, "c", [topic.UP_FILTER], inbox, urgent=True, clock=SystemClock(), chance=random.Random(1)
+    )
+    thread = threading.Thread(target=subscriber.run)
+    thread.start()
+    try:
+        wait_for(lambda: subscriber.link.connected, "connected")
+        voice(STATION).say(b"one")
+        (owed,) = inbox.take(1, PATIENCE_S)
+        gate.opened.clear()
+        gate.cut()
+        wait_for(lambda: gate.came == 2, "the new connection is under way, and not yet there")
+        owed.acknowledge()  # the worker has only now made it durable
+        gate.opened.set()
+        wait_for(lambda: subscriber.link.connected, "connected again")
+        (again,) = inbox.take(1, PATIENCE_S)
+        assert again.payload == b"one"  # nobody has told the broker that it was taken
+        again.acknowledge()
+        assert gate.came == 2  # the broker saw no reason to end the new connection
+        assert subscriber.link.connected
+    finally:
+        subscriber.stop()
+        gate.close()
+        thread.join(PATIENCE_S)
+    assert not inbox.take(1, 0)
+
+
+def test_a_broker_that_sends_more_than_there_is_room_for_is_held_back_and_not_hung_up_on(
+    broker: Broker, pki: Pki, voice: Speak
+) -> None:
+    gate, inbox, last = Gate(broker), Inbox(RECEIVE_MAXIMUM), 3000
+    good = access(broker, pki)
+    through = BrokerSettings(good.host, gate.port, good.ca, good.certificate, good.key)
+    subscriber = Subscriber(
+        through, "c", [topic.UP_FILTER], inbox, urgent=True, clock=SystemClock(), chance=random.Random(1)
+    )
+    thread = threading.Thread(target=subscriber.run)
+    thread.start()
+    try:
+        wait_for(lambda: subscriber.link.connected, "connected")
+        station = voice(STATION)
+        for number in range(last):
+            station.client.publish(topic.up(STATION, 1), str(number).encode(), qos=1)
+        assert not station.say(b"last").is_failure  # the broker has all of them, and a long queue
+        seen: dict[bytes, None] = {}
+        while b"last" not in seen:
+            taken = inbox.take(64, PATIENCE_S)
+            assert taken, f"nothing comes any more after {len(seen)}"
+            assert inbox.waiting()[0] <= RECEIVE_MAXIMUM
+            for message in taken:
+                seen[message.payload] = None
+                message.acknowledge()
+        assert len(seen) == last + 1
+        assert gate.came == 1
+        assert inbox.dropped == 0
+    finally:
+        subscriber.stop()
+        gate.close()
+        thread.join(PATIENCE_S)

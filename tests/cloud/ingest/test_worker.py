@@ -459,6 +459,24 @@ def test_a_round_of_many_stations_asks_the_database_as_often_as_one_batch(
     centre.close()
 
 
+def test_receipts_that_are_owed_to_all_stations_do_not_hold_up_what_one_of_them_says_now(centre: Centre) -> None:
+    stations = [f"{31_000_001 + at}" for at in range(200)]
+    for code in stations:
+        centre.registry.add(Station(code))
+        centre.worker.round([centre.message(data([1, 2, 4], station=code), station=code)])
+    centre.published.clear()
+    centre.worker.owe_receipts()  # the broker has forgotten everything
+    centre.worker.housekeep()
+    before = len(centre.published)
+    assert before < 100
+    centre.worker.round([centre.message(data([5], station=stations[-1]), station=stations[-1])])
+    told = [name for name, _ in centre.published[before:]]
+    assert told == [topic.receipt(stations[-1], "haihe")]
+    for _ in range(10):
+        centre.worker.housekeep()
+    assert {name for name, _ in centre.published} == {topic.receipt(code, "haihe") for code in stations}
+
+
 def test_huge_batches_are_taken_in_rounds_of_bounded_size(centre: Centre) -> None:
     per_batch = 60_000
     bodies = {n: Readings(T0 + n, 5, [0], [1.0]) for n in range(10, 10 + per_batch)}

@@ -324,3 +324,32 @@ def test_a_postgresql_that_is_restarted_is_said_waited_for_and_nothing_is_receip
         centre.end()
         if not postgresql.running:
             postgresql.start()
+
+
+@pytest.mark.broker
+def test_a_broker_that_sends_more_than_it_was_asked_for_is_never_hung_up_on(
+    centre: Centre, voice: Speak, pki: Pki, broker: Broker
+) -> None:
+    """Mosquitto 2.0 does so with a session that it resumes after its own restart with a long queue."""
+    station, last = voice(STATION), 4000
+    assert not station.say(data([1, 2, 3])).is_failure
+    assert settled(station, pki) == RangeSet.of((1, 3))
+    broker.stop()
+    wait_for(lambda: not centre.status()["broker"]["live"]["connected"], "the centre has seen it")
+    centre.end()
+    broker.start()
+    wait_for(station.client.is_connected, "the station is back")
+    for number in range(4, last):
+        station.client.publish(topic.up(STATION, 1), data([2, number]), qos=1)
+    assert not station.say(data([2, last])).is_failure  # the broker has taken all of them
+    centre.start()
+    hung_up = "waiting room is full"
+    wait_for(
+        lambda: centre.status()["ingest"]["messages"] >= last - 3 or hung_up in centre.log(), "all are worked off", 60
+    )
+    state = centre.status()
+    assert hung_up not in centre.log()
+    assert state["ingest"]["dropped_without_acknowledgement"] == 0
+    assert state["broker"]["live"]["connected"]
+    while settled(station, pki) != RangeSet.of((1, last)):
+        pass

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from haihe_cloud.admit.pki import Pki
-from haihe_contract import topic
+from haihe_contract import backoff, topic
 from haihe_contract.clock import SystemClock
 from haihe_edge.forward.port import LinkDown, PublishRefused
 from haihe_edge.link.mqtt import MqttLink
@@ -160,3 +160,52 @@ async def test_a_server_that_takes_the_connection_and_never_speaks_is_given_up_w
             await asyncio.wait_for(link_to(pki, port).connect(), 15)
         await asyncio.wait_for(gone.wait(), 10)  # no half-open connection stays behind
     assert held
+
+
+@asynccontextmanager
+async def slow_to_answer(port: int, seconds: float) -> AsyncIterator[int]:
+    """A relay before the broker that lets the broker's first answer of each connection wait."""
+
+    async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter, wait_s: float) -> None:
+        while data := await source.read(65536):
+            await asyncio.sleep(wait_s)
+            wait_s = 0.0
+            target.write(data)
+        target.close()
+
+    async def relay(source: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        answers, target = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(carry(source, target, 0.0), carry(answers, back, seconds), return_exceptions=True)
+
+    server = await asyncio.start_server(relay, "127.0.0.1")
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_broker_that_is_slow_to_answer_very_many_is_given_longer_until_it_is_our_turn(
+    pki: Pki, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "PATIENCE_MS", 500)
+    async with slow_to_answer(broker.port, 1.5) as port:
+        link = link_to(pki, port)
+        for waited in (0.5, 1):
+            with pytest.raises(LinkDown, match=f"took the connection and did not answer within {waited:.0f} s"):
+                await link.connect()
+        async with connected(link):
+            await asyncio.wait_for(link.publish(topic.up(STATION, 1), b"x"), 10)
+
+
+async def test_a_station_that_is_told_to_end_does_not_wait_for_a_broker_that_is_slow_to_answer(
+    pki: Pki, broker: Any
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with slow_to_answer(broker.port, 60) as port:
+        link = link_to(pki, port)
+        connecting = asyncio.ensure_future(link.connect())
+        await asyncio.sleep(1)
+        began = loop.time()
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+        await link.close()
+        await loop.shutdown_default_executor()  # as at the end of the agent: its threads are waited for
+        assert loop.time() - began < 5
