@@ -22,8 +22,8 @@ from haihe_contract.receipt import Credit, LineHeld, LineWanted, Receipt, Receip
 from haihe_contract.record import LANE_BACKLOG
 from haihe_contract.series import Series
 from haihe_edge.forward.held import Held
+from haihe_edge.remember.site_states import unpacked
 from haihe_edge.site import load_site
-from haihe_edge.site_states import unpacked
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "wire" / "v1"
