@@ -28,6 +28,7 @@ CHINESE = {
     "{n} certificates are made": "已签发 {n} 份证书",
     "{n} of {all} stations are {what}": "{all} 个测站中已有 {n} 个{what}",
     "connected": "连上",
+    "current": "数据已跟上",
     "live": "恢复实时",
     "all are live after {seconds} s": "{seconds} 秒后全部测站有实时数据",
     "the broker is stopped, for {seconds} s": "消息服务器停止 {seconds} 秒",
