@@ -176,7 +176,7 @@ def test_no_batch_is_larger_than_the_broker_takes_and_a_record_that_is_too_large
     async def small() -> None:
         centre = SimulatedCentre(grant=Grant(payload_bytes_max=900))
         station = Station(centre, backlog=3000)
-        detail = {f"fact{n}": station.chance.random() for n in range(200)}
+        detail = {f"fact{n}": station.chance.random() for n in range(120)}
         station.record(Event(1, 5, "long", detail=detail))
         long = max(station.committed_s)
         station.start()
