@@ -125,7 +125,7 @@ class Happenings(Stage):
         machine.power_fails = self._chance.random() < 0.3
         if machine.life is not None:
             machine.life.stop_at = fault.point
-            if "RETRY" in fault.point:
+            if "RETRY" in fault.point or "_unsaved" in fault.point:
                 self._disk_refuses(fault, machine, _centre)
             elif "_send" in fault.point:
                 self._cut(fault, machine, _centre)

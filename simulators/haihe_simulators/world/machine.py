@@ -21,7 +21,6 @@ from haihe_contract.record import Body, Dictionary, Duty, Event, Opened, Reading
 from haihe_edge.clock.stamping import StationClock
 from haihe_edge.clock.trust import ClockTrust
 from haihe_edge.forward.forwarder import Forwarder
-from haihe_edge.forward.held import Held
 from haihe_edge.journal import Disk, Folder, Journal
 from haihe_edge.recorder import Recorder
 from haihe_edge.remember.boot_times import BootTimes
@@ -32,6 +31,7 @@ from .account import Account
 from .broker import Broker, StationLink
 from .habit import SERIES
 from .life import Life
+from .receipts import HeldOnCard
 
 GROUPS = 4
 LOOK_S = 600.0
@@ -354,7 +354,7 @@ class Machine:
                 sent=lambda link, payload: account.sent(self, way.centre, link, payload),
                 heard=lambda payload: account.heard(self, way.centre, payload),
             ),
-            held=Held(self.card.folder / f"receipts-{way.centre}"),
+            held=HeldOnCard(self.card.folder / f"receipts-{way.centre}", lambda: getattr(self.card.disk, "refuses", 0)),
             clock=self.clock,
             chance=random.Random(self._chance.random()),
             retry_most_ms=self._habit.retry_most_ms,
