@@ -39,7 +39,18 @@ class RangeSet:
     @classmethod
     def from_numbers(cls, numbers: Iterable[int]) -> "RangeSet":
         """The set of these single numbers."""
-        return cls((number, number) for number in numbers)
+        ranges: list[Range] = []
+        first = last = None
+        for number in sorted(numbers):
+            if last is not None and number <= last + 1:
+                last = number
+                continue
+            if first is not None and last is not None:
+                ranges.append((first, last))
+            first = last = number
+        if first is not None and last is not None:
+            ranges.append((first, last))
+        return cls._of_normal(tuple(ranges))
 
     @classmethod
     def _of_normal(cls, ranges: tuple[Range, ...]) -> "RangeSet":
@@ -63,8 +74,9 @@ class RangeSet:
         return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in self.ranges)
 
     def __contains__(self, number: int) -> bool:
-        at = bisect_right(self.ranges, number, key=_first) - 1
-        return at >= 0 and number <= self.ranges[at][1]
+        ranges = self.ranges
+        at = bisect_right(ranges, number, key=_first) - 1 if len(ranges) > 1 else len(ranges) - 1
+        return at >= 0 and ranges[at][0] <= number <= ranges[at][1]
 
     def __or__(self, other: "RangeSet") -> "RangeSet":
         if not other.ranges:

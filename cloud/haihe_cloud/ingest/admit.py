@@ -195,8 +195,9 @@ def _record_fault(record: Record) -> str:
     """Why what the record says cannot be, or nothing."""
     body = record.body
     check = _CHECKS.get(type(body))
-    fault = check(body) if check is not None else ""
-    if fault:
+    if check is None:  # readings, of which each is checked, and what this version cannot read
+        return ""
+    if fault := check(body):
         return fault
     if isinstance(body, Gap | Opened | Event | Summary | TimeFix | State) and not 0 <= body.time_ms <= NUMBER_MAX:
         return f"time {body.time_ms} does not exist"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from haihe_contract.record import Event, Gap, Opened, Summary, TimeFix
+from haihe_contract.record import Event, Gap, Opened, Readings, Summary, TimeFix
 
 from haihe_cloud.database import NO_LIMIT, Connection
 from haihe_cloud.limits import EVENT_DETAIL_CHARACTERS, EVENTS_PER_STATION
@@ -24,6 +24,8 @@ def put(connection: Connection, arrival: Arrival, series: list[str]) -> bool:
     found = False
     for record in batch.records:
         body = record.body
+        if type(body) is Readings:  # nearly all
+            continue
         key, value, grade = "", None, 0
         detail: dict[str, Any]
         if isinstance(body, Event):

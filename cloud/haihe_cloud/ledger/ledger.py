@@ -12,7 +12,7 @@ import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, Credit, LineHeld, LineWanted, Receipt
-from haihe_contract.record import Dictionary, Gap, Opened, Record, Summary
+from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Record, Summary
 from haihe_contract.wire import CODECS, Batch, encode
 
 from haihe_cloud.database import Connection, Database
@@ -331,8 +331,10 @@ class Ledger:
         return position
 
     def _learn(self, connection: Connection, arrival: Arrival) -> list[str]:
-        """Keep the dictionary that the batch brings; the one that holds for its line now."""
+        """Keep the dictionary that the batch brings; the one that holds for its line now, where the batch needs it."""
         station, line = arrival.envelope.station, arrival.envelope.line
+        if not any(isinstance(record.body, Dictionary | Event) for record in arrival.batch.records):
+            return []  # nobody asks for it
         known = self.dictionary(station, line) or []
         for record in arrival.batch.records:
             if isinstance(record.body, Dictionary) and len(record.body.series) > len(known):
@@ -365,6 +367,8 @@ def _told(batch: Batch, numbers: RangeSet, now_ms: int) -> Iterable[Addition]:
     """What these records of a batch say about other lines, or about missing numbers of their own."""
     for record in batch.records:
         body = record.body
+        if type(body) is Readings:  # nearly all
+            continue
         if isinstance(body, Gap | Summary) and record.number in numbers:
             yield Addition(batch.station, body.line, now_ms, gaps=RangeSet(body.ranges))
         elif isinstance(body, Opened) and body.previous and body.previous_last and record.number in numbers:

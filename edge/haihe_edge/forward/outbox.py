@@ -24,6 +24,8 @@ BACKLOG_OFFERS_MAX = 32
 HEARTBEAT_MS = 30_000
 PATIENCE_MIN_MS = 5_000
 PATIENCE_MAX_MS = 60_000
+BACKLOG_PATIENCE_MAX_MS = 900_000
+"""A centre that stays away for hours is asked by alarms and live; what lies behind them need not go every minute."""
 SILENCE_MIN_MS = 15_000
 """Nothing heard for so long, with several publishes unanswered: the link is frozen."""
 SETTLE_MS = 2_000
@@ -225,19 +227,23 @@ class Outbox:
 
     # what that means
 
-    def patience_ms(self) -> int:
+    def patience_ms(self, lane: int = LANE_LIVE) -> int:
         """How long to wait for a receipt once the broker has taken the batch."""
-        return min(PATIENCE_MAX_MS, max(PATIENCE_MIN_MS, self.flow.slack_ms) << min(self._doubt, 6))
+        most = BACKLOG_PATIENCE_MAX_MS if lane == LANE_BACKLOG else PATIENCE_MAX_MS
+        return min(most, max(PATIENCE_MIN_MS, self.flow.slack_ms) << min(self._doubt, 8))
 
     def overdue(self, now_ms: int) -> int:
         """Give up waiting where a receipt is overdue; returns how many offers that were."""
-        late = [f for f in self._flying if f.taken and now_ms - f.since_ms >= self.patience_ms()]
+        late = [f for f in self._flying if f.taken and now_ms >= self._late_ms(f)]
         for flight in late:
             self._flying.remove(flight)
         if late:
             self._doubt += 1
             self.flow.restart()
         return len(late)
+
+    def _late_ms(self, flight: _Flight) -> int:
+        return flight.since_ms + self.patience_ms(flight.offer.lane)
 
     def frozen_ms(self, now_ms: int) -> int:
         """How long nothing was heard although several publishes wait for an answer; 0 while all is well.
@@ -293,10 +299,10 @@ class Outbox:
         """When time alone may change what :meth:`choose`, :meth:`overdue` or :meth:`frozen_ms` say."""
         last = self._last_sent_ms
         times = [now_ms if last is None else last + self._heartbeat_every_ms()]
-        times += [flight.since_ms + self.patience_ms() for flight in self._flying if flight.taken]
+        times += [self._late_ms(flight) for flight in self._flying if flight.taken]
         if self._unanswered:
             since = self._listening_since_ms()
-            times += [since + self._silence_ms(), since + self.patience_ms()]
+            times += [since + self._silence_ms(), self._in_doubt_from_ms()]
         times += [self.refusals.until_ms(lane) for lane in (LANE_ALARM, LANE_LIVE, LANE_BACKLOG)]
         times.append(self._settle_until_ms)
         if self._credit is not None:
@@ -358,7 +364,13 @@ class Outbox:
 
     def _is_in_doubt(self, now_ms: int) -> bool:
         """One publish is unanswered for long: a heartbeat asks whether the link still lives."""
-        return len(self._unanswered) == 1 and now_ms - self._listening_since_ms() >= self.patience_ms()
+        return len(self._unanswered) == 1 and now_ms >= self._in_doubt_from_ms()
+
+    def _in_doubt_from_ms(self) -> int:
+        """The link that has answered since is asked again after twice the time: that publish may never be answered."""
+        since = self._listening_since_ms()
+        sent_ms = min((at for _, at in self._unanswered.values()), default=since)
+        return since + max(self.patience_ms(), since - sent_ms)
 
     def _backlog(self, now_ms: int) -> Offer | None:
         if now_ms < self._settle_until_ms or not self.pace.backlog:

@@ -31,7 +31,13 @@ class Recent:
 
     def read(self, wanted: RangeSet) -> list[Record] | None:
         """The wanted records in order, or None when not all of them are kept here."""
-        found = [record for commit in self._commits for record in commit if record.number in wanted]
+        found = [
+            record
+            for commit in self._commits
+            if commit[-1].number >= wanted.first and commit[0].number <= wanted.last
+            for record in commit
+            if record.number in wanted
+        ]
         if len(found) != wanted.count():
             return None
         return sorted(found, key=_number)

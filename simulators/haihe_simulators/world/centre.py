@@ -58,6 +58,20 @@ class Killed(BaseException):
     """The centre's process ended here. No code of ours may catch it."""
 
 
+class _Key(PublicKey):
+    """Checks each signature once: several hear a receipt, and it comes again."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(raw)
+        self._checked: dict[tuple[bytes, bytes], bool] = {}
+
+    def verify(self, signature: bytes, data: bytes) -> bool:
+        key = (signature, data)
+        if key not in self._checked:
+            self._checked[key] = super().verify(signature, data)
+        return self._checked[key]
+
+
 class _Database(SqliteDatabase):
     def __init__(self, path: Path, reached: Callable[[str], None]) -> None:
         self._reached = reached
@@ -140,7 +154,7 @@ class Centre:
     ) -> None:
         self.name, self.folder, self.account = name, folder, account
         self.key = Ed25519PrivateKey.from_private_bytes(chance.randbytes(32))
-        self.public_key = PublicKey(self.key.public_key().public_bytes_raw())
+        self.public_key = _Key(self.key.public_key().public_bytes_raw())
         self.up = False
         self.store_away = False
         self.stop_at: str | None = None
@@ -301,6 +315,7 @@ class Centre:
             return
         try:
             self._work([Message(topic, payload, self._truth_ms(), lambda: None)])
+            self.follow()
         except Killed as point:
             self.kill(str(point))
 
@@ -341,7 +356,6 @@ class Centre:
             done = self.worker.round(messages)
         finally:
             self._phase = ""
-        self.follow()
         return done
 
     def follow(self) -> None:

@@ -120,8 +120,8 @@ def draw(seed: int) -> Plan:
         [_weather(chance) for _ in range(2)],
         sorted(faults),
         chance.choice((72_000, 104_000, 140_000, 8_000_000)),
-        chance.choice((900_000, 1_400_000, 2_400_000)),
-        chance.choice((120.0, 135.0, 145.0)),
+        chance.choice((1_500_000, 1_900_000, 2_400_000)),
+        chance.choice((130.0, 138.0, 145.0)),
         chance.choice((0.0, 0.001, 0.004)),
     )
 

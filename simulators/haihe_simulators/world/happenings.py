@@ -36,7 +36,7 @@ class Happenings(Stage):
     def _splice(self, centre: Centre, station: str) -> None:
         """The link is back, and flaps for some minutes."""
         centre.broker.cut.pop(station, None)
-        for _ in range(6):
+        for _ in range(4):
             self._later(self._chance.uniform(0, 400), centre.broker.end_session, station, "the link flaps")
 
     def _freeze(self, fault: Fault, machine: Machine, centre: Centre) -> None:

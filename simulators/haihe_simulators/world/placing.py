@@ -72,7 +72,7 @@ def misplaced(
             for series, value, mark in zip(body.series, body.values, marks, strict=True):
                 name = lines[key].names[series]
                 about = f"number {number} of line {line:016x} of {station}, {name} = {value} at {body.time_ms} ms"
-                waits = (station, name, line, body.time_ms, value, number) in stored
+                waits = (station, name, line, body.time_ms, value, number, mark) in stored
                 places = rows.get((station, name, line, number), [])
                 if len(places) + waits > 1:
                     return (
@@ -90,7 +90,7 @@ def misplaced(
                         return f"{about} of its boot is at {time_ms} with grade {grade}, and {fixes} say its time"
                     used[times.boot_of(*key)].add(fix)
                     hit("reading placed")
-                elif not any((station, name, 0, body.time_ms + f.offset_ms, value, 0) in stored for f in fixes):
+                elif not any((station, name, 0, body.time_ms + f.offset_ms, value, 0, 0) in stored for f in fixes):
                     return f"{about} of its boot is nowhere"
     two = next((boot for boot, by in used.items() if len(by) > 1), None)
     return f"boot {two} was placed by {sorted(used[two])}, and by one fix all of it must be" if two else ""
@@ -109,7 +109,7 @@ def extremes_missing(lines: Mapping[Line, Told], stored: set[Row], times: Times)
             offsets = [fix.offset_ms for fix in times.of_line(*about)]
             for each in body.series:
                 for time_ms, value, _, grade in (each.lowest, each.highest):
-                    places = {(station, each.series, 0, time_ms + offset, value, 0) for offset in offsets}
+                    places = {(station, each.series, 0, time_ms + offset, value, 0, 0) for offset in offsets}
                     if not grade and not places & stored and time_ms + max(offsets) <= STORED_UNTIL_MS:
                         return f"number {number} of line {line:016x} of {station}: {each} has no place in the store"
     return ""

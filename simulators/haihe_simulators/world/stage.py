@@ -108,7 +108,7 @@ class Stage:
             plan.window_ms,
             plan.size,
             plan.urgent,
-            retry_most_ms=120_000,
+            retry_most_ms=600_000,
             heartbeat_ms=3_600_000,
         )
         ways = [
