@@ -4,7 +4,7 @@ It never asks the code under test what is right. Cards are read frame by frame (
 their own SQL, receipts as the bytes that went by.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -13,19 +13,18 @@ from haihe_contract import topic as topics
 from haihe_contract import wire
 from haihe_contract.quality import PASS_MARK
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import LANE_BACKLOG, Dictionary, Readings, Record, Summary
+from haihe_contract.record import Dictionary, Readings, Record, Summary
 from haihe_edge.journal.journal import DICTIONARY_NUMBER
 
 from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, quarantined
-from .cards import CardAccount, Line
+from .cards import Line
 from .habit import SERIES
 from .history import History
 from .placing import STORED_UNTIL_MS, Told, extremes_missing, misplaced
 from .rows import Row, all_stored, stored_of
+from .sending import SIGNATURE_BYTES, SendingAccount
 from .times import Times
-from .watched import Centre, Machine, StationLink
-
-_SIGNATURE_BYTES = 64
+from .watched import Centre, Machine
 
 
 class _AtCentre:
@@ -38,14 +37,13 @@ class _AtCentre:
         self.refused: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
         self.heads: dict[Line, int] = {}
         self.restored_away: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
-        self.said: set[bytes] = set()
         self.removed: dict[str, dict[int, RangeSet]] = {}
         """What it held of a station when that was revoked."""
         self.placed_by: dict[tuple[str, str], int] = {}
         """By boot: the offset by which readings of it were seen in their places."""
 
 
-class Account(CardAccount):
+class Account(SendingAccount):
     """Everything that is known of one world.
 
     Args:
@@ -57,102 +55,7 @@ class Account(CardAccount):
     def __init__(self, required: set[str], history: History, times: Times) -> None:
         super().__init__(required, history, times)
         self._centres: dict[str, _AtCentre] = defaultdict(_AtCentre)
-        self._decoded: dict[bytes, wire.Batch] = {}
         self._understood: set[Line] = set()
-        self._sessions: dict[StationLink, _Session] = {}
-        self._volatile: set[Line] = set()
-        """Lines that live in memory only: no ledger may know them."""
-        self._shown: set[tuple[str, str, int]] = set()
-        """Places of what was sent on them: station, series, time."""
-
-    # ---- on the way ---------------------------------------------------------------------------------------------
-
-    def connected(self, machine: "Machine", link: "StationLink") -> None:
-        """A station has a new connection."""
-        newest: dict[int, int] = {}
-        if machine.recorder is not None:
-            bodies = self.bodies[machine.station, machine.recorder.journal.line]
-            for number in sorted(bodies, reverse=True):
-                body = bodies[number].body
-                if isinstance(body, Readings):
-                    newest = dict.fromkeys(body.series, number) | newest
-                if len(newest) == len(SERIES):
-                    break
-        self._sessions[link] = _Session(newest)
-
-    def sent(self, machine: "Machine", centre: str, link: "StationLink", payload: bytes) -> None:
-        """A batch leaves a station."""
-        batch = self._decoded[payload] = wire.decode(payload)
-        key = (machine.station, batch.line)
-        if batch.volatile:
-            self._sent_from_memory(machine, key, batch)
-            return
-        bodies = self.bodies[key]
-        for record in batch.records:
-            if bodies.get(record.number) != record:
-                self.fail(f"{machine.name} sends number {record.number} of line {batch.line:016x} before it is durable")
-        self._check_order(machine, link, batch)
-
-    def _sent_from_memory(self, machine: "Machine", key: Line, batch: wire.Batch) -> None:
-        """While the disk refuses: only what really waits for it, on a line of its own."""
-        self.hit("sent from memory")
-        if key in self.bodies:
-            self.fail(f"{machine.name} sends from memory on line {key[1]:016x} of its journal")
-        self._volatile.add(key)
-        names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
-        for record in batch.records:
-            if isinstance(record.body, Dictionary):
-                continue
-            if machine.recorder is None or not self.waits(machine, machine.recorder.journal.line, record):
-                self.fail(f"{machine.name} sends from memory what was never measured: {record.body}")
-            if isinstance(record.body, Readings):
-                self._shown |= {(key[0], names[series], record.body.time_ms) for series in record.body.series}
-
-    def _check_order(self, machine: "Machine", link: "StationLink", batch: wire.Batch) -> None:
-        """On a new connection the newest of each series goes before any backlog."""
-        session = self._sessions[link]
-        session.sent[batch.line] = session.sent.get(batch.line, EMPTY) | RangeSet.from_numbers(
-            record.number for record in batch.records
-        )
-        session.lanes[batch.lane] += 1
-        if batch.lane != LANE_BACKLOG or session.checked or machine.recorder is None:
-            return
-        session.checked = True
-        line = machine.recorder.journal.line
-        centre = link.receipts.rpartition("/")[2]
-        card = self._card(machine)
-        known = card.receipted.get(centre, {}).get(card.heard.get(centre, 0), {}).get(line, EMPTY)
-        gone = session.sent.get(line, EMPTY) | known
-        for series, number in session.newest.items():
-            if not gone or gone.last < number:
-                self.fail(
-                    f"{machine.name} sends backlog, and nothing of series {series} as new as what it had when it"
-                    f" connected: number {number} of line {line:016x}"
-                )
-        self.hit("live before backlog")
-
-    def heard(self, machine: "Machine", centre: str, payload: bytes) -> None:
-        """An agent takes a receipt."""
-        if payload not in self._centres[centre].said:
-            return
-        _, _, epoch, _, _, lines, _, wanted, *_ = msgspec.msgpack.decode(payload[_SIGNATURE_BYTES:])
-        card = self._card(machine)
-        if epoch < card.heard.get(centre, 0):
-            self.hit("receipt of an old epoch")
-            return
-        if epoch > card.heard.get(centre, 0):
-            self.looked(machine)
-            card.heard[centre] = epoch
-            card.known[centre], card.asked[centre] = {}, {}
-        known, asked = card.known.setdefault(centre, {}), card.asked.setdefault(centre, {})
-        for line, ranges in wanted:
-            asked[line] = asked.get(line, EMPTY) | RangeSet(map(tuple, ranges))
-            known[line] = known.get(line, EMPTY) - asked[line]
-        receipted = card.receipted.setdefault(centre, {}).setdefault(epoch, {})
-        for line, held, refused in lines:
-            numbers = RangeSet(map(tuple, held + refused))
-            receipted[line] = receipted.get(line, EMPTY) | numbers
-            known[line] = known.get(line, EMPTY) | (numbers - asked.get(line, EMPTY))
 
     # ---- centres ------------------------------------------------------------------------------------------------
 
@@ -166,10 +69,10 @@ class Account(CardAccount):
     def receipt(self, centre: "Centre", payload: bytes) -> None:
         """A centre states what it holds: every number of it must be in its store."""
         at = self._centres[centre.name]
-        _, name, epoch, station, _, lines, _, wanted, _ = msgspec.msgpack.decode(payload[_SIGNATURE_BYTES:])
+        _, name, epoch, station, _, lines, _, wanted, _ = msgspec.msgpack.decode(payload[SIGNATURE_BYTES:])
         if name != centre.name or epoch != at.epoch:
             self.fail(f"{centre.name} states a receipt of {name}, epoch {epoch}, and its epoch is {at.epoch}")
-        at.said.add(payload)
+        self.said[centre.name].add(payload)
         for line, held, refused in lines:
             key = (station, line)
             self._check_stored(centre, key, RangeSet(map(tuple, held)) - at.verified[key])
@@ -442,8 +345,8 @@ class Account(CardAccount):
                 f"{centre.name} no longer holds {at.verified[key] - held} of line {key[1]:016x}, which it receipted"
             )
         self._check_stored(centre, key, held, stored)
-        if wrong := gaps & (held | refused):
-            self.fail(f"{centre.name} says that {wrong} of line {key[1]:016x} are missing, and has them")
+        if wrong := (gaps & (held | refused)) | (refused & held):
+            self.fail(f"{centre.name} says that {wrong} of line {key[1]:016x} are missing or refused, and has them")
         if head < at.heads.get(key, 0):
             self.fail(f"{centre.name} was told that line {key[1]:016x} goes to {at.heads[key]}, and says {head}")
         silent = held.holes(1, head) - refused - gaps - self.taken[key] - at.restored_away[key]
@@ -452,12 +355,3 @@ class Account(CardAccount):
                 silent = silent - self._card(machine).here.get(key[1], EMPTY)
         if silent and centre.name in self.required:
             self.fail(f"{centre.name} counts {silent} of line {key[1]:016x} of {key[0]} as lost, and nobody took them")
-
-
-class _Session:
-    def __init__(self, newest: dict[int, int]) -> None:
-        self.newest = newest
-        """By series: the newest number when it began."""
-        self.sent: dict[int, RangeSet] = {}
-        self.lanes: Counter[int] = Counter()
-        self.checked = False
