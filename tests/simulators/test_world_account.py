@@ -163,3 +163,35 @@ def test_a_time_that_is_farther_off_than_it_says_is_noticed_unless_a_trusted_clo
     at_centre = {("31005650", LINE): Told(RangeSet.of((1, 4)), {}, [])}
     assert [each.number for each in fixes_at(times, at_centre, ("31005650", LINE))] == [4]
     assert not fixes_at(times, {("31005650", LINE): Told(RangeSet.of((2, 4)), {}, [])}, ("31005650", LINE))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "minutes", "disturbed", "due"),
+    [
+        (True, True, 60, False, True),
+        (True, True, 5, False, False),
+        (False, True, 60, False, False),
+        (True, False, 60, False, False),
+        (True, True, 60, True, False),
+    ],
+)
+def test_a_boot_without_a_clock_between_two_with_one_must_be_bounded(
+    before: bool, after: bool, minutes: int, disturbed: bool, due: bool
+) -> None:
+    now = T0
+    times = Times(lambda: now)
+    for boot, trusts in (("a", before), ("b", False), ("c", after)):
+        times.begins(("31005650", boot))
+        if trusts:
+            times.clock_read(("31005650", boot), now)
+        if boot == "b":
+            began = now
+            for _ in range(2):
+                assert not times.appended(("31005650", "b"), LINE, 1, Readings(now - began, 0, [0], [1.0]))
+                now += minutes * 60_000
+        now += 60_000
+    if disturbed:
+        times.disturbed("31005650")
+    assert times.unbounded("31005650") == ("b" if due else "")
+    times.committed("31005650", TimeFix("b", T0, 400, int(Grade.BOUNDED), T0))
+    assert not times.unbounded("31005650")

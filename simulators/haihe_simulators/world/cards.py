@@ -285,6 +285,7 @@ class CardAccount:
 
     def cloned(self, old: "Machine", new: "Machine") -> None:
         """A card was copied into another machine."""
+        self.times.disturbed(old.station)
         self.looked(old)
         twin, card = self._card(new), self._card(old)
         twin.files, twin.here = dict(card.files), dict(card.here)
@@ -300,6 +301,7 @@ class CardAccount:
 
     def set_back(self, machine: "Machine") -> None:
         """Another image of the card is in the machine now: what was written since is taken, where no other has it."""
+        self.times.disturbed(machine.station)
         card = self._card(machine)
         before = card.here
         card.files, card.closed, card.here, card.replaced = {}, {}, {}, True

@@ -199,4 +199,6 @@ class World(Happenings):
                     words.append(f"{centre.name}: {numbers} of line {line:016x} of {machine.name}")
             if self.account.times.unsaid((machine.station, machine.boot)):
                 words.append(f"when boot {machine.boot} was")
+            if boot := self.account.times.unbounded(machine.station):
+                words.append(f"when boot {boot} was, at least between others")
         return "; ".join(words)

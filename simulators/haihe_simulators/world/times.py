@@ -9,6 +9,8 @@ from haihe_contract.record import Body, Opened, Readings, TimeFix
 
 Boot = tuple[str, str]
 """Station and id of the boot."""
+REMEMBERED_MS = 1_800_000
+"""A boot that has gone without a clock for so long has written down that it had none."""
 
 
 class Fix(NamedTuple):
@@ -40,7 +42,12 @@ class Times:
         self._truth_ms = truth_ms
         self._began_ms: dict[Boot, int] = {}
         self._boots: dict[tuple[str, int], str] = {}
-        self._untimed: set[Boot] = set()
+        self._untimed: dict[Boot, tuple[int, int]] = {}
+        """First and last of its milliseconds at which something was measured without a clock."""
+        self._trusting: set[Boot] = set()
+        """Boots in which a clock counted as right."""
+        self._disturbed: set[str] = set()
+        """Stations that have had another card: what it remembers of boots is of another time."""
         self._durable: set[Boot] = set()
         """Boots of which it is durable when they were."""
         self._misled: set[Boot] = set()
@@ -52,15 +59,21 @@ class Times:
 
     def clock_read(self, boot: Boot, now_ms: int) -> None:
         """An agent looks at a clock that counts as right."""
+        self._trusting.add(boot)
         if now_ms != self._truth_ms():
             self._misled.add(boot)
+
+    def disturbed(self, station: str) -> None:
+        """A card was copied or put in."""
+        self._disturbed.add(station)
 
     def appended(self, boot: Boot, line: int, number: int, body: Body) -> str:
         """A record is made in a boot; what it says wrongly of the time, empty if nothing."""
         station = boot[0]
         if isinstance(body, Readings):
             if body.grade == Grade.NONE:
-                self._untimed.add(boot)
+                first, _ = self._untimed.get(boot, (body.time_ms, 0))
+                self._untimed[boot] = (first, body.time_ms)
                 if body.time_ms != self._truth_ms() - self._began_ms[boot]:
                     return f"number {number} is stamped with {body.time_ms} ms of boot {boot[1]}"
         elif isinstance(body, Opened):
@@ -97,3 +110,15 @@ class Times:
     def unsaid(self, boot: Boot) -> bool:
         """Whether a boot has readings without a time, and nothing durable says when it was."""
         return boot in self._untimed and boot not in self._durable
+
+    def unbounded(self, station: str) -> str:
+        """A boot of which nothing is said though the clocks of boots before and after it were right; empty for none."""
+        if station in self._disturbed or any(misled[0] == station for misled in self._misled):
+            return ""
+        boots = [boot for boot in self._began_ms if boot[0] == station]
+        for at, boot in enumerate(boots):
+            first, last = self._untimed.get(boot, (0, 0))
+            between = not self._trusting.isdisjoint(boots[:at]) and not self._trusting.isdisjoint(boots[at + 1 :])
+            if between and last - first >= REMEMBERED_MS and boot not in self._durable:
+                return boot[1]
+        return ""
