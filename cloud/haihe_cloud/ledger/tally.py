@@ -141,20 +141,28 @@ _Seen = dict[tuple[int, ...], Seconds]
 
 def _sort(batch: Batch, taken: RangeSet, received_ms: int) -> dict[int, tuple[list[int], _Seen]]:
     """By hour: the numbers of the reading groups, and their seconds."""
-    out: dict[int, tuple[list[int], _Seen]] = {}
+    out: dict[int, tuple[list[int], dict[tuple[int, ...], list[int]]]] = {}
     for record in batch.records:
         body = record.body
         if type(body) is not Readings or body.grade == Grade.NONE or record.number not in taken:
             continue
         second = body.time_ms // 1000
         bit = 1 << second % 3600
-        in_time = bit if received_ms - body.time_ms <= IN_TIME_MS else 0
         numbers, seen = out.setdefault(second // 3600, ([], {}))
         numbers.append(record.number)
         for valued, valid, series in _by_state(body):
-            new = Seconds(bit, in_time, bit if valued else 0, bit if valid else 0)
-            seen[series] = seen.get(series, _NOTHING).plus(new)
-    return out
+            sets = seen.setdefault(series, [0, 0, 0, 0])  # in the order of Seconds
+            sets[0] |= bit
+            if received_ms - body.time_ms <= IN_TIME_MS:
+                sets[1] |= bit
+            if valued:
+                sets[2] |= bit
+            if valid:
+                sets[3] |= bit
+    return {
+        hour: (numbers, {series: Seconds(*sets) for series, sets in seen.items()})
+        for hour, (numbers, seen) in out.items()
+    }
 
 
 def _by_state(body: Readings) -> Iterable[tuple[bool, bool, tuple[int, ...]]]:

@@ -37,6 +37,8 @@ class _AtCentre:
         self.refused: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
         self.heads: dict[Line, int] = {}
         self.restored_away: dict[Line, RangeSet] = defaultdict(lambda: EMPTY)
+        self.knows: set[Line] = set()
+        """Lines whose dictionary it has; it may forget them only by a restore."""
         self.removed: dict[str, dict[int, RangeSet]] = {}
         """What it held of a station when that was revoked."""
         self.placed_by: dict[tuple[str, str], int] = {}
@@ -103,7 +105,9 @@ class Account(SendingAccount):
     def round_begins(self, centre: Centre, payloads: Sequence[bytes]) -> None:
         """A centre takes messages; those of a line whose dictionary it has not are left to be sent again."""
         lines = {(b.station, b.line) for b in map(self._decoded.get, payloads) if b is not None}
-        self._understood = {key for key in lines if knows_dictionary(centre, key)}
+        knows = self._centres[centre.name].knows
+        knows |= {key for key in lines - knows if knows_dictionary(centre, key)}
+        self._understood = lines & knows
 
     def acknowledged(self, centre: "Centre", topic: str, payload: bytes) -> None:
         """A centre tells the broker to forget a message: it must be durable by then, or not be meant to."""
@@ -148,7 +152,7 @@ class Account(SendingAccount):
             lost = at.verified[key] - held
             at.restored_away[key] |= lost | (at.refused[key] - refused)
             at.verified[key], at.refused[key] = at.verified[key] & held, at.refused[key] & refused
-        at.heads, at.placed_by = {}, {}
+        at.heads, at.placed_by, at.knows = {}, {}, set()
 
     def revoked(self, centre: "Centre", station: str) -> None:
         """A station's key was revoked there."""
@@ -276,6 +280,7 @@ class Account(SendingAccount):
         """Everything once more, at rest."""
         self.check(machines, centres)
         self.hits += self.times.hits
+        ever = self._ever()
         for centre in centres:
             lines: dict[Line, Told] = {}
             stored = all_stored(centre)
@@ -287,7 +292,6 @@ class Account(SendingAccount):
                     self.fail(f"{centre.name}: position {position} passed the follower after {last}")
                 last = position
                 witnessed[station, int(line, 16)].append((first, end))
-            places: set[tuple[str, str, int]] = set()
             for station, line, head, held, refused, gaps in centre.database.connection().execute(
                 "SELECT station, line, head, held, refused, gaps FROM line"
             ):
@@ -297,17 +301,16 @@ class Account(SendingAccount):
                 self._finish_line(centre, machines, key, head, unpack(held), unpack(refused), unpack(gaps), stored)
                 if unseen := unpack(held) - RangeSet(witnessed[key]):
                     self.fail(f"{centre.name}: {unseen} of line {line} are held and never passed the follower")
-                places |= self._places(key, unpack(held))
                 lines[key] = Told(unpack(held), self.bodies[key], self._names(key))
             wrong = misplaced(centre, lines, stored, self.times, self.hit)
             if wrong := wrong or extremes_missing(lines, stored, self.times):
                 self.fail(f"{centre.name}: {wrong}")
             shown = {(row[0], row[1], row[3]) for row in stored if not row[5]}
-            if (strange := shown - places - self._shown) and (strange := strange - self._ever()):
+            if strange := shown - ever - self._shown:
                 self.fail(f"{centre.name}: its store has rows that no record has: {sorted(strange)[:3]}")
 
     def _ever(self) -> set[tuple[str, str, int]]:
-        """Places of what the centre may have stored without booking it (killed in between) or refused in part."""
+        """Places of all that was committed: a centre may have stored it without booking it, or refused it in part."""
         return {place for key, numbers in self._committed.items() for place in self._places(key, numbers)}
 
     def _names(self, key: Line) -> Sequence[str]:
@@ -350,8 +353,18 @@ class Account(SendingAccount):
         if head < at.heads.get(key, 0):
             self.fail(f"{centre.name} was told that line {key[1]:016x} goes to {at.heads[key]}, and says {head}")
         silent = held.holes(1, head) - refused - gaps - self.taken[key] - at.restored_away[key]
+        silent = silent - self._named_and_taken(at, key)
         for machine in machines:
             if machine.station == key[0]:
                 silent = silent - self._card(machine).here.get(key[1], EMPTY)
         if silent and centre.name in self.required:
             self.fail(f"{centre.name} counts {silent} of line {key[1]:016x} of {key[0]} as lost, and nobody took them")
+
+    def _named_and_taken(self, at: _AtCentre, key: Line) -> RangeSet:
+        """Numbers of a line that gave way, and the record that said so went with a card, or with a restored centre."""
+        named = EMPTY
+        for own, number, about, numbers in self._named[key[0]]:
+            taken = number in self.taken[own] or number in at.restored_away[own]
+            if about == key[1] and taken and number not in at.verified[own]:
+                named |= numbers
+        return named

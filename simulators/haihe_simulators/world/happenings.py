@@ -10,7 +10,7 @@ from haihe_contract.record import LANE_BACKLOG, Record
 from haihe_simulators.disk import SimulatedDisk
 
 from .centre import Centre
-from .faults import Fault
+from .faults import GIVING_WAY, Fault
 from .machine import Card, Machine
 from .stage import Stage
 
@@ -129,11 +129,20 @@ class Happenings(Stage):
                 self._later(fault.lasts_s - 5, self._disk_unreadable, fault, machine, _centre)
             elif "_session" in fault.point or "run" in fault.point:
                 self._later(600, self._cut, fault, machine, _centre)
-            if fault.point in ("disk: rename", "disk: unlink"):  # these wait until the journal must give way
-                if fault.point == "disk: rename":
-                    self._cut(fault._replace(lasts_s=14 * 3600.0), machine, _centre)
+            if fault.point not in GIVING_WAY:
+                self._insist(machine)
                 return
-            self._insist(machine)
+            if fault.point == "disk: rename":
+                self._cut(fault._replace(lasts_s=14 * 3600.0), machine, _centre)
+            self._wait_for(fault.point, machine, self.account.hits[fault.point])
+
+    def _wait_for(self, point: str, machine: Machine, met: int) -> None:
+        """Whatever else ends an agent first: the next one is to be stopped there."""
+        if self.account.hits[point] > met:
+            return
+        if machine.life is not None and machine.life.stop_at is None:
+            machine.life.stop_at = point
+        self._later(900, self._wait_for, point, machine, met)
 
     def _insist(self, machine: Machine) -> None:
         """If the point is not met for long, any other will do."""

@@ -107,6 +107,43 @@ def test_a_receipt_that_does_not_come_frees_the_numbers_again_once_the_broker_ha
     assert outbox.patience_ms() == 10_000
 
 
+def test_backlog_that_a_silent_centre_has_not_receipted_leaves_again_ever_more_rarely_until_one_receipt_comes() -> None:
+    outbox, now, again = after_outage(), 0, 0
+    while now < 4 * 3_600_000:
+        while offer := outbox.choose(now):
+            again += offer.lane == LANE_BACKLOG
+            outbox.sent(offer, now, 80 * max(1, offer.numbers.count()))
+            outbox.answered(offer, now)
+        now = outbox.look_again_ms(now)
+        outbox.overdue(now)
+    assert 16 <= again <= 30  # 5 s, 10 s, 20 s ... and then every quarter of an hour
+    assert outbox.patience_ms(LANE_LIVE) == 60_000, "live asks every minute whether the centre is back"
+    outbox.committed([reading(5001)])
+    live = take(outbox, now)
+    assert live.lane == LANE_LIVE
+    outbox.answered(live, now)
+    outbox.settled(LINE, live.numbers, now)
+    assert outbox.overdue(now + 5_000) == 1
+    assert take(outbox, now + 5_000).lane == LANE_BACKLOG
+
+
+def test_a_link_that_has_answered_since_is_asked_less_and_less_about_the_one_publish_it_never_answers() -> None:
+    outbox = Outbox(LINE, 86_400_000)
+    outbox.connected(0, Grant())
+    outbox.committed([reading(1)])
+    take(outbox)
+    now, asked = 0, []
+    while now < 3_600_000:
+        now = outbox.look_again_ms(now)
+        while offer := outbox.choose(now):
+            assert not offer.numbers
+            asked.append(now)
+            outbox.sent(offer, now)
+            outbox.answered(offer, now)
+    assert asked[:4] == [5_000, 10_000, 20_000, 40_000]
+    assert len(asked) == 11, "each time after twice as long"
+
+
 def test_a_broken_connection_makes_everything_unreceipted_leave_again_live_first() -> None:
     outbox = after_outage()
     take(outbox), take(outbox)
