@@ -16,6 +16,7 @@ FOUND = {
     "what-was-written-and-not-synced-was-sent-by-the-next-agent": 39,
     "a-start-while-the-disk-refused-forgot-the-line-before": 14,
     "frames-of-a-half-taken-group-left-before-they-were-durable": 76,
+    "live-that-lay-in-two-files-left-as-backlog": 54,
     "a-refused-summary-no-longer-named-what-was-gone": 4,
 }
 """Every seed that ever failed, by what it had found. A seed's day changes when the code that lives it does."""

@@ -288,6 +288,8 @@ class Forwarder:
             self.outbox.missing(offer.line, offer.numbers)
             return
         payload, carried = made
+        if carried != offer.numbers:
+            self.outbox.left_behind(offer, carried)
         self._publish(offer._replace(numbers=carried), payload)
 
     def _publish(self, offer: Offer, payload: bytes) -> None:

@@ -161,6 +161,11 @@ class Outbox:
         if backlog:
             self._record_bytes += (size / offer.numbers.count() - self._record_bytes) / 4
 
+    def left_behind(self, offer: Offer, carried: RangeSet) -> None:
+        """The journal gave only what one of its files has of the offer: the rest of live stays live."""
+        if offer.lane == LANE_LIVE:
+            self._live_from = min(self._live_from, (offer.numbers - carried).first)
+
     def answered(self, offer: Offer, now_ms: int) -> None:
         """The broker took the offer. That frees nothing: from now on its receipt is waited for."""
         self._heard_ms = now_ms
@@ -210,8 +215,7 @@ class Outbox:
         done = [f for f in self._flying if f.offer.line == line and numbers.covers(f.offer.numbers)]
         if not done:
             return
-        for flight in done:
-            self._flying.remove(flight)
+        self._flying = [f for f in self._flying if f not in done]
         self.flow.delivered([flight.ticket for flight in done], now_ms)
         self._doubt = 0
 
@@ -235,8 +239,7 @@ class Outbox:
     def overdue(self, now_ms: int) -> int:
         """Give up waiting where a receipt is overdue; returns how many offers that were."""
         late = [f for f in self._flying if f.taken and now_ms >= self._late_ms(f)]
-        for flight in late:
-            self._flying.remove(flight)
+        self._flying = [f for f in self._flying if f not in late]
         if late:
             self._doubt += 1
             self.flow.restart()
@@ -367,10 +370,9 @@ class Outbox:
         return len(self._unanswered) == 1 and now_ms >= self._in_doubt_from_ms()
 
     def _in_doubt_from_ms(self) -> int:
-        """The link that has answered since is asked again after twice the time: that publish may never be answered."""
+        """A link that has answered since is asked after twice the time: that publish may never be answered."""
         since = self._listening_since_ms()
-        sent_ms = min((at for _, at in self._unanswered.values()), default=since)
-        return since + max(self.patience_ms(), since - sent_ms)
+        return since + max(self.patience_ms(), since - min(at for _, at in self._unanswered.values()))
 
     def _backlog(self, now_ms: int) -> Offer | None:
         if now_ms < self._settle_until_ms or not self.pace.backlog:

@@ -11,7 +11,6 @@ import msgspec
 from haihe_cloud.ledger.packed import unpack
 from haihe_contract import topic as topics
 from haihe_contract import wire
-from haihe_contract.quality import PASS_MARK
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Dictionary, Readings, Record, Summary
 from haihe_edge.journal.journal import DICTIONARY_NUMBER
@@ -21,9 +20,9 @@ from .cards import Line
 from .habit import SERIES
 from .history import History
 from .placing import STORED_UNTIL_MS, Told, extremes_missing, misplaced
-from .rows import Row, all_stored, stored_of
+from .rows import Row, all_stored, rows_of, stored_of
 from .sending import SIGNATURE_BYTES, SendingAccount
-from .times import Times
+from .times import Fix, Times
 from .watched import Centre, Machine
 
 
@@ -135,10 +134,7 @@ class Account(SendingAccount):
         if kept(centre, payload):
             return
         names = next((r.body.series for r in batch.records if isinstance(r.body, Dictionary)), SERIES)
-        stored = self._stored_of(centre, key, batch.records)
-        for record in batch.records:
-            if isinstance(record.body, Readings):
-                self._check_readings(centre, key, record.number, record.body, names, stored)
+        self._check_rows(centre, key, batch.records, names)
 
     def restored(self, centre: "Centre") -> None:
         """A centre goes on from a backup: what it had since is gone from it, and it must say so by its epoch."""
@@ -180,55 +176,27 @@ class Account(SendingAccount):
         if len(records) < numbers.count():
             strange = numbers - RangeSet.from_numbers(bodies)
             self.fail(f"{centre.name} holds {strange} of line {key[1]:016x}, which {key[0]} never committed")
-        if stored is None:
-            stored = self._stored_of(centre, key, records)
-        for record in records:
-            if isinstance(record.body, Readings):
-                self._check_readings(centre, key, record.number, record.body, self._names(key), stored)
-            elif isinstance(record.body, Summary):
-                for told in record.body.series:
-                    for time_ms, value, _, grade in (told.lowest, told.highest):
-                        if grade:  # the others wait until the time of their boot is known
-                            extreme = Readings(time_ms, grade, [0], [value])
-                            self._check_readings(centre, key, record.number, extreme, [told.series], stored)
+        self._check_rows(centre, key, records, self._names(key), stored)
 
-    def _stored_of(self, centre: "Centre", key: Line, records: Sequence[Record]) -> "set[Row]":
-        """What the store has at the places of these records."""
-        times: set[int] = set()
-        fixes = self.times.of_line(*key)
-        for record in records:
-            if isinstance(record.body, Readings):
-                offsets = [0] if record.body.grade else [0, *(fix.offset_ms for fix in fixes)]
-                times |= {record.body.time_ms + offset for offset in offsets}
-            elif isinstance(record.body, Summary):
-                times |= {extreme[0] for told in record.body.series for extreme in (told.lowest, told.highest)}
-        numbers = RangeSet.from_numbers(record.number for record in records)
-        return stored_of(centre, key, numbers, times) if times else set()
-
-    def _check_readings(
-        self, centre: "Centre", key: Line, number: int, body: Readings, names: Sequence[str], stored: "set[Row]"
+    def _check_rows(
+        self, centre: Centre, key: Line, records: Sequence[Record], names: Sequence[str], stored: set[Row] | None = None
     ) -> None:
-        marks = body.marks or [PASS_MARK] * len(body.series)
-        for series, value, mark in zip(body.series, body.values, marks, strict=True):
-            name = names[series]
-            if body.grade:
-                there = (key[0], name, 0, body.time_ms, value, 0, 0) in stored
-            else:
-                there = (key[0], name, key[1], body.time_ms, value, number, mark) in stored
-                there = there or self._is_placed(centre, key, body.time_ms, name, value, stored)
-            if not there:
+        rows = list(rows_of(key, records, names))
+        if stored is None:
+            placed = [_placed(row, fix) for _, row in rows if row[5] for fix in self.times.of_line(*key)]
+            stored = stored_of(centre, key, [row for _, row in rows] + placed)
+        for number, row in rows:
+            if row not in stored and not (row[5] and self._is_placed(centre, key, row, stored)):
                 self.fail(
                     f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
-                    f" {names[series]} = {value} at {body.time_ms}"
+                    f" {row[1]} = {row[4]} at {row[3]}"
                 )
 
-    def _is_placed(
-        self, centre: "Centre", key: Line, time_ms: int, series: str, value: float | None, stored: "set[Row]"
-    ) -> bool:
+    def _is_placed(self, centre: Centre, key: Line, row: Row, stored: set[Row]) -> bool:
         """Whether a reading has got its time there, by the same fix as others of its boot before."""
         at = self._centres[centre.name]
         for fix in self.times.of_line(*key):
-            if (key[0], series, 0, time_ms + fix.offset_ms, value, 0, 0) in stored:
+            if _placed(row, fix) in stored:
                 before = at.placed_by.setdefault(self.times.boot_of(*key), fix.offset_ms)
                 if fix.offset_ms != before:
                     self.fail(f"{centre.name} places a reading of line {key[1]:016x} by {fix}, and had by {before}")
@@ -368,3 +336,8 @@ class Account(SendingAccount):
             if about == key[1] and taken and number not in at.verified[own]:
                 named |= numbers
         return named
+
+
+def _placed(row: Row, fix: Fix) -> Row:
+    """A reading without a time, once it has got it."""
+    return (row[0], row[1], 0, row[3] + fix.offset_ms, row[4], 0, 0)

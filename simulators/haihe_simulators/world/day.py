@@ -120,8 +120,7 @@ class World(Happenings):
         self.account.say("all links are cut")
         for centre in self.centres:
             for machine in self.machines:
-                centre.broker.cut[machine.station] = "the link is cut"
-                centre.broker.end_session(machine.station, "the link is cut")
+                self._cut_off(centre, machine.station)
 
     def _flap(self) -> None:
         """The links are back, and snap at every other batch for some minutes."""

@@ -29,9 +29,12 @@ class Happenings(Stage):
     def _cut(self, fault: Fault, machine: Machine, centre: Centre) -> None:
         self.account.hit("cut")
         for each in self.centres if fault.lasts_s > 1000 else [centre]:
-            each.broker.cut[machine.station] = "the link is cut"
-            each.broker.end_session(machine.station, "the link is cut")
+            self._cut_off(each, machine.station)
             self._mend(fault.lasts_s, partial(self._splice, each, machine.station))
+
+    def _cut_off(self, centre: Centre, station: str) -> None:
+        centre.broker.cut[station] = "the link is cut"
+        centre.broker.end_session(station, "the link is cut")
 
     def _splice(self, centre: Centre, station: str) -> None:
         """The link is back, and flaps for some minutes."""
@@ -132,13 +135,17 @@ class Happenings(Stage):
             if fault.point not in GIVING_WAY:
                 self._insist(machine)
                 return
-            if fault.point == "disk: rename":
-                self._cut(fault._replace(lasts_s=14 * 3600.0), machine, _centre)
             self._wait_for(fault.point, machine, self.account.hits[fault.point])
 
     def _wait_for(self, point: str, machine: Machine, met: int) -> None:
-        """Whatever else ends an agent first: the next one is to be stopped there."""
-        if self.account.hits[point] > met:
+        """Whatever else ends an agent first: the next one is to be stopped there, cut off until its journal is full."""
+        done = self.account.hits[point] > met
+        for centre in self.centres if point == "disk: rename" else ():
+            if done:
+                self._splice(centre, machine.station)
+            else:
+                self._cut_off(centre, machine.station)
+        if done:
             return
         if machine.life is not None and machine.life.stop_at is None:
             machine.life.stop_at = point

@@ -1,10 +1,11 @@
 """The rows of a centre's store, read without the store's own questions."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-from haihe_contract.ranges import RangeSet
+from haihe_contract.quality import PASS_MARK
+from haihe_contract.record import Readings, Record, Summary
 
 from .cards import Line
 from .watched import Centre
@@ -29,25 +30,43 @@ def all_stored(centre: "Centre") -> set[Row]:
     return found
 
 
-def stored_of(centre: "Centre", key: Line, numbers: RangeSet, times: Iterable[int]) -> set[Row]:
-    """What the store has of a station at some times, and of numbers of a line without a time."""
+def rows_of(key: Line, records: Sequence[Record], names: Sequence[str]) -> Iterator[tuple[int, Row]]:
+    """What a store must have of these records, each row with its record's number."""
+    for record in records:
+        body = record.body
+        if isinstance(body, Readings):
+            marks = body.marks or [PASS_MARK] * len(body.series)
+            for series, value, mark in zip(body.series, body.values, marks, strict=True):
+                timed = (0, body.time_ms, value, 0, 0)
+                place = timed if body.grade else (key[1], body.time_ms, value, record.number, mark)
+                yield record.number, (key[0], names[series], *place)
+        elif isinstance(body, Summary):
+            for told in body.series:
+                for time_ms, value, _, grade in (told.lowest, told.highest):
+                    if grade:  # the others wait until the time of their boot is known
+                        yield record.number, (key[0], told.series, 0, time_ms, value, 0, 0)
+
+
+def stored_of(centre: "Centre", key: Line, rows: Sequence[Row]) -> set[Row]:
+    """What the store has at the places of these rows, which are of one line."""
     found: set[Row] = set()
-    asked = msgspec.json.encode(list(times)).decode()
-    for table in ("reading", "conflict"):
+    times = sorted({row[3] for row in rows if not row[5]})
+    numbers = [row[5] for row in rows if row[5]]
+    for table in ("reading", "conflict") if times else ():
         sql = (
             f"SELECT key, time_ms, value FROM series CROSS JOIN {table} ON series_id = series.id"  # noqa: S608
             " WHERE station = ? AND time_ms IN (SELECT value FROM json_each(?))"
         )
-        for series, time_ms, value in _select(centre, sql, key[0], asked):
+        for series, time_ms, value in _select(centre, sql, key[0], json.dumps(times)):
             found.add((key[0], series, 0, time_ms, value, 0, 0))
-    sql = (
-        "SELECT key, boot_ms, value, number, mark FROM series CROSS JOIN untimed ON series_id = series.id"
-        " WHERE station = ? AND line_id = (SELECT id FROM line WHERE line = ?) AND number BETWEEN ? AND ?"
-    )
-    for series, boot_ms, value, number, mark in _select(
-        centre, sql, key[0], f"{key[1]:016x}", numbers.first, numbers.last
-    ):
-        found.add((key[0], series, key[1], boot_ms, value, number, mark))
+    if numbers:
+        sql = (
+            "SELECT key, boot_ms, value, number, mark FROM series CROSS JOIN untimed ON series_id = series.id"
+            " WHERE station = ? AND line_id = (SELECT id FROM line WHERE line = ?) AND number BETWEEN ? AND ?"
+        )
+        facts = (key[0], f"{key[1]:016x}", min(numbers), max(numbers))
+        for series, boot_ms, value, number, mark in _select(centre, sql, *facts):
+            found.add((key[0], series, key[1], boot_ms, value, number, mark))
     return found
 
 

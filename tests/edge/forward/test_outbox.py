@@ -48,6 +48,20 @@ def test_after_an_outage_the_newest_of_each_series_leaves_before_any_backlog() -
     assert take(outbox).lane == LANE_BACKLOG
 
 
+def test_what_a_live_batch_had_to_leave_behind_in_another_file_leaves_as_live_too() -> None:
+    outbox = Outbox(LINE)
+    outbox.extent(LINE, RangeSet.of((916, 916)), EMPTY)
+    outbox.committed([reading(number, number % 3) for number in range(1941, 1982)])
+    offer = outbox.choose(0)
+    assert offer is not None
+    carried = RangeSet.of((916, 916))
+    assert offer.numbers.covers(carried)
+    outbox.left_behind(offer, carried)
+    outbox.sent(offer._replace(numbers=carried), 0)
+    rest = take(outbox)
+    assert (rest.lane, rest.numbers) == (LANE_LIVE, RangeSet.of((1941, 1981)))
+
+
 def test_an_alarm_leaves_before_live_and_live_before_backlog() -> None:
     outbox = after_outage()
     outbox.committed([alarm(5001)])
