@@ -331,7 +331,7 @@ class Forwarder:
             _TooLarge: when the broker takes no batch of that size.
             OSError: when the disk refuses to be read.
         """
-        records = self._read(offer)
+        records = self._journal.read(offer.line, offer.numbers, BATCH_BYTES)
         if not records:
             return None
         carried = RangeSet.from_numbers(record.number for record in records)
@@ -345,19 +345,6 @@ class Forwarder:
         if len(payload) > self._grant.payload_bytes_max:
             raise _TooLarge
         return payload, carried
-
-    def _read(self, offer: Offer) -> list[Record]:
-        """What is offered, as far as one read brings it: the rest is offered again.
-
-        Of live values all, whichever files they lie in: what is left of them would wait behind the backlog.
-        """
-        records = self._journal.read(offer.line, offer.numbers, BATCH_BYTES)
-        more = records
-        while offer.lane == LANE_LIVE and more and len(records) < offer.numbers.count():
-            left = offer.numbers - RangeSet.from_numbers(record.number for record in records)
-            more = self._journal.read(offer.line, left, BATCH_BYTES)
-            records = sorted([*records, *more], key=lambda each: each.number)
-        return records
 
     def _encode(
         self, offer: Offer, extremes: tuple[int, int], records: list[Record], dictionary: Dictionary | None

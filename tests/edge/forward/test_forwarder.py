@@ -20,7 +20,7 @@ from haihe_edge.forward.port import LinkDown, PublishRefused
 from haihe_edge.journal import Folder, Journal
 
 STATION, CENTRE = "31005650", "bureau"
-WORDS = Dictionary(["supply_voltage.main.instant.0.instrument.-", "water_temperature.main.instant.0.instrument.-"])
+WORDS = Dictionary(["supply_voltage.main.instant.0.instrument.-"])
 KEY = Ed25519PrivateKey.generate()
 
 
@@ -141,27 +141,6 @@ async def test_after_an_outage_the_newest_value_arrives_first_and_then_everythin
     assert [r.number for r in first.records if isinstance(r.body, Readings)] == [5002]
     assert {batch.lane for batch in centre.batches[1:]} <= {LANE_LIVE, LANE_BACKLOG}
     assert centre.held[journal.line].covers(RangeSet.of((1, 5002)))
-
-
-async def test_the_newest_of_a_slow_series_in_an_old_file_does_not_hold_the_newest_of_the_others_back(
-    tmp_path: Path,
-) -> None:
-    journal, centre = journal_with(tmp_path, 0), Centre()
-    slow = journal.append(Readings(1_790_000_000_000, 5, [1], [7.0]))  # once a day
-    journal.commit()
-    for n in range(6000):
-        journal.append(Readings(1_790_000_000_000 + n * 1000, 5, [0], [12 + n / 1000]))
-        if n % 50 == 49:
-            journal.commit()
-    assert len(list(tmp_path.glob("*.journal"))) > 1
-    newest = RangeSet.of((slow, slow), (journal.head, journal.head))
-    async with forwarding(journal, centre) as forwarder:
-        for number in newest.numbers():
-            forwarder.committed(journal.read(journal.line, RangeSet.of((number, number))))
-        await centre.until(lambda: bool(centre.batches))
-    assert centre.batches[0].lane == LANE_LIVE
-    numbers = [record.number for record in centre.batches[0].records if isinstance(record.body, Readings)]
-    assert numbers == list(newest.numbers())
 
 
 async def test_every_batch_carries_the_dictionary_until_a_receipt_covers_it(tmp_path: Path) -> None:
