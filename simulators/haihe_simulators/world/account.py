@@ -229,6 +229,7 @@ class Account(SendingAccount):
         named = EMPTY
         for own, number, about, numbers in self._named[key[0]]:
             safe = number in at.verified[own] or number in at.restored_away[own] or number in self.taken[own]
+            safe = safe or number in at.refused[own]  # for a value in it: what is gone it says all the same
             if about == key[1] and (
                 safe or any(number in self._card(m).here.get(own[1], EMPTY) for m in machines if m.station == key[0])
             ):
