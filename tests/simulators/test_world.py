@@ -18,6 +18,7 @@ FOUND = {
     "frames-of-a-half-taken-group-left-before-they-were-durable": 76,
     "live-that-lay-in-two-files-left-as-backlog": 54,
     "a-refused-summary-no-longer-named-what-was-gone": 4,
+    "a-file-left-while-the-disk-was-unreadable-waited-for-a-restart": 50,
 }
 """Every seed that ever failed, by what it had found. A seed's day changes when the code that lives it does."""
 JOBS = 2

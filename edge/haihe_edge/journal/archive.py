@@ -1,8 +1,10 @@
 """The closed files of the journal: found at the start, read from, thinned and freed."""
 
+from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from operator import attrgetter
 from typing import NamedTuple
 
 from haihe_contract.errors import must
@@ -131,10 +133,10 @@ class Archive:
             return  # read-only
 
     def add(self, segment: Segment) -> None:
-        """The newest closed file. Files mostly repeat one dictionary: it is kept in memory once."""
+        """A closed file, mostly the newest. Files mostly repeat one dictionary: it is kept in memory once."""
         alike = (each.dictionary for each in reversed(self.segments) if each.dictionary == segment.dictionary)
         segment.dictionary = next(alike, segment.dictionary)
-        self.segments.append(segment)
+        insort(self.segments, segment, key=attrgetter("name"))
 
     def bytes_used(self) -> int:
         """Bytes of all closed files."""

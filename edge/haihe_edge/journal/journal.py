@@ -174,8 +174,8 @@ class Journal:
 
     @property
     def files_freed(self) -> int:
-        """How often a file was freed or thinned: what is here has changed."""
-        return self._archive.files_freed + self._archive.files_thinned
+        """How often a file was freed or thinned, or could be read again: what is here has changed."""
+        return self._archive.files_freed + self._archive.files_thinned + self._tail.found_again
 
     @property
     def appended(self) -> int:
@@ -239,6 +239,7 @@ class Journal:
         done: list[Record] = []
         with self._lock:
             try:
+                self._tail.take_up()
                 self._name_losses()
                 self._make_room(done)
                 self._write_pending(done)

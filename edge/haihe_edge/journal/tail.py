@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from haihe_contract.clock import Clock
-from haihe_contract.ranges import EMPTY
+from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Dictionary, Record
 
 from .archive import Archive
@@ -38,7 +38,11 @@ class Tail:
         self.serial = 0
         self.dictionary = Dictionary([])
         self.open: OpenSegment | None = None
+        self.found_again = 0
+        """How many files could be read only some time after they had been left."""
         self._durable = EMPTY
+        self._left: dict[str, RangeSet] = {}
+        """Files that were left and could not be read since, with what is durable in them."""
         self._disk, self._archive, self._clock = disk, archive, clock
 
     def write(self, records: Sequence[Record], *, flood: bool) -> None:
@@ -97,11 +101,27 @@ class Tail:
         if self.open is None:
             return
         self.open.abandon()
-        with suppress(SegmentDamaged, OSError):
-            left = Segment(self._disk, self.open.name)
-            left.keep_only(self._durable)
-            if left.numbers:
-                self._archive.add(left)
-            else:
-                self._disk.unlink(left.name)
-        self.open = None
+        name, self.open = self.open.name, None
+        if not self._took_up(name, self._durable):
+            self._left[name] = self._durable
+
+    def take_up(self) -> None:
+        """Count what was left while the disk could not be read, now that perhaps it can."""
+        for name in [name for name, durable in self._left.items() if self._took_up(name, durable)]:
+            del self._left[name]
+            self.found_again += 1
+
+    def _took_up(self, name: str, durable: RangeSet) -> bool:
+        try:
+            left = Segment(self._disk, name)
+        except SegmentDamaged:
+            return True  # nothing of it can be attributed
+        except OSError:
+            return False
+        left.keep_only(durable)
+        if left.numbers:
+            self._archive.add(left)
+        else:
+            with suppress(OSError):
+                self._disk.unlink(name)
+        return True

@@ -20,9 +20,9 @@ from .cards import Line
 from .habit import SERIES
 from .history import History
 from .placing import STORED_UNTIL_MS, Told, extremes_missing, misplaced
-from .rows import Row, all_stored, placed_by, rows_of, stored_of
+from .rows import Row, all_stored, rows_of, stored_of
 from .sending import SIGNATURE_BYTES, SendingAccount
-from .times import Times
+from .times import Fix, Times
 from .watched import Centre, Machine
 
 
@@ -170,7 +170,7 @@ class Account(SendingAccount):
                 self.fail(f"{centre.name} has taken numbers of {station}, whose key is revoked")
 
     def _check_stored(self, centre: "Centre", key: Line, numbers: RangeSet, stored: "set[Row] | None" = None) -> None:
-        """What these numbers say is in the store; only their places are read where the whole store is not given."""
+        """What these numbers say is in the store; only their places are read where they are not given."""
         bodies = self.bodies[key]
         records = [bodies[number] for number in numbers.numbers() if number in bodies]
         if len(records) < numbers.count():
@@ -181,26 +181,27 @@ class Account(SendingAccount):
     def _check_rows(
         self, centre: Centre, key: Line, records: Sequence[Record], names: Sequence[str], stored: set[Row] | None = None
     ) -> None:
-        """Each reading has its row. Of those without a time it is looked at, at rest, how all of a boot were placed."""
         rows = list(rows_of(key, records, names))
-        there = stored_of(centre, key, [row for _, row in rows]) if stored is None else stored
+        if stored is None:
+            placed = [_placed(row, fix) for _, row in rows if row[5] for fix in self.times.of_line(*key)]
+            stored = stored_of(centre, key, [row for _, row in rows] + placed)
         for number, row in rows:
-            if row in there or (row[5] and (stored is not None or self._was_placed(centre, key, row))):
-                continue
-            self.fail(
-                f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
-                f" {row[1]} = {row[4]} at {row[3]}"
-            )
+            if row not in stored and not (row[5] and self._is_placed(centre, key, row, stored)):
+                self.fail(
+                    f"{centre.name} has taken number {number} of line {key[1]:016x} of {key[0]}, and its store has no"
+                    f" {row[1]} = {row[4]} at {row[3]}"
+                )
 
-    def _was_placed(self, centre: "Centre", key: Line, row: Row) -> bool:
-        """Whether a reading no longer waits for its time there, and got it by the same fix as others before."""
-        fix = placed_by(centre, key, row, self.times.of_line(*key))
-        if fix is None:
-            return False
-        before = self._centres[centre.name].placed_by.setdefault(self.times.boot_of(*key), fix.offset_ms)
-        if fix.offset_ms != before:
-            self.fail(f"{centre.name} places number {row[5]} of line {key[1]:016x} by {fix}, and had by {before}")
-        return True
+    def _is_placed(self, centre: Centre, key: Line, row: Row, stored: set[Row]) -> bool:
+        """Whether a reading has got its time there, by the same fix as others of its boot before."""
+        at = self._centres[centre.name]
+        for fix in self.times.of_line(*key):
+            if _placed(row, fix) in stored:
+                before = at.placed_by.setdefault(self.times.boot_of(*key), fix.offset_ms)
+                if fix.offset_ms != before:
+                    self.fail(f"{centre.name} places a reading of line {key[1]:016x} by {fix}, and had by {before}")
+                return True
+        return False
 
     # ---- all of it ----------------------------------------------------------------------------------------------
 
@@ -228,6 +229,7 @@ class Account(SendingAccount):
         named = EMPTY
         for own, number, about, numbers in self._named[key[0]]:
             safe = number in at.verified[own] or number in at.restored_away[own] or number in self.taken[own]
+            safe = safe or number in at.refused[own]  # for a value in it: what is gone it says all the same
             if about == key[1] and (
                 safe or any(number in self._card(m).here.get(own[1], EMPTY) for m in machines if m.station == key[0])
             ):
@@ -335,3 +337,8 @@ class Account(SendingAccount):
             if about == key[1] and taken and number not in at.verified[own]:
                 named |= numbers
         return named
+
+
+def _placed(row: Row, fix: Fix) -> Row:
+    """A reading without a time, once it has got it."""
+    return (row[0], row[1], 0, row[3] + fix.offset_ms, row[4], 0, 0)

@@ -107,6 +107,8 @@ def draw(seed: int) -> Plan:
     if chance.random() < 0.4:  # so long that the journal must give way
         cut = Fault(chance.uniform(0.05, 0.3) * DAY_S, "cut", chance.randrange(stations), 0, 14 * 3600.0)
         faults += [cut, cut._replace(at_s=cut.at_s + 3600.0, kind="flood", lasts_s=5 * 3600.0)]
+        if seed % 3 == 0:  # and what gives way has no time yet
+            faults.append(cut._replace(at_s=cut.at_s + 1800.0, kind="clock none"))
     points = [lives.POINTS[(4 * seed + at) % len(lives.POINTS)] for at in range(4)]
     for point in points:
         where = chance.uniform(0.02, 0.35 if point in GIVING_WAY else 0.9) * DAY_S

@@ -34,6 +34,8 @@ from .life import Life
 from .receipts import HeldOnCard
 
 GROUPS = 4
+SILENT_MS = 4 * 3_600_000
+"""An instrument that falls silent is so for this long at most."""
 LOOK_S = 600.0
 """A real station looks more often; its records do not wait so long for their commit, either."""
 
@@ -373,13 +375,16 @@ class Machine:
             recorder.save_now([boots.save], receipts=False)
 
     async def _measure(self, recorder: Recorder, clock: StationClock, boots: BootTimes) -> None:
-        """Poll four instruments every cycle; now and then one crosses a level, or something happens."""
+        """Poll four instruments every cycle; now and then one crosses a level, or is silent for hours."""
         chance, habit = self._chance, self._habit
+        silent, silent_until_ms = 0, 0
         while True:
             await self.clock.sleep(habit.cycle_s * chance.uniform(0.8, 1.2))
             if not self.measuring:
                 continue
             recorder.journal.flood = self.flood
+            if chance.random() < 0.02:
+                silent, silent_until_ms = chance.randrange(GROUPS), clock.monotonic_ms() + chance.randrange(SILENT_MS)
             for series in range(GROUPS):
                 stamp = clock.stamp()
                 boots.saw(stamp.grade, clock.monotonic_ms())
@@ -388,7 +393,7 @@ class Machine:
                 urgent = chance.random() < habit.urgent
                 self._level += chance.gauss(0, 0.02)
                 body = Readings(stamp.time_ms, stamp.grade, [series], [round(self._level + series, 3)])
-                if chance.random() < 0.02:
+                if chance.random() < 0.02 or (series == silent and clock.monotonic_ms() < silent_until_ms):
                     body = Readings(stamp.time_ms, stamp.grade, [series], [None], [mark(Flag.MISSING, Reason.TIMEOUT)])
                 elif urgent:
                     body = Readings(stamp.time_ms, stamp.grade, [series, (series + 1) % GROUPS], [self._level, 12.5])

@@ -8,7 +8,6 @@ from haihe_contract.quality import PASS_MARK
 from haihe_contract.record import Readings, Record, Summary
 
 from .cards import Line
-from .times import Fix
 from .watched import Centre
 
 Row = tuple[str, str, int, int, float | None, int, int]
@@ -69,14 +68,6 @@ def stored_of(centre: "Centre", key: Line, rows: Sequence[Row]) -> set[Row]:
         for series, boot_ms, value, number, mark in _select(centre, sql, *facts):
             found.add((key[0], series, key[1], boot_ms, value, number, mark))
     return found
-
-
-def placed_by(centre: "Centre", key: Line, row: Row, fixes: Sequence[Fix]) -> Fix | None:
-    """By which fix a reading that was taken without a clock has got its place."""
-    _, series, _, boot_ms, value, _, _ = row
-    places = {(key[0], series, 0, boot_ms + fix.offset_ms, value, 0, 0): fix for fix in fixes}
-    there = stored_of(centre, key, list(places))
-    return next((fix for place, fix in places.items() if place in there), None)
 
 
 def placed_rows(centre: "Centre", lines: set[int]) -> dict[tuple[str, str, int, int], list[tuple[Any, ...]]]:

@@ -314,6 +314,28 @@ def test_a_file_that_cannot_be_read_now_is_left_for_later_and_said() -> None:
     assert len([1 for line, _ in all_records(third) if line == first.line]) == 52
 
 
+def test_a_file_that_was_left_while_the_disk_could_not_even_be_read_is_there_again_with_the_disk() -> None:
+    disk = SimulatedDisk()
+    journal = start(disk, size=1 << 20)
+    first = journal.append(Readings(T0, 5, [0], [1.0]))
+    journal.commit()
+    before, freed = journal.extents(), journal.files_freed
+
+    def sick(what: str, _name: str) -> None:
+        if what in ("open", "write"):
+            raise OSError(errno.EIO, "Input/output error")
+
+    disk.before = sick
+    last = journal.append(Readings(T0 + 1, 5, [0], [2.0]))
+    assert journal.commit() == []
+    assert journal.extents() != before
+    disk.before = lambda _what, _name: None
+    journal.commit()
+    assert {record.number for _, record in all_records(journal)} == set(range(1, last + 1))
+    assert first in journal.extents()[0].numbers
+    assert journal.files_freed > freed  # so that forwarders look again
+
+
 def test_a_file_whose_header_is_damaged_is_salvaged_under_the_line_in_its_name() -> None:
     disk = SimulatedDisk()
     first = start(disk, size=1 << 20)
