@@ -9,9 +9,10 @@ from haihe_contract.record import LANE_BACKLOG, Record
 
 from haihe_simulators.disk import SimulatedDisk
 
+from .card import Card
 from .centre import Centre
 from .faults import GIVING_WAY, Fault
-from .machine import Card, Machine
+from .machine import Machine
 from .stage import Stage
 
 PLENTY_BYTES = 1 << 40

@@ -6,22 +6,17 @@ What stands in for instruments is :meth:`Machine._measure`.
 
 import asyncio
 import random
-import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.quality import Flag, Reason, mark
-from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import Receipt
 from haihe_contract.record import Body, Dictionary, Duty, Event, Opened, Readings, Record
 from haihe_edge.clock.stamping import StationClock
 from haihe_edge.clock.trust import ClockTrust
 from haihe_edge.forward.forwarder import Forwarder
-from haihe_edge.journal import Disk, Folder, Journal
+from haihe_edge.journal import Disk, Journal
 from haihe_edge.recorder import Recorder
 from haihe_edge.remember.boot_times import BootTimes
 
@@ -29,6 +24,7 @@ from haihe_simulators.disk import SimulatedDisk
 
 from .account import Account
 from .broker import Broker, StationLink
+from .card import Card
 from .habit import SERIES
 from .life import Life
 from .machine_clock import MachineClock
@@ -68,60 +64,6 @@ class Habit(NamedTuple):
     urgent: float
     retry_most_ms: int
     heartbeat_ms: int
-
-
-class Card:
-    """What a station keeps: the journal's disk, and a folder with the receipts of the centres.
-
-    Args:
-        folder: of its own.
-        disk: simulated, or a real folder.
-    """
-
-    def __init__(self, folder: Path, disk: SimulatedDisk | Folder) -> None:
-        self.folder, self.disk = folder, disk
-        self.in_order = True
-        """Whether the last agent on it ended in order; nothing has run on a new one."""
-        folder.mkdir(exist_ok=True)
-
-    def copy(self, folder: Path) -> "Card":
-        """An image of it, while it is in use or not."""
-        shutil.copytree(self.folder, folder)
-        if isinstance(self.disk, SimulatedDisk):
-            disk: SimulatedDisk | Folder = self.disk.copy()
-        else:
-            disk = Folder(folder / "journal")
-        image = Card(folder, disk)
-        image.in_order = self.in_order
-        return image
-
-    def cut(self, chance: random.Random) -> bool:
-        """The power fails; whether anything that was written was lost or torn."""
-        for path in self.folder.glob("receipts-*"):
-            if chance.random() < 0.3:  # an epoch is durable before it counts; an older file of it may come back
-                path.write_bytes(msgspec.msgpack.encode([msgspec.msgpack.decode(path.read_bytes())[0], {}]))
-        if not isinstance(self.disk, SimulatedDisk):
-            return False
-        left = self.disk.after_a_cut(chance)
-        torn = left.used_bytes() != self.disk.used_bytes()
-        left.before = lambda _what, _name: None
-        left.capacity = self.disk.capacity
-        self.disk = left
-        return torn
-
-    def epoch(self, centre: str) -> int:
-        """Which epoch of that centre its receipts name, read without the agent's code."""
-        return self._receipts(centre)[0]
-
-    def held(self, centre: str) -> dict[int, RangeSet]:
-        """What that centre holds by these receipts, by line."""
-        return {line: RangeSet((a, b) for a, b in ranges) for line, ranges in self._receipts(centre)[1].items()}
-
-    def _receipts(self, centre: str) -> tuple[int, dict[int, list[tuple[int, int]]]]:
-        with suppress(OSError, msgspec.DecodeError, ValueError, TypeError):
-            epoch, lines = msgspec.msgpack.decode((self.folder / f"receipts-{centre}").read_bytes())
-            return int(epoch), lines
-        return 0, {}
 
 
 class Machine:

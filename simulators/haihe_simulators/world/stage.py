@@ -11,10 +11,11 @@ from haihe_edge.journal import Folder
 from haihe_simulators.disk import SimulatedDisk
 
 from .account import Account
+from .card import Card
 from .centre import Centre
 from .faults import Plan
 from .history import History
-from .machine import Card, Habit, Machine, Way
+from .machine import Habit, Machine, Way
 from .times import Times
 
 T0_MS = 1_790_000_000_000
