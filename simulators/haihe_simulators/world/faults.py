@@ -116,6 +116,7 @@ def draw(seed: int) -> Plan:
     for at in range(3):
         point = centres.POINTS[(3 * seed + at) % len(centres.POINTS)]
         faults.append(Fault(chance.uniform(0.02, 0.97) * DAY_S, "kill centre", 0, chance.randrange(2), 0.0, point))
+    gives_way = bool(set(points) & set(GIVING_WAY)) or any(fault.kind == "restore" for fault in faults)
     return Plan(
         seed,
         stations,
@@ -123,7 +124,7 @@ def draw(seed: int) -> Plan:
         seed % REAL_FILES_EVERY == 7,
         [_weather(chance) for _ in range(2)],
         sorted(faults),
-        chance.choice((72_000, 104_000, 140_000, 8_000_000)) if not set(points) & set(GIVING_WAY) else 72_000,
+        72_000 if gives_way else chance.choice((72_000, 104_000, 140_000, 8_000_000)),
         chance.choice((1_800_000, 2_100_000, 3_000_000)),
         chance.choice((130.0, 138.0, 145.0)),
         chance.choice((0.0, 0.001, 0.004)),

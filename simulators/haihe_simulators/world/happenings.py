@@ -16,6 +16,7 @@ from .machine import Machine
 from .stage import Stage
 
 PLENTY_BYTES = 1 << 40
+LATER_S = 1800.0
 
 
 class Happenings(Stage):
@@ -233,7 +234,7 @@ class Happenings(Stage):
         if centre.up:
             self._backups.append((centre, centre.backup()))
 
-    def _restore(self, _fault: Fault, _machine: Machine, _centre: Centre) -> None:
+    def _restore(self, fault: Fault, machine: Machine, _centre: Centre) -> None:
         if self._backups:
             centre, copy = self._chance.choice(self._backups)
             self.account.hit("centre restored from a backup")
@@ -243,6 +244,9 @@ class Happenings(Stage):
                 if centre.registry.get(station) is not None:
                     centre.registry.remove(station)
                 self.account.revoked(centre, station)
+            if self._chance.random() < 0.4:  # its broker comes back from a copy, too, and nothing is taken for hours
+                self._later(LATER_S, partial(centre.broker.forget_everything, stale=True))
+                self._later(LATER_S, self._store_away, fault._replace(lasts_s=4 * 3600.0), machine, centre)
 
     def _revoke(self, fault: Fault, machine: Machine, centre: Centre) -> None:
         """Its key is revoked at the centre and, in half of the days, at the broker too."""
