@@ -132,8 +132,10 @@ class Influx:
             return name
         kept = f" WITH DURATION {days}d" if days else ""
         body = urlencode({"q": f'CREATE DATABASE "{name}"{kept}'}).encode()
-        with urllib.request.urlopen(f"{self.url}/query", data=body, timeout=10):
-            return f"{name}/autogen"
+        with urllib.request.urlopen(f"{self.url}/query", data=body, timeout=10) as answer:
+            said = json.load(answer)  # an error comes with 200 OK
+        assert said == {"results": [{"statement_id": 0}]}, said
+        return f"{name}/autogen"
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Token {self.token}", "Content-Type": "application/json"}

@@ -22,6 +22,8 @@ from haihe_simulators.serial_line import SerialLine
 MINUTE_MS = 60_000
 ROOT = Path(__file__).parents[4]
 BAUD = 115200
+PATIENCE_S = 30.0
+"""Dozens of exchanges take a second or two, and many times that where the machine has other work."""
 
 HEAD = """
 profile: {name}
@@ -190,13 +192,13 @@ class Bench:
                 await running
             await self.line.close()
 
-    async def read_through(self, seconds: float = 10) -> None:
+    async def read_through(self, seconds: float = PATIENCE_S) -> None:
         """Wait until its memory has been read to the end."""
         await self.until(
             lambda: bool(self.live) and not self.missed.wants(watched_series(self.site), now_ms()), seconds
         )
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
         async with asyncio.timeout(seconds):
             while not holds():  # noqa: ASYNC110 - what is waited for lies in other tasks' hands
                 await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ from haihe_edge.acquire.spoken.text import Framer, TextReader, expected_checksum
 from haihe_edge.profile import TextProfile, load_profile
 from haihe_edge.profile.template import TemplateError, compile_template
 from haihe_edge.profile.text import Aside, Checksum, Frame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.edge.acquire.spoken.conftest import PROFILES
@@ -32,9 +32,15 @@ FRAMES = [
 ]
 
 
-def reader(profile: str) -> tuple[TextProfile, TextReader]:
-    loaded = load_profile(PROFILES / f"{profile}.yaml")
+@cache
+def profile_of(name: str) -> TextProfile:
+    loaded = load_profile(PROFILES / f"{name}.yaml")
     assert isinstance(loaded, TextProfile)
+    return loaded
+
+
+def reader(profile: str) -> tuple[TextProfile, TextReader]:
+    loaded = profile_of(profile)
     return loaded, TextReader(loaded, int(loaded.unit))
 
 
@@ -124,6 +130,7 @@ def test_a_number_in_an_unknown_unit_is_not_published() -> None:
     assert rain.read(b"Acc 0.00 mm, Acc 0.10 mm\r\n") is None, "two messages in one"
 
 
+@settings(deadline=2000)  # a pattern that tries every division of its text takes far longer than that
 @given(st.text(st.characters(max_codepoint=255), max_size=400))
 def test_no_text_keeps_the_reader_busy_or_breaks_it(text: str) -> None:
     for profile in ("campbell-sr50a-serial", "hydreon-rg-15", "vaisala-wxt530-ascii", "victron-ve-direct"):
