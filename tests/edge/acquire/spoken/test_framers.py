@@ -1,5 +1,7 @@
 """Messages are cut out of any stream of bytes, or they are not there; what is half or damaged is never a value."""
 
+from functools import cache
+
 import pytest
 from haihe_contract.quality import Reason
 from haihe_edge.acquire.exchange import ExchangeError
