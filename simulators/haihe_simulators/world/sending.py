@@ -8,6 +8,7 @@ from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import LANE_BACKLOG, Dictionary, Readings
 
 from .cards import CardAccount, Line
+from .decoding import decode
 from .habit import SERIES
 from .history import History
 from .times import Times
@@ -51,7 +52,7 @@ class SendingAccount(CardAccount):
 
     def sent(self, machine: "Machine", centre: str, link: "StationLink", payload: bytes) -> None:
         """A batch leaves a station."""
-        batch = self._decoded[payload] = wire.decode(payload)
+        batch = self._decoded[payload] = decode(payload)
         key = (machine.station, batch.line)
         if batch.volatile:
             self._sent_from_memory(machine, key, batch)
