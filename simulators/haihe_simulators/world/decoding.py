@@ -6,4 +6,4 @@ from haihe_cloud.ledger import follow
 from haihe_contract import wire
 
 decode = lru_cache(maxsize=4096)(wire.decode)
-follow.decode = decode  # type: ignore[assignment, attr-defined] # the log hands the same bytes to each follower
+follow.decode = decode  # type: ignore[attr-defined]  # the log hands the same bytes to each follower
