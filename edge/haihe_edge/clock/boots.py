@@ -55,9 +55,7 @@ class Boots:
 
     def __init__(self, known: Sequence[Boot], boot: str) -> None:
         earlier = [each for each in known if each.boot != boot]
-        anchor = max((at for at, each in enumerate(earlier) if each.alive_at is not None), default=0)
-        # What lies before a fixed boot has been said when that one was fixed, and can never become better.
-        self.all = earlier[anchor:][-BOOTS_MAX:]
+        self.all = earlier[_anchor(earlier) :][-BOOTS_MAX:]
         self.this = next((each for each in known if each.boot == boot), Boot(boot))
         self.all.append(self.this)
 
@@ -151,6 +149,21 @@ class Boots:
                     found[at] = (lowest[at], highest)
                 high -= int(boot.last_ms * (1 - DRIFT))
         return found
+
+
+def _anchor(boots: Sequence[Boot]) -> int:
+    """The boot from which on they must be remembered: a fixed one.
+
+    What lies before it was said when it was fixed, and can never become better: unless the power went before that
+    was durable.
+    """
+    anchor, is_fixed = 0, False
+    for at, boot in enumerate(boots):
+        if boot.alive_at is not None:
+            anchor, is_fixed = at, True
+        if is_fixed and boot.untimed is not None and boot.said is None:
+            break
+    return anchor
 
 
 def _carried(moment: tuple[int, int, int, int], untimed: tuple[int, int]) -> int:

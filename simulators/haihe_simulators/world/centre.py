@@ -318,6 +318,8 @@ class Centre:
             self.follow()
         except Killed as point:
             self.kill(str(point))
+        except Stopped:  # the store is away: whoever has brought it tries again
+            asyncio.get_running_loop().call_later(_AWAY_S, self.carried, topic, payload)
 
     def _publish(self, topic: str, payload: bytes) -> bool:
         self.reached("centre: before a receipt")

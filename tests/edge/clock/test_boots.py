@@ -93,6 +93,16 @@ def test_a_boot_without_a_clock_between_two_fixed_ones_is_put_between_them() -> 
     assert third.due(T0 + 14 * HOUR) == []
 
 
+def test_a_boot_whose_fix_went_with_the_power_is_said_again_though_a_later_one_is_fixed() -> None:
+    clocked, without = Boot("a", last_ms=HOUR, alive_at=T0), Boot("b", last_ms=HOUR, untimed=(0, HOUR))
+    fixed = Boot("c", last_ms=HOUR, untimed=(0, HOUR), began_by=T0 + 3 * HOUR, alive_at=T0 + 4 * HOUR)
+    fixed.fix = (HOUR, T0 + 3 * HOUR, 20, int(Grade.NTP))
+    boots = Boots([clocked, without, fixed], "d")
+    assert {each.boot for each in boots.due(T0 + 5 * HOUR)} == {"b", "c"}
+    again = Boots(boots.all, "e")
+    assert [each.boot for each in again.all] == ["c", "d", "e"]  # all is said: nobody needs the older ones
+
+
 def test_there_is_one_fix_a_boot_and_one_for_each_real_improvement() -> None:
     boots = Boots([], "a")
     boots.untimed(5_000)
