@@ -19,8 +19,8 @@ FOUND = {
     "live-that-lay-in-two-files-left-as-backlog": 54,
     "a-refused-summary-no-longer-named-what-was-gone": 4,
     "a-file-left-while-the-disk-was-unreadable-waited-for-a-restart": 50,
-    236: "a bundle that was carried in while the store was away ended the world itself",
-    267: "when a boot without a clock had been was told once, the power took that, and it was never told again",
+    "a-bundle-carried-in-while-the-store-was-away-ended-the-world": 236,
+    "when-a-boot-had-been-was-not-told-again-after-a-power-cut": 267,
 }
 """Every seed that ever failed, by what it had found. A seed's day changes when the code that lives it does."""
 JOBS = 2
