@@ -20,6 +20,7 @@ FOUND = {
     "a-refused-summary-no-longer-named-what-was-gone": 4,
     "a-file-left-while-the-disk-was-unreadable-waited-for-a-restart": 50,
     "a-bundle-carried-in-while-the-store-was-away-ended-the-world": 236,
+    "a-file-that-could-not-be-read-was-expected-to-be-thinned": 451,
     "when-a-boot-had-been-was-not-told-again-after-a-power-cut": 267,
 }
 """Every seed that ever failed, by what it had found. A seed's day changes when the code that lives it does."""

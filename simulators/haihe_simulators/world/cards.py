@@ -186,7 +186,8 @@ class CardAccount:
         if going is None:
             return
         others = [file for file in closed if card.going.get(file.name) is not file]
-        thins = isinstance(body, Summary) or not (card.short or is_short(machine.card))
+        cannot = card.short or is_short(machine.card) or machine.reads_fail  # what cannot be read cannot be summed up
+        thins = isinstance(body, Summary) or not cannot
         if why := objection(body, going, others, self._all_hold(card.known), thins=thins):
             self.fail(f"{machine.name}: {why}")
         if card.short or is_short(machine.card):  # what cannot even be said may be passed over for another

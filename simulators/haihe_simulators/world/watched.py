@@ -32,6 +32,7 @@ class Machine(Protocol):
     """One computer of a station."""
 
     name: str
+    reads_fail: bool
     station: str
     opened_blind: bool
     recorder: Recorder | None
