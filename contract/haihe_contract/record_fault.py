@@ -21,6 +21,7 @@ from .record import (
 )
 from .restore import SITE
 from .series import parse_series
+from .wire import RANGES_MAX
 
 NUMBER_MAX = 2**53 - 1
 """Highest record number, head or time that is believed: what JSON and SQLite both hold exactly."""
@@ -43,7 +44,7 @@ STATE_BYTES = 4096
 SITE_BYTES = 48 * 1024
 """What one state may say, as JSON; the one that holds the site file may say more."""
 
-GAP_RANGES = 4096
+GAP_RANGES = RANGES_MAX
 """Ranges one gap record may name: as many as the envelope of a batch."""
 
 BOOT_CHARACTERS = 64

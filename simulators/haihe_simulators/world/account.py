@@ -17,6 +17,7 @@ from haihe_edge.journal.journal import DICTIONARY_NUMBER
 
 from .books import all_held, booked, epoch_of, kept, known, knows_dictionary, quarantined
 from .cards import Line
+from .decoding import decode
 from .habit import SERIES
 from .history import History
 from .placing import STORED_UNTIL_MS, Told, extremes_missing, misplaced
@@ -114,7 +115,7 @@ class Account(SendingAccount):
         if not known(centre, station):
             return  # of a station that may not speak nothing is kept
         try:
-            batch = self._decoded.get(payload) or wire.decode(payload)
+            batch = decode(payload)
         except wire.WireError:
             if not kept(centre, payload):
                 self.fail(f"{centre.name} let go of bytes that it did not understand")

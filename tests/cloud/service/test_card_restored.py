@@ -29,7 +29,7 @@ from haihe_edge.station import StationAgent
 from tests.clocks import HandClock
 from tests.cloud.samples import STATION
 from tests.cloud.service.test_service import Centre
-from tests.conftest import CENTRE, MOSQUITTO, Broker, Voice, free_port, wait_for
+from tests.conftest import CENTRE, Broker, Voice, free_port, wait_for
 from tests.edge.field.test_restore import recorded
 from tests.edge.radar import Radar
 
@@ -329,27 +329,6 @@ def test_keys_that_do_not_fit_are_named_before_anybody_is_asked(broker: Broker, 
     card.site.write_text(text.replace(f"stations/{STATION}.pem", "stations/none.pem"), "utf-8")
     assert "the certificates cannot be used: No such file or directory" in problem(card.restore())
     assert "证书无法使用：没有这个文件或目录" in problem(card.restore(lang="zh"))
-
-
-@pytest.fixture
-def province(tmp_path: Path) -> Iterator[tuple[Centre, Broker, Pki]]:
-    """A second centre with a broker, an authority and keys of its own; not started."""
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed")
-    keys = Pki(tmp_path / "province-keys", SystemClock())
-    keys.init()
-    keys.make_receipt_key()
-    keys.broker(["localhost", "127.0.0.1"])
-    keys.centre("province")
-    keys.station(STATION)
-    broker = Broker(tmp_path / "province-broker", keys, "province")
-    broker.start()
-    (tmp_path / "province").mkdir()
-    made = Centre(tmp_path / "province", broker.port, keys, name="province")
-    assert made.command("station", "add", STATION).returncode == 0
-    yield made, broker, keys
-    made.end(signal.SIGKILL)
-    broker.kill()
 
 
 def test_of_two_centres_the_later_word_counts_and_one_is_enough(

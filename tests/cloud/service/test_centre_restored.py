@@ -22,7 +22,7 @@ from haihe_edge.journal import Folder, Journal
 from tests.cloud.samples import LINE, SERIES, STATION, data
 from tests.cloud.service.agent import Agent, Way
 from tests.cloud.service.test_service import Centre, settled
-from tests.conftest import CENTRE, MOSQUITTO, Broker, Voice, wait_for
+from tests.conftest import CENTRE, Broker, Voice, wait_for
 from tests.edge.radar import Radar
 
 pytestmark = pytest.mark.broker
@@ -186,27 +186,6 @@ def test_a_broker_that_forgets_everything_costs_repetitions_and_nothing_else(
     assert line["lost"] == []
     assert RangeSet([(first, last) for first, last in line["held"]]).covers(RangeSet.of((1, known)))
     assert centre.status()["epochs"][0]["cause"] == "made", "a broker's forgetting is no restore"
-
-
-@pytest.fixture
-def province(tmp_path: Path) -> Iterator[tuple[Centre, Broker, Pki]]:
-    """A second centre with a broker, an authority and keys of its own."""
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed")
-    keys = Pki(tmp_path / "province-keys", SystemClock())
-    keys.init()
-    keys.make_receipt_key()
-    keys.broker(["localhost", "127.0.0.1"])
-    keys.centre("province")
-    keys.station(STATION)
-    broker = Broker(tmp_path / "province-broker", keys, "province")
-    broker.start()
-    (tmp_path / "province").mkdir()
-    made = Centre(tmp_path / "province", broker.port, keys, name="province")
-    assert made.command("station", "add", STATION).returncode == 0
-    yield made, broker, keys
-    made.end(signal.SIGKILL)
-    broker.kill()
 
 
 def test_of_two_centres_only_the_required_one_lets_a_station_free_and_the_other_catches_up(
