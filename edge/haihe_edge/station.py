@@ -40,7 +40,7 @@ from .remember.boot_times import LOOK_S, BootTimes
 from .remember.counted import CountedRain
 from .remember.metered import KeptBudget
 from .remember.recalled import Recalled
-from .remember.site_states import SiteStates
+from .remember.site_states import BUDGET, COUNTER, TIPS, SiteStates, Standing
 from .site import Centre, Site
 
 WATCHERS_QUEUE_MAX = 1000
@@ -69,7 +69,6 @@ class StationAgent:
         self.recalled = Recalled(site, self.recorder.journal)
         for kind, why in (("counters_forgotten", self.counted.trouble), ("memories_forgotten", self.recalled.trouble)):
             note_forgotten(kind, why, self.recorder.record, self.clock)
-        self.states = SiteStates(site, self.counted.states, clock)
         self.judge = Judge(site.series)
         self.levels = LevelWatch(site.levels)
         self.latest: dict[tuple[str, int], tuple[Group, Judged]] = {}
@@ -85,6 +84,7 @@ class StationAgent:
             recalled=self.recall,
         )
         self.budgets: list[KeptBudget] = []
+        self.states = SiteStates(site, self._standing, clock)
         for centre in site.centres:
             self.recorder.add(self._forwarder(centre, chance), required=centre.required)
         self.recorder.receipted()
@@ -119,13 +119,20 @@ class StationAgent:
     def _budget(self, centre: Centre) -> Budget | None:
         if centre.allowance is None:
             return None
-        kept = KeptBudget(self.site.journal.directory / f"budget-{centre.name}.json", centre.allowance)
+        kept = KeptBudget(self.site.journal.directory, centre.name, centre.allowance)
         if kept.trouble:
             stamp = self.clock.stamp()
             detail = {"why": kept.trouble, "centre": centre.name}
             self.recorder.record(Event(stamp.time_ms, stamp.grade, "budget_forgotten", detail=detail))
         self.budgets.append(kept)
         return kept.budget
+
+    def _standing(self) -> dict[str, Standing]:
+        """What a new card would have to be told besides the site file."""
+        standing = {COUNTER + key: Standing(state, state.news) for key, state in self.counted.states().items()}
+        standing |= {TIPS + name: Standing(count, count.tips) for name, count in self.acquirer.tips().items()}
+        spent = [kept for kept in self.budgets if kept.budget.spent.bytes]
+        return standing | {BUDGET + kept.centre: Standing(kept.budget.spent, kept.steps) for kept in spent}
 
     def take(self, group: Group) -> None:
         """A poll's group, and the rain that its counters make known."""

@@ -12,6 +12,7 @@ from haihe_edge import limits
 from haihe_edge.site import AsciiBus, GnssBus, GpioBus, Instrument, Sdi12Bus, SerialBus, Site, TcpBus
 
 from .digital.chip import DigitalChip, Wanted
+from .digital.gauge import Count
 from .digital.gpio import GpioChip
 from .digital.runner import DigitalRunner, wanted_lines
 from .gnss.receiver import GnssInstrument
@@ -217,6 +218,11 @@ class Acquirer:
     def state(self) -> list[BusState]:
         """How every bus and instrument is doing now."""
         return [runner.shown() for runner in self._runners.values()]
+
+    def tips(self) -> dict[str, Count]:
+        """What each tipping bucket of this machine's own lines stands at, by name, once that is kept."""
+        boards = [runner for runner in self._runners.values() if isinstance(runner, DigitalRunner)]
+        return {name: count for board in boards for name, count in board.counted.items()}
 
     async def read_now(self, name: str) -> Group:
         """Ask an instrument at once, whatever its period and however often it failed.

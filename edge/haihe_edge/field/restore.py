@@ -17,12 +17,12 @@ from haihe_contract.quality import Grade
 from haihe_contract.restore import SITE, StationState, StationStates
 
 from haihe_edge.journal import Folder
-from haihe_edge.kept import Kept, take_place
-from haihe_edge.qualify import CounterState
-from haihe_edge.remember.counted import FILE
-from haihe_edge.remember.site_states import COUNTER, unpacked
+from haihe_edge.kept import take_place
+from haihe_edge.remember.site_states import unpacked
 from haihe_edge.site import Site, load_site
 from haihe_edge.talk import OK, Talk
+
+from .beside import FileBeside, files_beside
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
 CHANGES_MAX = 20
@@ -47,25 +47,21 @@ class _Source(NamedTuple):
 
 
 class _Planned(NamedTuple):
-    """What would be written, and what stays because what is here is newer.
+    """What would be written.
 
     Args:
         site: the station as it will be.
         changes: lines of the site file that change, with + and -; empty where it is new or stays.
         new_site: whether the site file is written.
         fault: why it must not be.
-        counters: all that the file of counters will hold.
-        restored: keys of those that change.
-        newer: keys of those that stay.
+        beside: the files beside the journal.
     """
 
     site: Site
     changes: list[str]
     new_site: bool
     fault: FieldError | None
-    counters: dict[str, CounterState]
-    restored: list[str]
-    newer: list[str]
+    beside: list[FileBeside]
 
 
 def add_init_command(
@@ -75,7 +71,9 @@ def add_init_command(
     site: Path,
 ) -> None:
     """Hang ``init`` into the command line."""
-    text = say("begin on a new card: bring back site file and counters of a station from what its centre knows")
+    text = say(
+        "begin on a new card: bring back site file, counters and budgets of a station from what its centre knows"
+    )
     made = commands.add_parser("init", parents=[common], help=text, description=text)
     made.set_defaults(command=init)
     named = made.add_argument(
@@ -129,8 +127,8 @@ def init(talk: Talk, arguments: argparse.Namespace) -> int:
         "site_file": str(arguments.site),
         "fingerprint": planned.site.fingerprint,
         "site_written": planned.new_site,
-        "restored": planned.restored,
-        "newer_here": planned.newer,
+        "restored": [name for each in planned.beside for name in each.restored],
+        "newer_here": [name for each in planned.beside for name in each.newer],
     }
     if talk.json:
         talk.line(json.dumps(said, ensure_ascii=False))
@@ -260,10 +258,9 @@ def _plan(source: _Source, arguments: argparse.Namespace, beside: Path) -> _Plan
                 do="compare them; --force overwrites it",
             )
     folder = Folder(site.journal.directory)
-    folder.take()  # a running agent would write its own counters over them
+    folder.take()  # a running agent would write its own files over them
     folder.leave()
-    counters, restored, newer = _counters(site, rows, force=arguments.force)
-    return _Planned(site, changes, here != text, fault, counters, restored, newer)
+    return _Planned(site, changes, here != text, fault, files_beside(site, rows, force=arguments.force))
 
 
 def _site_text(rows: Mapping[str, StationState], source: _Source, here: bytes | None) -> bytes:
@@ -291,32 +288,6 @@ def _changes(here: bytes, text: bytes) -> list[str]:
     return changed[:CHANGES_MAX] + (["..."] if len(changed) > CHANGES_MAX else [])
 
 
-def _counters(
-    site: Site, rows: dict[str, StationState], *, force: bool
-) -> tuple[dict[str, CounterState], list[str], list[str]]:
-    try:
-        here = Kept(site.journal.directory / FILE, dict[str, CounterState]).load() or {}
-    except ValueError:
-        here = {}  # damaged, and set aside
-    restored: list[str] = []
-    newer: list[str] = []
-    for rule in site.counters:
-        key = site.series[rule.number].key
-        row = rows.get(COUNTER + key)
-        if row is None:
-            continue
-        try:
-            state = msgspec.convert(row.value, CounterState)
-        except msgspec.ValidationError:
-            continue  # it begins anew, as one that was never known
-        if key in here and here[key].time_ms > state.time_ms and not force:
-            newer.append(key)
-        elif here.get(key) != state:
-            here[key] = state
-            restored.append(key)
-    return here, restored, newer
-
-
 def _agreed(talk: Talk, arguments: argparse.Namespace, planned: _Planned) -> bool:
     """Show it and ask.
 
@@ -331,11 +302,8 @@ def _agreed(talk: Talk, arguments: argparse.Namespace, planned: _Planned) -> boo
             talk.line(talk.say(words, file=str(arguments.site), print=planned.site.fingerprint))
             for line in planned.changes:
                 talk.line(f"  {line}")
-        for key in planned.restored:
-            value, when = planned.counters[key].value, beijing(planned.counters[key].time_ms)
-            talk.line(talk.say("counter {name}: {value} at {when}", name=talk.name(key), value=f"{value:g}", when=when))
-        for key in planned.newer:
-            talk.line(talk.say("counter {name}: what is here is newer, and stays", name=talk.name(key)))
+        for each in planned.beside:
+            each.say(talk)
     if planned.fault is not None:
         raise planned.fault
     if arguments.yes:
@@ -346,13 +314,13 @@ def _agreed(talk: Talk, arguments: argparse.Namespace, planned: _Planned) -> boo
 
 
 def _write(place: Path, beside: Path, planned: _Planned) -> None:
-    """Counters first: without the site file nothing uses them.
+    """The site file last: without it nothing uses the others.
 
     Raises:
         OSError: when the disk refuses.
     """
-    if planned.restored:
-        Kept(planned.site.journal.directory / FILE, dict[str, CounterState]).save(planned.counters)
+    for each in planned.beside:
+        each.write()
     if not planned.new_site:
         return
     take_place(beside, place)

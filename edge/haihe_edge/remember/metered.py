@@ -10,16 +10,23 @@ SAVE_SHARE = 200
 """The card is written to when one part in so many of the budget was used since; at most that much is forgotten."""
 
 
+def budget_file(directory: Path, centre: str) -> Path:
+    """Where what was spent on the link to that centre is kept beside the journal."""
+    return directory / f"budget-{centre}.json"
+
+
 class KeptBudget:
     """The budget of one link.
 
     Args:
-        path: its file.
+        directory: of the journal.
+        centre: that the link leads to.
         allowance: what the link may carry.
     """
 
-    def __init__(self, path: Path, allowance: Allowance) -> None:
-        self._kept = Kept(path, Spent)
+    def __init__(self, directory: Path, centre: str, allowance: Allowance) -> None:
+        self.centre = centre
+        self._kept = Kept(budget_file(directory, centre), Spent)
         self.trouble = ""
         spent = None
         try:
@@ -28,6 +35,12 @@ class KeptBudget:
             self.trouble = str(error)
         self.budget = Budget(allowance, spent)
         self._saved = self.budget.spent
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The period, and how many parts of :data:`SAVE_SHARE` are used: what is worth a record when it changes."""
+        spent = self.budget.spent
+        return spent.from_ms, spent.bytes * SAVE_SHARE // self.budget.allowance.bytes
 
     def save(self) -> None:
         """Keep it if it has changed by much.

@@ -1,4 +1,4 @@
-"""What a new card would have to be told: the site file, and what counters stood at. As records, so that it leaves.
+"""What a new card would have to be told: site file, counters, tips, what links carried. As records, so that it leaves.
 
 A restored station begins where the old one ended: ``haihe-edge init --restore``.
 """
@@ -7,21 +7,36 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.restore import SITE
 
-from haihe_edge.qualify import CounterState
 from haihe_edge.site import Site
 
 COUNTER = "counter "
 """Followed by the key of the rain that is made of it."""
-COUNTERS_EVERY_MS = 300_000
+TIPS = "tips "
+"""Followed by the name of the tipping bucket."""
+BUDGET = "budget "
+"""Followed by the centre that the metered link leads to."""
+EVERY_MS = 300_000
 PACKED_MAX = 40_000
 """Letters of a packed site file; with what stands beside it it must be a state that a centre takes (48 KiB)."""
 TEXT_BYTES_MAX = 1024 * 1024
+
+
+class Standing(NamedTuple):
+    """What something stands at.
+
+    Args:
+        value: as it is kept beside the journal, too.
+        news: what of it must differ to be worth a record.
+    """
+
+    value: msgspec.Struct
+    news: object
 
 
 class SiteStates:
@@ -29,29 +44,29 @@ class SiteStates:
 
     Args:
         site: the station.
-        counters: what they stand at, by key.
+        standing: what things stand at now, by name.
         clock: for how often.
     """
 
-    def __init__(self, site: Site, counters: Callable[[], Mapping[str, CounterState]], clock: Clock) -> None:
+    def __init__(self, site: Site, standing: Callable[[], Mapping[str, Standing]], clock: Clock) -> None:
         self._site: dict[str, Any] | None = packed(site)
-        self._counters, self._clock = counters, clock
-        self._said: dict[str, tuple[object, ...]] = {}
+        self._standing, self._clock = standing, clock
+        self._said: dict[str, object] = {}
         self._said_ms: int | None = None
 
     def due(self, *, last: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Names and values that have changed: the site file at the start, counters now and then, and at the end."""
+        """Names and values that have changed: the site file at the start, the others now and then, and at the end."""
         if self._site is not None:
             yield SITE, self._site
             self._site = None
         now = self._clock.monotonic_ms()
-        if not last and self._said_ms is not None and now - self._said_ms < COUNTERS_EVERY_MS:
+        if not last and self._said_ms is not None and now - self._said_ms < EVERY_MS:
             return
-        for key, state in self._counters().items():
-            if self._said.get(key) != state.news:
-                self._said[key] = state.news
+        for name, (value, news) in self._standing().items():
+            if self._said.get(name) != news:
+                self._said[name] = news
                 self._said_ms = now
-                yield COUNTER + key, msgspec.to_builtins(state)
+                yield name, msgspec.to_builtins(value)
 
 
 def packed(site: Site) -> dict[str, Any]:

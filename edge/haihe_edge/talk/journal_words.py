@@ -74,8 +74,8 @@ JOURNAL = {
     "not closed in order": "未正常关闭",
     "{n} series": "{n} 个测项",
     # init
-    "begin on a new card: bring back site file and counters of a station from what its centre knows": (
-        "换新存储卡：用中心保存的状态恢复测站的配置文件和计数器"
+    "begin on a new card: bring back site file, counters and budgets of a station from what its centre knows": (
+        "换新存储卡：用中心保存的状态恢复测站的配置文件、计数器和链路流量"
     ),
     "site file to write (default: {file})": "要写入的配置文件（默认 {file}）",
     "what `haihe-cloud station state CODE --json` printed, - for the standard input;"
@@ -97,6 +97,10 @@ JOURNAL = {
     "overwrites {file} (fingerprint {print})": "将覆盖 {file}（指纹 {print}）",
     "counter {name}: {value} at {when}": "计数器 {name}：{value}（{when}）",
     "counter {name}: what is here is newer, and stays": "计数器 {name}：本站的更新，保留不变",
+    "rain gauge {name}: {value} mm in all": "雨量计 {name}：累计 {value} 毫米",
+    "rain gauge {name}: what is here is newer, and stays": "雨量计 {name}：本站的更新，保留不变",
+    "link to {name}: {used} MB used since {when}": "到 {name} 的链路：自 {when} 起已用 {used} MB",
+    "link to {name}: what is here is newer, and stays": "到 {name} 的链路：本站的更新，保留不变",
     "Write this? [y/N] ": "写入吗？[y/N] ",
 }
 

@@ -1,5 +1,6 @@
 """A card dies: a new one gets back site file and counters from what the station had told its centre."""
 
+import asyncio
 import json
 import os
 import random
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from haihe_cloud import cli as cloud
+from haihe_cloud.admit.pki import Pki
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.ledger.arrival import Arrival
 from haihe_cloud.ledger.ledger import Ledger
@@ -24,11 +26,23 @@ from haihe_contract.record_fault import record_fault
 from haihe_edge.cli import main
 from haihe_edge.journal import Folder, Journal, Look
 from haihe_edge.qualify import CounterState
-from haihe_edge.remember.site_states import COUNTER, COUNTERS_EVERY_MS, PACKED_MAX, SITE, SiteStates, packed, unpacked
+from haihe_edge.remember.site_states import (
+    BUDGET,
+    COUNTER,
+    EVERY_MS,
+    PACKED_MAX,
+    SITE,
+    TIPS,
+    SiteStates,
+    Standing,
+    packed,
+    unpacked,
+)
 from haihe_edge.site import load_site
 from haihe_edge.station import StationAgent
 
 from tests.clocks import HandClock
+from tests.edge import heard
 
 ROOT = Path(__file__).parents[3]
 PROFILES = ROOT / "firmware_profiles"
@@ -312,15 +326,130 @@ def test_a_packed_site_file_always_fits_into_a_record_and_comes_back_whole(old: 
 
 def test_counters_that_move_all_the_time_are_told_every_few_minutes_and_at_the_end(old: Path) -> None:
     clock = HandClock(1_790_000_000_000)
-    states = {"rain": CounterState(0, 0.0, 0.0, 300_000, 0.0)}
-    told = SiteStates(load_site(old, [PROFILES]), lambda: states, clock)
+    state = CounterState(0, 0.0, 0.0, 300_000, 0.0)
+    told = SiteStates(load_site(old, [PROFILES]), lambda: {"counter rain": Standing(state, state.news)}, clock)
     seen = []
     for _ in range(360):
         clock.ms += 10_000
-        states["rain"].value += 0.2
+        state.value += 0.2
         seen += [name for name, _ in told.due()]
     assert seen.count(SITE) == 1
-    assert seen.count("counter rain") == 3_600_000 // COUNTERS_EVERY_MS
-    states["rain"].value += 0.2
+    assert seen.count("counter rain") == 3_600_000 // EVERY_MS
+    state.value += 0.2
     assert [name for name, _ in told.due(last=True)] == ["counter rain"]
     assert list(told.due(last=True)) == []
+
+
+TIPPED = """
+station: {{code: "31005650", name: {{zh: 三岔口, en: Sanchakou}}, latitude: 39.1, longitude: 117.2}}
+buses:
+  - kind: gpio
+    name: board
+    chip: /dev/gpiochip0
+    lines: [{{kind: rain, name: bucket, line: 17, tip_mm: 0.2, every: 1min}}]
+centres:
+  - {{name: bureau, host: 127.0.0.1, port: 9, ca: ca.pem, certificate: a.pem, key: a.key, receipt_key: {key},
+     budget: 200MB/month}}
+journal: {{directory: journal, size: 16MiB}}
+"""
+
+
+@pytest.fixture
+def tipped(tmp_path: Path, pki: Pki) -> Path:
+    """A station with a tipping bucket on a line of its own, and a metered link."""
+    file = tmp_path / "tipped" / "site.yaml"
+    file.parent.mkdir()
+    file.write_text(TIPPED.format(key=pki.directory / "receipt.pub"), "utf-8")
+    return file
+
+
+async def tips_are_kept(agent: StationAgent) -> None:
+    for _ in range(1000):
+        if agent.acquirer.tips():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("no gauge has kept its total")
+
+
+def beside(site: Path, name: str) -> Any:
+    return json.loads((site.parent / "journal" / name).read_text())
+
+
+async def test_tips_and_what_a_metered_link_has_carried_come_back_as_a_real_agent_told_them(
+    tipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = load_site(tipped, [PROFILES])
+    now = SystemClock().now_ms()
+    (tipped.parent / "journal").mkdir()
+    stood = {"bucket": {"tips": 1234, "tip_mm": 0.2, "time_ms": now - 60_000, "closed": True}}
+    (tipped.parent / "journal" / "rain-board.json").write_text(json.dumps(stood))
+    agent = StationAgent(site, SystemClock(), random.Random(1))
+    (budget,) = agent.budgets
+    budget.budget.count(12_345_678, now)
+    agent._record_states()
+    assert agent.acquirer.tips() == {}, "what is not kept yet is not told"
+    async with heard.running(agent.acquirer):
+        await tips_are_kept(agent)
+    agent._record_states(last=True)
+    records = recorded(agent.recorder.journal, site.journal.directory)
+    told = {record.body.name: record.body.value for record in records if isinstance(record.body, State)}
+    assert list(told) == [SITE, BUDGET + "bureau", TIPS + "bucket"]
+    assert told[TIPS + "bucket"]["tips"] == 1234
+
+    file = told_centre(tmp_path / "centre", agent.recorder.journal.line, records)
+    place = tmp_path / "new" / "site.yaml"
+    code, out, err = run(capsys, str(place), "--restore", str(file), "--yes")
+    assert code == 0, err
+    assert "rain gauge bucket: 246.8 mm in all" in out
+    assert "link to bureau: 12.3 MB used since" in out
+    assert beside(place, "rain-board.json")["bucket"]["tips"] == 1234
+    assert beside(place, "budget-bureau.json")["bytes"] == 12_345_678
+
+    again = StationAgent(load_site(place, [PROFILES]), SystemClock(), random.Random(2))
+    assert again.budgets[0].budget.used_bytes(now) == 12_345_678
+    async with heard.running(again.acquirer):
+        await tips_are_kept(again)
+    assert again.acquirer.tips()["bucket"].tips == 1234
+    again.recorder.journal.close()
+
+
+def test_what_is_further_on_here_stays_unless_forced_and_says_so(
+    tipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count = {"tips": 100, "tip_mm": 0.2, "time_ms": 9, "closed": False}
+    spent = {"from_ms": 1_788_192_000_000, "bytes": 5_000_000}
+    rows = [(TIPS + "bucket", count), (BUDGET + "bureau", spent), (TIPS + "gone", count), (BUDGET + "other", spent)]
+    states = [{"name": name, "time_ms": 9, "grade": 5, "value": value} for name, value in rows]
+    states.append({"name": SITE, "time_ms": 9, "grade": 5, "value": packed(load_site(tipped, [PROFILES]))})
+    file = tmp_path / "state.json"
+    file.write_text(json.dumps({"station": CODE, "states": states}))
+    (tipped.parent / "journal").mkdir()
+    here = {"bucket": {**count, "tips": 101}, "another": count}
+    (tipped.parent / "journal" / "rain-board.json").write_text(json.dumps(here))
+    (tipped.parent / "journal" / "budget-bureau.json").write_text(json.dumps({**spent, "bytes": 5_000_001}))
+    words = (str(tipped), "--restore", str(file), "--yes")
+    code, out, _ = run(capsys, *words, lang="zh")
+    assert code == 0
+    assert "雨量计 bucket：本站的更新，保留不变" in out
+    assert "到 bureau 的链路：本站的更新，保留不变" in out
+    assert beside(tipped, "rain-board.json") == here
+    code, out, _ = run(capsys, *words, "--force", "--json")
+    assert code == 0
+    said = json.loads(out)
+    assert (said["restored"], said["newer_here"]) == ([TIPS + "bucket", BUDGET + "bureau"], [])
+    assert beside(tipped, "rain-board.json") == {"bucket": count, "another": count}
+    assert beside(tipped, "budget-bureau.json") == spent
+    _, out, _ = run(capsys, *words, "--json")
+    assert json.loads(out)["restored"] == []
+
+
+@pytest.mark.parametrize("value", [{}, {"tips": "many"}, {"tips": None, "tip_mm": 0.2, "time_ms": 1, "closed": 1}])
+def test_a_state_that_cannot_be_read_restores_nothing_and_stops_nothing(
+    tipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], value: dict[str, Any]
+) -> None:
+    site = {"name": SITE, "time_ms": 9, "grade": 5, "value": packed(load_site(tipped, [PROFILES]))}
+    rows = [{"name": name, "time_ms": 9, "grade": 5, "value": value} for name in (TIPS + "bucket", BUDGET + "bureau")]
+    file = tmp_path / "state.json"
+    file.write_text(json.dumps({"station": CODE, "states": [site, *rows]}))
+    assert run(capsys, str(tipped), "--restore", str(file), "--yes")[0] == 0
+    assert list((tipped.parent / "journal").glob("*.json")) == []

@@ -29,6 +29,11 @@ Stamp = Callable[[], tuple[int, Grade, int]]
 """Now: wall time (milliseconds of this boot while there is no clock), its grade, monotonic."""
 
 
+def totals_file(directory: Path, bus: str) -> Path:
+    """Where the totals of that bus are kept beside the journal."""
+    return directory / f"rain-{bus}.json"
+
+
 def wanted_lines(wiring: Wiring) -> list[Wanted]:
     """How the lines of a bus are to be used."""
     wanted = [Gauge(rain, None).wanted() for rain in wiring.rains]
@@ -70,7 +75,7 @@ class DigitalRunner:
         self._chip = chip
         self._kept: Kept[dict[str, Count]] | None = None
         if directory is not None:
-            self._kept = Kept(directory / f"rain-{wiring.bus.name}.json", dict[str, Count])
+            self._kept = Kept(totals_file(directory, wiring.bus.name), dict[str, Count])
         self._clock = clock
         self._stamp = stamp
         self._sink = sink
@@ -84,6 +89,8 @@ class DigitalRunner:
         self._wake = asyncio.Event()
         self._error: Said | None = None
         self._failures = 0
+        self.counted: dict[str, Count] = {}
+        """What the gauges stood at when their totals were last kept: nothing that was sent is beyond it."""
         self._saved_tips: dict[str, int] | None = None
         self._saving: asyncio.Future[str] | None = None
         self._unsaved = ""
@@ -134,7 +141,7 @@ class DigitalRunner:
             why = await asyncio.shield(self._saving)
             self._saving = None
             if not why:
-                self._saved_tips = tips
+                self._saved_tips, self.counted = tips, counts
             elif why != self._unsaved:
                 self._happened("rain_total_not_kept", {"why": why})
             self._unsaved = why

@@ -82,6 +82,7 @@ async def test_a_total_that_was_told_is_never_taken_back_by_a_crash(site_file: S
         await world.until(lambda: any(value for _, value, _ in world.of("accumulated_rain")))
         told = world.of("accumulated_rain")[-1][1]
         as_it_crashes = kept.read_bytes()
+        assert world.acquirer.tips()["rain"].tips * 0.2 >= told, "what a new card would have to be told"
     kept.write_bytes(as_it_crashes)
     assert told is not None
     assert json.loads(as_it_crashes)["rain"]["closed"] is False
