@@ -75,8 +75,11 @@ class RangeSet:
 
     def __contains__(self, number: int) -> bool:
         ranges = self.ranges
-        at = bisect_right(ranges, number, key=_first) - 1 if len(ranges) > 1 else len(ranges) - 1
-        return at >= 0 and ranges[at][0] <= number <= ranges[at][1]
+        if len(ranges) == 1:
+            first, last = ranges[0]
+            return first <= number <= last
+        at = bisect_right(ranges, number, key=_first)
+        return at > 0 and number <= ranges[at - 1][1]
 
     def __or__(self, other: "RangeSet") -> "RangeSet":
         if not other.ranges:

@@ -57,6 +57,9 @@ class Reader:
             Malformed: when it is cut short or larger than ``most``.
         """
         data, at = self.data, self.at
+        if at < len(data) and (number := data[at]) < 0x80 and number <= most:  # nearly all of them
+            self.at = at + 1
+            return number
         number = shift = 0
         while True:
             if at >= len(data) or shift > 63:

@@ -29,13 +29,13 @@ def readings_content(
     time_ms: int, grade: int, series: Sequence[int], values: Sequence[float | None], marks: Sequence[int]
 ) -> int:
     """The digest of a reading group."""
-    if sorted(series) != list(series):
+    if len(series) > 1 and sorted(series) != list(series):
         order = sorted(range(len(series)), key=series.__getitem__)
         series, values = [series[at] for at in order], [values[at] for at in order]
         marks = [marks[at] for at in order] if marks else marks
     if 0.0 in values:
         values = [None if value is None else value + 0.0 for value in values]  # a negative zero may come as zero
-    if all(mark == PASS_MARK for mark in marks):
+    if not marks or all(mark == PASS_MARK for mark in marks):
         marks = ()
     return _digest(_encoder.encode((time_ms, int(grade), series, values, marks))) | 1
 

@@ -5,6 +5,7 @@ table's own fixed order, as if it were another record.
 """
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
@@ -68,12 +69,6 @@ class Blocks:
             self._sheet.forget()
         return content.get(self._sheet.get((*self._place, number // content.BLOCK)) or b"", number)
 
-    def __setitem__(self, number: int, digest: int) -> None:
-        key = (*self._place, number // content.BLOCK)
-        digests = self._sheet.get(key) or bytearray()
-        content.put(digests, number, digest)
-        self._sheet.put(key, digests)
-
 
 def keys(batch: Batch) -> set[Key]:
     """Of the rows in which the digests of a batch's records lie."""
@@ -87,19 +82,32 @@ def book(connection: Connection, sheet: Sheet[bytearray], batch: Batch, held: Ra
     Of several contents of one number the smallest digest stands in the block, and every other one in the table of
     conflicts. So both are the same for every order of arrival.
     """
-    blocks = Blocks(sheet, batch.station, batch.line)
+    line = line_text(batch.line)
     further = []
-    for record in batch.records:
-        if record.number not in held:
-            continue
-        digest, known = content.content(record.body), blocks[record.number]
-        if not known:  # held from now on, or since before contents were kept
-            blocks[record.number] = digest
-        elif digest != known:
-            blocks[record.number] = min(digest, known)
-            if _keep(connection, batch, record, digest, known, received_ms):
-                further.append(record.number)
+    for at, records in groupby(batch.records, key=_block):
+        if len(sheet) > _BLOCKS_KEPT:
+            sheet.forget()
+        key = (batch.station, line, at)
+        digests = sheet.get(key) or bytearray()
+        before = bytes(digests)
+        for record in records:
+            number = record.number
+            if number not in held:
+                continue
+            digest, known = content.content(record.body), content.get(digests, number)
+            if not known:  # held from now on, or since before contents were kept
+                content.put(digests, number, digest)
+            elif digest != known:
+                content.put(digests, number, min(digest, known))
+                if _keep(connection, batch, record, digest, known, received_ms):
+                    further.append(number)
+        if digests != before:
+            sheet.put(key, digests)
     return RangeSet.from_numbers(further)
+
+
+def _block(record: Record) -> int:
+    return record.number // content.BLOCK
 
 
 def conflicts(connection: Connection, station: str | None, most: int) -> list[ContentConflict]:

@@ -160,37 +160,47 @@ def hour_below(connection: Connection, station: str, line: int, number: int) -> 
 
 _Seen = dict[tuple[int, ...], Seconds]
 """Seconds of series that were measured together."""
+_State = tuple[tuple[int, ...], bool, bool, bool]
+"""Such series, and whether their readings came in time, have a value, and a valid one."""
+_HOUR_BYTES = 450
 
 
 def _sort(batch: Batch, taken: RangeSet, received_ms: int) -> dict[int, tuple[list[int], _Seen]]:
     """By hour: the numbers of the reading groups, and their seconds."""
-    out: dict[int, tuple[list[int], dict[tuple[int, ...], list[int]]]] = {}
+    out: dict[int, tuple[list[int], dict[_State, list[int]]]] = {}
     for record in batch.records:
         body = record.body
         if type(body) is not Readings or body.grade == Grade.NONE or record.number not in taken:
             continue
-        second = body.time_ms // 1000
-        bit = 1 << second % 3600
-        numbers, seen = out.setdefault(second // 3600, ([], {}))
+        hour, second = divmod(body.time_ms // 1000, 3600)
+        numbers, states = out.setdefault(hour, ([], {}))
         numbers.append(record.number)
+        in_time = received_ms - body.time_ms <= IN_TIME_MS
         for valued, valid, series in _by_state(body):
-            sets = seen.setdefault(series, [0, 0, 0, 0])  # in the order of Seconds
-            sets[0] |= bit
-            if received_ms - body.time_ms <= IN_TIME_MS:
-                sets[1] |= bit
-            if valued:
-                sets[2] |= bit
-            if valid:
-                sets[3] |= bit
-    return {
-        hour: (numbers, {series: Seconds(*sets) for series, sets in seen.items()})
-        for hour, (numbers, seen) in out.items()
-    }
+            states.setdefault((series, in_time, valued, valid), []).append(second)
+    return {hour: (numbers, _seen(states)) for hour, (numbers, states) in out.items()}
+
+
+def _seen(states: dict[_State, list[int]]) -> _Seen:
+    seen: _Seen = {}
+    for (series, in_time, valued, valid), seconds in states.items():
+        bits = _set_of(seconds)
+        new = Seconds(bits, bits if in_time else 0, bits if valued else 0, bits if valid else 0)
+        seen[series] = seen[series].plus(new) if series in seen else new
+    return seen
+
+
+def _set_of(seconds: list[int]) -> int:
+    """A number with these bits."""
+    bits = bytearray(_HOUR_BYTES)
+    for second in seconds:
+        bits[second >> 3] |= 1 << (second & 7)
+    return int.from_bytes(bits, "little")
 
 
 def _by_state(body: Readings) -> Iterable[tuple[bool, bool, tuple[int, ...]]]:
     """The series of a group by whether they have a value, and a valid one."""
-    if None not in body.values and all(mark == PASS_MARK for mark in body.marks):
+    if None not in body.values and (not body.marks or all(mark == PASS_MARK for mark in body.marks)):
         return ((True, True, tuple(body.series)),)
     states: dict[tuple[bool, bool], list[int]] = {}
     for at, series in enumerate(body.series):

@@ -69,7 +69,7 @@ class Stage:
 
     def truth_ms(self) -> int:
         """The true time."""
-        return T0_MS + round(self.seconds() * 1000)
+        return T0_MS + round((self._loop.time() - self._start_s) * 1000)
 
     def close(self) -> None:
         """Let go of all files."""
