@@ -33,6 +33,8 @@ class Room:
         self.ahead: list[Record] = []
         """Records that must be durable before the change that is due; they have their numbers already."""
         self._due: Change | None = None
+        self._first: Change | None = None
+        """What goes before its record is durable, because not even that fits; like the other it is gone on with."""
         self._can_thin = True
         self._archive, self._tail, self._reserve, self._clock = archive, tail, reserve, clock
 
@@ -67,6 +69,7 @@ class Room:
                 self._due, self.ahead = change, number(change.bodies)
             if self.ahead:
                 self._say(change, settled, number, say, disk_full=disk_full)
+            self._let_first_go()
             excess -= self._carry_out(change)
             self._due = None
 
@@ -85,14 +88,23 @@ class Room:
             say(self.ahead)
         except OSError as error:
             self._tail.abandon()
-            last = self._archive.next_change(settled, self._clock.now_ms(), can_thin=False, besides=change.segment)
-            if error.errno not in FULL or last is None:
+            if error.errno not in FULL:
                 raise
-            # Not even what must be said fits: a whole file goes before the record that names it is durable.
-            self.ahead += number(last.bodies)
-            self._archive.carry_out(last)
+            if self._first is None:
+                now_ms = self._clock.now_ms()
+                first = self._archive.next_change(settled, now_ms, can_thin=False, besides=change.segment)
+                if first is None:
+                    raise
+                self._first = first
+                self.ahead += number(first.bodies)
+            self._let_first_go()
             say(self.ahead)
         self.ahead = []
+
+    def _let_first_go(self) -> None:
+        if self._first is not None:
+            self._archive.carry_out(self._first)
+            self._first = None
 
     def _carry_out(self, change: Change) -> int:
         try:

@@ -8,6 +8,7 @@ from haihe_contract.quality import Flag, Grade, Reason, mark
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Record, Summary
 from haihe_edge.journal import Journal
+from haihe_edge.journal.reserve import RESERVE_BYTES
 from haihe_edge.journal.space import THIN_BYTES_MIN, Held, Way, next_step
 from haihe_edge.journal.thin import summarise, thin
 from haihe_simulators.disk import SimulatedDisk
@@ -365,3 +366,35 @@ def test_what_goes_is_named_once_and_not_again_at_every_start() -> None:
         said.append(sum(isinstance(r.body, Gap | Summary) for line, r in all_records(journal) if line == journal.line))
     assert said[0] > 0
     assert said[1:] == [0, 0, 0]
+
+
+def test_a_full_disk_that_lets_nothing_be_removed_makes_no_records_of_its_own_without_end() -> None:
+    disk = SimulatedDisk()
+    journal = start(disk, size=1 << 22)
+    for n in range(8000):
+        journal.append(Readings(T0 + n * 1000, 5, list(range(5)), [n / 7] * 5))
+        if n % 10 == 9:
+            journal.commit()
+    files = {name for name in disk.names() if name != "reserve"}
+
+    def before(what: str, name: str) -> None:
+        if what == "unlink" and name in files:
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+
+    disk.before, disk.capacity = before, disk.used_bytes() - RESERVE_BYTES  # others took even what was kept back
+    appended = [journal.append(Readings(T0 + n * 1000, 5, [0], [n / 7])) for n in range(8000, 8020)]
+    waits = []
+    for _ in range(300):
+        journal.commit()
+        waits.append(len(journal.unkept()))
+        assert journal.trouble
+    assert waits[-1] == waits[10] < len(appended) + 20
+    disk.before = lambda _what, _name: None
+    for _ in range(5):
+        journal.commit()
+    assert not journal.trouble
+    assert not journal.unkept()
+    records = [record for _, record in all_records(journal)]
+    here = RangeSet.from_numbers(record.number for record in records)
+    assert here.covers(RangeSet.from_numbers(appended))
+    assert (here | named(records)).covers(RangeSet.of((1, here.last)))
