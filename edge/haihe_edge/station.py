@@ -33,7 +33,7 @@ from .forward.budget import Budget
 from .forward.forwarder import Forwarder
 from .forward.held import Held
 from .journal import Folder, Journal
-from .link.mqtt import KEEPALIVE_S, MqttLink
+from .link.mqtt import KEEPALIVE_S, link_to
 from .qualify import Judge, Judged, LevelWatch
 from .recorder import Recorder
 from .remember.boot_times import LOOK_S, BootTimes
@@ -96,14 +96,10 @@ class StationAgent:
             centre=centre.name,
             key=read_receipt_key(centre.receipt_key),
             journal=self.recorder.journal,
-            link=MqttLink(
-                station=station,
-                host=centre.host,
-                port=centre.port,
-                ca=centre.ca,
-                certificate=centre.certificate,
-                key=centre.key,
-                topics=[topic.receipt(station, centre.name)],
+            link=link_to(
+                centre,
+                station,
+                [topic.receipt(station, centre.name)],
                 keepalive_s=max(KEEPALIVE_S, centre.heartbeat_ms // 1000),
             ),
             held=Held(self.site.journal.directory / f"receipts-{centre.name}"),

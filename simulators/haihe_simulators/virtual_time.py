@@ -12,15 +12,16 @@ _EPOCH_S = 1000.0
 
 
 class _Leaping(selectors.SelectSelector):
-    """Asks nobody outside and does not wait: lets the loop's time leap to the next timer."""
+    """Does not wait: lets the loop's time leap to the next timer."""
 
     leap: Callable[[float], None]
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        must(timeout is not None, "everybody waits for ever")
-        if timeout:
-            self.leap(timeout)
-        return []
+        ready = super().select(0) if timeout != 0 else []
+        if not ready:
+            must(timeout is not None, "everybody waits for ever")
+            self.leap(max(0.0, timeout or 0.0))
+        return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

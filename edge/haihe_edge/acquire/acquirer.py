@@ -23,7 +23,7 @@ from .memory.missed import Missed
 from .modbus.bus import ModbusBus
 from .modbus.unit import Unit
 from .power import Supplies
-from .runner import GnssRunner, ModbusRunner
+from .runner import AskingRunner, HearingRunner
 from .spoken.runners import spoken_runner
 from .write.attempt import Attempt, Changed, found, wanted
 from .write.change import carry_out, change
@@ -93,7 +93,7 @@ class Acquirer:
         self._on_happening = on_happening
         self._missed = missed
         self._on_recalled = recalled
-        self._runners: dict[str, ModbusRunner | GnssRunner | DigitalRunner] = {}
+        self._runners: dict[str, AskingRunner | HearingRunner | DigitalRunner] = {}
         self._supplies = Supplies(clock)
         self._units: dict[str, Unit] = {}
         self._rates = Rates(site.journal.directory / "written.json")
@@ -115,18 +115,18 @@ class Acquirer:
             runner = self._runners.get(each.bus)
             if not self._supplies.feeds(each.name):
                 continue
-            if isinstance(runner, ModbusRunner):
+            if isinstance(runner, AskingRunner):
                 runner.supplies = self._supplies
             else:  # who speaks unasked is always fed
                 self._supplies.hold(each.name)
 
-    def _modbus(self, bus: SerialBus | TcpBus) -> ModbusRunner:
+    def _modbus(self, bus: SerialBus | TcpBus) -> AskingRunner:
         instruments = [each for each in self._site.instruments if each.bus == bus.name]
         conversation = open_bus(bus, self._clock)
         happened = self._teller(bus.name)
         units = [Unit(each, self._site, conversation, self._clock) for each in instruments]
         self._units.update((unit.name, unit) for unit in units)
-        runner = ModbusRunner(bus, conversation.line, units, self._clock, self._emit, happened)
+        runner = AskingRunner(bus, conversation.line, units, self._clock, self._emit, happened)
         if self._missed is not None:
             memories = [
                 Memory(unit, each.recalls, self._missed, self._clock, self._time, self._recaller(each.name))
@@ -136,12 +136,12 @@ class Acquirer:
             runner.memories = Memories(memories, self._clock)
         return runner
 
-    def _gnss(self, bus: GnssBus) -> GnssRunner:
+    def _gnss(self, bus: GnssBus) -> HearingRunner:
         series = tuple(each for each in self._site.series if each.instrument == bus.name)
         line = SerialLine(bus.port, bus.baud)
         happened = self._teller(bus.name)
         receiver = GnssInstrument(bus, self._site.station, series, line, self._clock, self._on_gnss_time, happened)
-        return GnssRunner(receiver, series[0].period_ms, self._clock, self._emit, happened)
+        return HearingRunner(receiver, series[0].period_ms, self._clock, self._emit, happened)
 
     def _digital(
         self, bus: GpioBus, chips: Callable[[GpioBus, Sequence[Wanted], Clock], DigitalChip], *, keeps: bool
@@ -195,7 +195,7 @@ class Acquirer:
             return
         self._flood = flood
         for runner in self._runners.values():
-            if isinstance(runner, ModbusRunner):
+            if isinstance(runner, AskingRunner):
                 runner.flood = flood
 
     def levels_reached(self, names: set[str]) -> None:
@@ -238,7 +238,7 @@ class Acquirer:
         instrument: Instrument | None = self._site.instrument(name)
         line_bus = self._site.bus_of_line(name)
         runner = self._runners.get(instrument.bus if instrument else line_bus or name)
-        if runner is None or (instrument is None and line_bus is None and not isinstance(runner, GnssRunner)):
+        if runner is None or (instrument is None and line_bus is None and not isinstance(runner, HearingRunner)):
             names = list(dict.fromkeys(each.instrument for each in self._site.series))
             raise FieldError(
                 f"no instrument {name!r}", where=str(self._site.file), do=f"name one of {', '.join(names)}"
@@ -296,7 +296,7 @@ class Acquirer:
             instrument = self._instrument(name)
             made = order(instrument, command, str(self._site.file))
             attempt.adds(made.told)
-            runner = self._modbus_runner(name)
+            runner = self._asking_runner(name)
             counts = bool(made.command.clears and instrument.series)
 
             async def job() -> Sent:
@@ -322,15 +322,15 @@ class Acquirer:
             raise FieldError(f"no instrument {name!r}", where=str(self._site.file), do=f"name one of {known}")
         return instrument
 
-    def _modbus_runner(self, name: str) -> ModbusRunner:
+    def _asking_runner(self, name: str) -> AskingRunner:
         runner = self._runners[self._instrument(name).bus]
-        must(isinstance(runner, ModbusRunner), "only what speaks Modbus can be written or commanded")
-        assert isinstance(runner, ModbusRunner)  # noqa: S101 - for the type checker
+        must(isinstance(runner, AskingRunner), "only what speaks Modbus can be written or commanded")
+        assert isinstance(runner, AskingRunner)  # noqa: S101 - for the type checker
         return runner
 
     async def _have_done(self, name: str, attempt: Attempt, job: Callable[[], Awaitable[_T]]) -> _T:
         """Between two exchanges of the instrument's bus, with its supply switched on."""
-        runner = self._modbus_runner(name)
+        runner = self._asking_runner(name)
         if not self._running:
             raise FieldError("the agent is not measuring", do="start it with haihe-edge run")
 

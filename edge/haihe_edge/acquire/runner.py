@@ -78,8 +78,8 @@ class _Opener:
         return max(0, self._again_ms - self._clock.monotonic_ms())
 
 
-class ModbusRunner:
-    """One bus with its instruments.
+class AskingRunner:
+    """One bus whose instruments are asked, whatever they speak.
 
     Args:
         bus: of the site.
@@ -300,15 +300,15 @@ class ModbusRunner:
         return BusState(self._bus.name, kind, line.name, line.is_open, error, units)
 
 
-class GnssRunner:
+class HearingRunner:
     """One receiver: hears it all the time, writes down what it said once a period.
 
     Args:
         receiver: who is heard.
         period_ms: how often.
         clock: when.
-        emit: as for :class:`ModbusRunner`.
-        happened: as for :class:`ModbusRunner`.
+        emit: as for :class:`AskingRunner`.
+        happened: as for :class:`AskingRunner`.
     """
 
     def __init__(self, receiver: Listened, period_ms: int, clock: Clock, emit: Emit, happened: Happened) -> None:

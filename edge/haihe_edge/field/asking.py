@@ -12,7 +12,7 @@ from haihe_contract.quality import Grade
 from haihe_contract.restore import QUESTION_BYTES, Answer, AnswerRefused, StationState, verify
 
 from haihe_edge.forward.port import LinkDown, PublishRefused
-from haihe_edge.link.mqtt import MqttLink
+from haihe_edge.link.mqtt import MqttLink, link_to
 from haihe_edge.site import Centre, Site
 from haihe_edge.station import read_receipt_key
 
@@ -86,16 +86,8 @@ async def _answered(station: str, centre: Centre, wait_s: float) -> Answer:
     """
     where = f"{centre.host}:{centre.port}"
     key = read_receipt_key(centre.receipt_key)
-    link = MqttLink(
-        station=station,
-        host=centre.host,
-        port=centre.port,
-        ca=centre.ca,
-        certificate=centre.certificate,
-        key=centre.key,
-        topics=[topic.state(station, centre.name)],
-        client=f"{station}-restore",  # should the old card still run somewhere, it keeps its connection
-    )
+    # A client of its own name: should the old card still run somewhere, it keeps its connection.
+    link = link_to(centre, station, [topic.state(station, centre.name)], client=f"{station}-restore")
     question = secrets.token_bytes(QUESTION_BYTES)
     refused: list[str] = []
     try:

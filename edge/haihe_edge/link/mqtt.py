@@ -24,6 +24,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from haihe_edge.forward.flow import Grant
 from haihe_edge.forward.port import LinkDown, PublishRefused
+from haihe_edge.site import Centre
 
 TCP_TIMEOUT_S = 4.0
 """For TCP alone, in a thread that nobody can call back; for TLS, CONNACK and SUBACK there is :class:`Patience`."""
@@ -259,6 +260,23 @@ class MqttLink:
                 hang_up(client.socket())
                 await stopping
         self._end("closed")
+
+
+def link_to(
+    centre: Centre, station: str, topics: list[str], *, keepalive_s: int = KEEPALIVE_S, client: str = ""
+) -> MqttLink:
+    """The link to a centre of the site file, with the keys that it names; the rest is as for :class:`MqttLink`."""
+    return MqttLink(
+        station=station,
+        host=centre.host,
+        port=centre.port,
+        ca=centre.ca,
+        certificate=centre.certificate,
+        key=centre.key,
+        topics=topics,
+        keepalive_s=keepalive_s,
+        client=client,
+    )
 
 
 class _Aliases:

@@ -4,7 +4,7 @@ from haihe_contract.clock import Clock
 
 from haihe_edge.acquire.group import Happened
 from haihe_edge.acquire.line import SerialLine
-from haihe_edge.acquire.runner import Emit, GnssRunner, ModbusRunner
+from haihe_edge.acquire.runner import AskingRunner, Emit, HearingRunner
 from haihe_edge.profile import TextProfile
 from haihe_edge.site import AsciiBus, Sdi12Bus, Site
 
@@ -25,7 +25,7 @@ def open_sdi12(bus: Sdi12Bus, clock: Clock) -> Sdi12Conversation:
 
 def spoken_runner(
     bus: AsciiBus | Sdi12Bus, site: Site, clock: Clock, emit: Emit, happened: Happened
-) -> ModbusRunner | GnssRunner:
+) -> AskingRunner | HearingRunner:
     """What reads the instruments of such a bus.
 
     Args:
@@ -39,11 +39,11 @@ def spoken_runner(
     if isinstance(bus, Sdi12Bus):
         sensors = open_sdi12(bus, clock)
         asked = [Sdi12Unit(each, site, sensors, clock) for each in instruments]
-        return ModbusRunner(bus, sensors.line, asked, clock, emit, happened)
+        return AskingRunner(bus, sensors.line, asked, clock, emit, happened)
     conversation = open_text(bus, clock)
     only = instruments[0] if len(instruments) == 1 else None
     if only is not None and isinstance(only.profile, TextProfile) and not only.profile.is_polled:
         listener = TextListener(only, site, conversation.line, clock, happened)
-        return GnssRunner(listener, only.period_ms, clock, emit, happened)
+        return HearingRunner(listener, only.period_ms, clock, emit, happened)
     units = [TextUnit(each, site, conversation, clock) for each in instruments]
-    return ModbusRunner(bus, conversation.line, units, clock, emit, happened)
+    return AskingRunner(bus, conversation.line, units, clock, emit, happened)

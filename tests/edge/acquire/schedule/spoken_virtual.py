@@ -10,7 +10,7 @@ from typing import Any
 from haihe_contract.quality import Grade
 from haihe_edge.acquire.exchange import character_ms
 from haihe_edge.acquire.group import Group, Sample
-from haihe_edge.acquire.runner import ModbusRunner
+from haihe_edge.acquire.runner import AskingRunner
 from haihe_edge.acquire.spoken.sdi12_runner import Sdi12Conversation, Sdi12Unit
 from haihe_edge.acquire.spoken.text_runner import TextConversation, TextUnit
 from haihe_edge.site import AsciiBus, Sdi12Bus, Site
@@ -160,7 +160,7 @@ class SpokenBench:
             self.units = [TextUnit(each, site, asked, self.clock) for each in site.instruments]
         self.sim.port = port  # type: ignore[assignment]
         self.sim.plug()
-        self.runner = ModbusRunner(bus, self.line, self.units, self.clock, self._emit, lambda *told: None)
+        self.runner = AskingRunner(bus, self.line, self.units, self.clock, self._emit, lambda *told: None)
 
     def _source(self, point: SpokenPoint) -> float | None:
         return self._values.get(point.name, point.plus)

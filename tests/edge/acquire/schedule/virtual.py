@@ -8,7 +8,7 @@ from haihe_edge.acquire.group import Group, Sample
 from haihe_edge.acquire.modbus.bus import ModbusBus
 from haihe_edge.acquire.modbus.frames import Request, rtu_request
 from haihe_edge.acquire.modbus.unit import Unit
-from haihe_edge.acquire.runner import ModbusRunner
+from haihe_edge.acquire.runner import AskingRunner
 from haihe_edge.site import SerialBus, Site
 
 from tests.edge.acquire.far_end import registers_answer
@@ -96,7 +96,7 @@ class VirtualBus:
         bus = next(each for each in site.buses.values() if isinstance(each, SerialBus))
         conversation = ModbusBus(self.line, self.clock, baud=BAUD, framing="rtu", parity="none")
         self.units = [Unit(each, site, conversation, self.clock) for each in site.instruments]
-        self.runner = ModbusRunner(
+        self.runner = AskingRunner(
             bus, self.line, self.units, self.clock, self._emit, lambda *told: self.told.append(told)
         )
 
