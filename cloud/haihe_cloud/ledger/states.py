@@ -26,10 +26,6 @@ def put(connection: Connection, arrival: Arrival, new: RangeSet) -> None:
         body = record.body
         if not isinstance(body, State) or record.number not in new:
             continue
-        try:
-            value = msgspec.json.encode(body.value).decode()
-        except (TypeError, ValueError, RecursionError):
-            continue  # no JSON: nothing that a restore could use; the record itself is in the arrival log
         at_ms = min(body.time_ms, arrival.received_ms) if body.grade != Grade.NONE else 0
         connection.execute(
             "INSERT INTO station_state VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(station, name) DO UPDATE SET"
@@ -45,7 +41,7 @@ def put(connection: Connection, arrival: Arrival, new: RangeSet) -> None:
                 record.number,
                 body.time_ms,
                 body.grade,
-                value,
+                msgspec.json.encode(body.value).decode(),
             ),
         )
         connection.execute(
