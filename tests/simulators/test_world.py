@@ -22,6 +22,10 @@ FOUND = {
     "a-bundle-carried-in-while-the-store-was-away-ended-the-world": 236,
     "a-file-that-could-not-be-read-was-expected-to-be-thinned": 451,
     "when-a-boot-had-been-was-not-told-again-after-a-power-cut": 267,
+    "an-agent-that-could-write-nothing-was-expected-to-be-named-by-the-next": 504,
+    "a-start-on-a-full-disk-kept-back-what-it-needed": 1254,
+    "a-card-set-back-on-a-full-disk-kept-back-what-it-needed": 1625,
+    "a-full-disk-with-nothing-but-the-reserve-stayed-full-for-ever": 1940,
 }
 """Every seed that ever failed, by what it had found. A seed's day changes when the code that lives it does."""
 JOBS = 2

@@ -23,7 +23,7 @@ class Card:
     def __init__(self, folder: Path, disk: SimulatedDisk | Folder) -> None:
         self.folder, self.disk = folder, disk
         self.in_order = True
-        """Whether the last agent on it ended in order; nothing has run on a new one."""
+        """Whether the last agent that wrote on it ended in order; nothing has run on a new one."""
         folder.mkdir(exist_ok=True)
 
     def copy(self, folder: Path) -> "Card":

@@ -134,8 +134,10 @@ class Machine:
         why = ended.result() if ended.done() else "in order"
         await asyncio.wait({agent})
         life.over = True
+        wrote = self.recorder is not None and self.recorder.journal.head > 0
         self.life = self.recorder = None
-        self.card.in_order = why == "in order"
+        if why == "in order" or wrote:  # who could write nothing leaves the card as the one before has left it
+            self.card.in_order = why == "in order"
         self.card.disk.leave()
         self._account.ended(self, why)
         if self.power_fails:

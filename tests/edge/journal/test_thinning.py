@@ -273,6 +273,21 @@ def test_a_station_starts_on_a_disk_that_refuses_and_keeps_all_when_it_takes_aga
     assert {record.number for _, record in all_records(journal)} == set(range(1, last + 1))
 
 
+def test_a_station_that_starts_on_a_full_disk_writes_into_what_was_kept_back() -> None:
+    disk = SimulatedDisk()
+    start(disk, size=1 << 20).close()
+    for name in [name for name in disk.names() if name != "reserve"]:
+        disk.unlink(name)
+    disk.capacity = RESERVE_BYTES - 8000  # others have taken the rest, and more
+    journal = start(disk, size=1 << 20, seed=2)
+    last = 0
+    for n in range(20):
+        last = journal.append(Readings(T0 + n, 5, [0], [1.0]))
+        journal.commit()
+    assert not journal.trouble
+    assert journal.head == last
+
+
 def test_an_opening_that_cannot_see_older_files_names_its_own_after_them() -> None:
     disk = SimulatedDisk()
     first = start(disk, size=1 << 20)
