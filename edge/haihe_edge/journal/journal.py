@@ -309,11 +309,6 @@ class Journal:
         if not self._is_open:
             return
         excess = self.bytes_used() + 512 + 64 * len(self._pending) - self.size
-        if self._disk_full:  # others filled it: give up one file, or where there are none what was kept back
-            if self._archive.bytes_used() > self._tail.segment_bytes:
-                excess = max(excess, self._tail.segment_bytes)
-            else:
-                self._reserve.use()
 
         def say(records: list[Record]) -> None:
             self._write(records)

@@ -59,7 +59,9 @@ class Room:
         Raises:
             OSError: when the disk refuses.
         """
-        if not disk_full:
+        if disk_full:
+            excess = max(excess, self._owed(settled))
+        else:
             self._can_thin = True
         while self._due is not None or excess > 0:
             change = self._due or self._archive.next_change(settled, self._clock.now_ms(), can_thin=self._can_thin)
@@ -72,6 +74,16 @@ class Room:
             self._let_first_go()
             excess -= self._carry_out(change)
             self._due = None
+
+    def _owed(self, settled: Mapping[int, RangeSet]) -> int:
+        """Bytes for a disk that others have filled: a file; of little only what the centres hold, or the reserve."""
+        if self._archive.bytes_used() > self._tail.segment_bytes:
+            return self._tail.segment_bytes
+        change = self._archive.next_change(settled, self._clock.now_ms(), can_thin=False)
+        if change is not None and change.way is Way.FREE:
+            return change.segment.size
+        self._reserve.use()
+        return 0
 
     def _say(
         self,

@@ -13,6 +13,7 @@ import pytest
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Gap, Opened, Readings, Record, Summary
 from haihe_edge.journal import Disk, Journal
+from haihe_edge.journal.reserve import RESERVE_BYTES
 from haihe_simulators.disk import PowerCut, SimulatedDisk
 
 from tests.clocks import HandClock
@@ -185,8 +186,8 @@ def test_what_a_full_disk_took_of_a_group_counts_nowhere_until_all_of_it_is_dura
     journal = start(disk, random.Random(1))
     for at in range(300):
         journal.append(Readings(T0 + at, 5, [0], [float(at)]))
-    disk.capacity = disk.used_bytes() + 6000  # more than the first of its frames, less than both
-    for _ in range(3):
+    disk.capacity = disk.used_bytes() - RESERVE_BYTES + 6000  # when that is given up: one frame's worth, not two's
+    for _ in range(5):
         assert journal.commit() == []
         assert [extent.numbers for extent in journal.extents()] == [RangeSet.of((1, 2))]
     disk.capacity = 1 << 40

@@ -288,6 +288,26 @@ def test_a_station_that_starts_on_a_full_disk_writes_into_what_was_kept_back() -
     assert journal.head == last
 
 
+def test_a_full_disk_gets_what_the_centres_hold_however_little_it_is() -> None:
+    disk = SimulatedDisk()
+    journal = start(disk, size=1 << 22)
+    for n in range(500):
+        journal.append(Readings(T0 + n, 5, [0], [n / 7]))
+    journal.commit()
+    held = {journal.line: RangeSet.of((1, journal.head))}
+    journal.close()
+    disk.capacity = disk.used_bytes() - RESERVE_BYTES  # others have taken even what was kept back
+    disk.unlink("reserve")
+    journal = start(disk, size=1 << 22, seed=2)
+    assert journal.trouble
+    journal.settle(held)
+    last = journal.append(Readings(T0 + 9000, 5, [0], [1.0]))
+    for _ in range(3):
+        journal.commit()
+    assert not journal.trouble
+    assert journal.head == last
+
+
 def test_an_opening_that_cannot_see_older_files_names_its_own_after_them() -> None:
     disk = SimulatedDisk()
     first = start(disk, size=1 << 20)
