@@ -61,13 +61,12 @@ class Happenings(Stage):
         if isinstance(disk, SimulatedDisk):
             self.account.hit("full disk")
             disk.capacity = max(0, disk.used_bytes() + self._chance.randrange(-40_000, 3000))
+            self._mend(fault.lasts_s, self._others_make_room)
 
-            def free() -> None:
-                for each in self.machines:
-                    if isinstance(each.card.disk, SimulatedDisk):
-                        each.card.disk.capacity = PLENTY_BYTES
-
-            self._mend(fault.lasts_s, free)
+    def _others_make_room(self) -> None:
+        for each in self.machines:
+            if isinstance(each.card.disk, SimulatedDisk):
+                each.card.disk.capacity = PLENTY_BYTES
 
     def _disk_refuses(self, fault: Fault, machine: Machine, _centre: Centre) -> None:
         disk = machine.card.disk
@@ -209,12 +208,13 @@ class Happenings(Stage):
 
         self._mend(min(fault.lasts_s, 1800), take_away)
 
-    def _roll_back(self, _fault: Fault, machine: Machine, _centre: Centre) -> None:
+    def _roll_back(self, fault: Fault, machine: Machine, _centre: Centre) -> None:
         image = self._images.get(machine.name)
         if image is not None:
             self.account.hit("card rolled back")
             self._files += 1
             self._put_in(machine, image.copy(self._folder / f"card-{self._files}"))
+            self._mend(fault.lasts_s, self._others_make_room)  # the image may be of a disk that others had filled
 
     def _dead_card(self, _fault: Fault, machine: Machine, _centre: Centre) -> None:
         self.account.hit("card dead")
