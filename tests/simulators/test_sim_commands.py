@@ -75,3 +75,15 @@ def test_a_link_of_its_own_obeys_lines_of_json() -> None:
     assert [each.get("state") for each in answers] == ["cut", None, "open"]
     assert "what" in answers[1]
     assert "listens at" in wrong
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--every", "0"], ["--every", "-5"], ["--hours", "nan"], ["--hours", "0"], ["--hours", "1e9"]]
+)
+def test_a_hydrograph_without_rows_is_asked_wrongly_and_shows_no_trace(
+    wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["river", *wrong])
+    assert ended.value.code == 2
+    assert "is not a number" in capsys.readouterr().err
