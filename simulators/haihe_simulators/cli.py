@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 from haihe_contract.clock import SystemClock
-from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.language import Words, choose
 from haihe_contract.quantity import duration_ms
@@ -26,7 +25,7 @@ from .story import KILLABLE, Plan
 from .voice import Voice
 from .words import CHINESE
 
-OK, WRONG, ASKED_WRONGLY = 0, 1, 2
+OK, WRONG = 0, 1
 STAY_OUTAGE_SHARE = 0.8
 FLEET_MAX = 50_000
 HOURS_MAX = 240
@@ -50,12 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return result
     except FieldError as error:
         return _tell(error, words, as_json=getattr(asked, "json", False))
-    except DocumentError as error:
-        if getattr(asked, "json", False):
-            print(json.dumps({"ok": False, "problems": msgspec.to_builtins(error.problems)}, ensure_ascii=False))
-        else:
-            print(error, file=sys.stderr)
-        return ASKED_WRONGLY
     except (KeyboardInterrupt, BrokenPipeError):
         return WRONG
 
