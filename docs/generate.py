@@ -65,7 +65,13 @@ def commands() -> str:
     from haihe_edge import cli as edge
     from haihe_simulators import cli as simulators
 
-    out = ["# Commands", "", "Exit codes: 0 all is well, 1 something is wrong, 2 you asked wrongly.", ""]
+    out = [
+        "# Commands",
+        "",
+        "Exit codes: 0 all is well, 1 something is wrong, 2 you asked wrongly.",
+        "What each prints with `--json`: [output of --json](json.md).",
+        "",
+    ]
     for parser in (edge.parser(), cloud.parser(Sentences("en")), simulators.parser()):
         out += _command(parser, 2)
     return "\n".join(out) + "\n"

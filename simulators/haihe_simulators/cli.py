@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 from haihe_contract.clock import SystemClock
-from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.language import Words, choose
 from haihe_contract.quantity import duration_ms
@@ -26,9 +25,10 @@ from .story import KILLABLE, Plan
 from .voice import Voice
 from .words import CHINESE
 
-OK, WRONG, ASKED_WRONGLY = 0, 1, 2
+OK, WRONG = 0, 1
 STAY_OUTAGE_SHARE = 0.8
 FLEET_MAX = 50_000
+HOURS_MAX = 240
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,9 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return result
     except FieldError as error:
         return _tell(error, words, as_json=getattr(asked, "json", False))
-    except DocumentError as error:
-        print(error, file=sys.stderr)
-        return ASKED_WRONGLY
     except (KeyboardInterrupt, BrokenPipeError):
         return WRONG
 
@@ -207,6 +204,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _hours(text: str) -> float:
+    if not text.replace(".", "", 1).isdecimal() or not 0 < float(text) <= HOURS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours to {HOURS_MAX}")
+    return float(text)
+
+
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
@@ -253,8 +256,8 @@ def parser() -> argparse.ArgumentParser:
 
     flow = commands.add_parser("river", parents=[shared, seeded], help="print the hydrograph")
     flow.add_argument("--stations", type=_count, default=3, help="how many (default 3)")
-    flow.add_argument("--hours", type=float, default=16.0, help="how long (default 16)")
-    flow.add_argument("--every", type=int, default=1800, metavar="SECONDS", help="step (default 1800)")
+    flow.add_argument("--hours", type=_hours, default=16.0, help="how long (default 16)")
+    flow.add_argument("--every", type=_positive, default=1800, metavar="SECONDS", help="step (default 1800)")
     flow.add_argument("--json", action="store_true", help="print one JSON object")
     flow.set_defaults(run=_river)
 

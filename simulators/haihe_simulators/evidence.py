@@ -175,8 +175,13 @@ def of_file(path: Path) -> Ask:
     def ask(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         if not path.is_file():
             raise FieldError("there is no database", where=str(path), do="give the directory of this run")
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        try:
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+                return connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise FieldError(
+                f"the database cannot be read: {error}", where=str(path), do="give the directory of this run"
+            ) from None
 
     return ask
 

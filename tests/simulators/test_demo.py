@@ -18,6 +18,8 @@ from haihe_simulators.cli import main
 from haihe_simulators.ensemble import mosquitto
 from haihe_simulators.scenery import LEVEL
 
+from tests.docs.json_page import holds
+
 STATION = "31000001"
 
 try:
@@ -66,6 +68,7 @@ def test_nothing_is_lost_or_double_when_agent_centre_and_broker_are_killed_in_an
 
 
 def test_the_one_object_has_every_figure_that_was_promised(ran: Ran) -> None:
+    holds("haihe-sim demo", ran.facts, shown_elsewhere=("lost[]", "doubles[]", "unexplained[]"))
     promised = ["readings_answered", "readings_in_store", "readings_lost", "duplicates_in_store", "in_loss_window"]
     promised += ["gaps", "outage_s", "live_after_reconnect_s", "backlog_drain_s", "alarms_raised", "lost", "doubles"]
     assert set(promised) <= set(ran.facts)
@@ -86,6 +89,7 @@ def test_the_balance_of_a_kept_demo_can_be_drawn_again(
 ) -> None:
     assert main(["balance", str(kept), "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
+    holds("haihe-sim balance", again, shown_elsewhere=("lost[]", "doubles[]", "unexplained[]"))
     assert again["readings_answered"] == ran.facts["readings_answered"]
     assert again["readings_in_store"] == ran.facts["readings_in_store"]
 

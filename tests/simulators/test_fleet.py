@@ -9,6 +9,8 @@ from haihe_simulators.ensemble import mosquitto
 from haihe_simulators.fleet import permit_files
 from haihe_simulators.light_mqtt import varint
 
+from tests.docs.json_page import holds
+
 try:
     mosquitto()
 except FieldError:
@@ -23,6 +25,7 @@ def test_fifty_stations_are_all_live_again_after_the_broker_came_back_and_none_w
     assert main([*asked, "--json", "--lang", "en"]) == 0
     told = capsys.readouterr()
     facts = json.loads(told.out)
+    holds("haihe-sim fleet", facts)
     assert facts["ok"]
     assert (facts["refused"], facts["receipts_refused"], facts["dropped"]) == (0, 0, 0)
     assert facts["attempts_while_away"] > 0  # they did try, and did not wait for us

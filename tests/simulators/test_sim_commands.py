@@ -75,3 +75,26 @@ def test_a_link_of_its_own_obeys_lines_of_json() -> None:
     assert [each.get("state") for each in answers] == ["cut", None, "open"]
     assert "what" in answers[1]
     assert "listens at" in wrong
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--every", "0"], ["--every", "-5"], ["--hours", "nan"], ["--hours", "0"], ["--hours", "1e9"]]
+)
+def test_a_hydrograph_without_rows_is_asked_wrongly_and_shows_no_trace(
+    wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["river", *wrong])
+    assert ended.value.code == 2
+    assert "is not a number" in capsys.readouterr().err
+
+
+def test_a_folder_with_a_database_that_is_none_is_answered_without_a_trace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "stations" / "31000001").mkdir(parents=True)
+    (tmp_path / "stations" / "31000001" / "site.yaml").write_text("buses: []\n")
+    (tmp_path / "centre" / "data").mkdir(parents=True)
+    (tmp_path / "centre" / "data" / "haihe.db").write_bytes(b"noise" * 1000)
+    assert main(["balance", str(tmp_path), "--json"]) == 1
+    assert "cannot be read" in json.loads(capsys.readouterr().out)["what"]

@@ -102,7 +102,7 @@ def show_list(talk: Talk, arguments: argparse.Namespace) -> int:
             }
         )
     if talk.json:
-        talk.line(json.dumps(found, ensure_ascii=False))
+        talk.line(json.dumps({"profiles": found}, ensure_ascii=False))
         return OK
     keys = ("profile", "transport", "grade", "points", "maker", "model")
     talk.table(keys, [[str(each.get(key, talk.say("not usable"))) for key in keys] for each in found])

@@ -38,6 +38,7 @@ KINDS: dict[str, type[Body]] = {
     "summary": Summary,
     "time_fix": TimeFix,
     "state": State,
+    "unread": Unread,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
 _LATE_MS = 86_400_000
@@ -205,6 +206,8 @@ def _facts(talk: Talk, told: Told) -> str:
         ]
     elif isinstance(body, State):
         words = [body.name]
+    elif isinstance(body, Unread):
+        words = [talk.say("{n} bytes that this version cannot read", n=len(body.data))]
     elif isinstance(body, Dictionary):
         words = [talk.say("{n} series", n=len(body.series))]
     else:
@@ -231,10 +234,14 @@ def plain(told: Told) -> dict[str, Any]:
             for key, value, flag, reasons in _rows(told)
         ]
         return head
+    if isinstance(body, Unread):
+        return {**head, "body": {"hex": body.data.hex()}}
     facts = {name: msgspec.to_builtins(getattr(body, name)) for name in body.__struct_fields__}
     for name in ("line", "previous"):
         if name in facts:
             facts[name] = f"{facts[name]:016x}"
+    if isinstance(body, Opened):  # a line's id is longer than the numbers of many a JSON reader
+        facts["lines"] = [[f"{line:016x}", first, last] for line, first, last in body.lines]
     return {**head, "body": facts}
 
 

@@ -66,6 +66,8 @@ JOURNAL = {
     "summary": "摘要",
     "time_fix": "校时",
     "state": "状态",
+    "unread": "无法识别",
+    "{n} bytes that this version cannot read": "{n} 字节，本版本程序无法识别",
     "boot {boot}, haihe {version}, site {site}": "开机 {boot}，haihe {version}，配置 {site}",
     "boot {boot}": "开机 {boot}",
     "began at {when}": "开机时刻 {when}",

@@ -3,12 +3,13 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from haihe_contract.language import Words
 
 from .day import Outcome
-from .mutate import hunts
+from .mutate import Hunt, hunts
 from .run import ENOUGH_SEEDS, Report, run
 
 OK, WRONG = 0, 1
@@ -47,6 +48,11 @@ def facts(report: Report) -> dict[str, Any]:
         "broken": [{"seed": each.seed, "what": each.broken, "history": each.history} for each in report.broken],
         "ok": report.good,
     }
+
+
+def hunted(found: Sequence[Hunt]) -> dict[str, Any]:
+    """What ``haihe-sim world --mutate --json`` prints."""
+    return {"hunts": [each._asdict() for each in found], "survive": sum(each.seed is None for each in found)}
 
 
 def print_broken(outcome: Outcome, words: Words) -> None:
@@ -88,7 +94,7 @@ def _mutate(asked: argparse.Namespace, words: Words) -> int:
             print(f"    {each.why[:160]}")
     alive = [each for each in found if each.seed is None]
     if asked.json:
-        print(json.dumps({"hunts": [each._asdict() for each in found], "survive": len(alive)}, ensure_ascii=False))
+        print(json.dumps(hunted(found), ensure_ascii=False))
     else:
         print(words("{found} of {all} found", found=len(found) - len(alive), all=len(found)))
     return WRONG if any(each.deliberate for each in alive) else OK

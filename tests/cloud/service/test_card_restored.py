@@ -30,6 +30,7 @@ from tests.clocks import HandClock
 from tests.cloud.samples import STATION
 from tests.cloud.service.test_service import Centre
 from tests.conftest import CENTRE, Broker, Voice, free_port, wait_for
+from tests.docs.json_page import holds
 from tests.edge.field.test_restore import recorded
 from tests.edge.radar import Radar
 
@@ -229,6 +230,7 @@ def test_a_restore_leaves_nothing_at_the_broker_and_pushes_no_running_agent_off(
     said = json.loads(card.restore("--force", "--json").stdout)
     assert said["station"] == STATION
     assert said["centres"] == [{"name": CENTRE, "states": 1, "left_out": 0}]
+    holds("haihe-edge init", said, shown_elsewhere=("centres[].what",))
     wait_for(lambda: agent.hear()[0] == topic.state(STATION, CENTRE), "a running agent hears it too")
     assert pushed == []
     ear = Voice(broker, pki, "ear", listens_to=topic.state(STATION, CENTRE), keys="centre")

@@ -11,6 +11,7 @@ from haihe_contract.record import Unread
 from tests.cloud.samples import STATION, data
 from tests.cloud.service.test_service import Centre
 from tests.conftest import Broker, Pki, Voice, wait_for
+from tests.docs.json_page import holds
 
 if TYPE_CHECKING:
     from tests.postgresql import Postgresql
@@ -72,6 +73,7 @@ def test_a_message_is_shown_admitted_again_by_the_running_centre_or_dropped_with
 
     tried = ask(centre, "retry", "--all", code=1)
     assert (tried["taken"], tried["waiting"], len(tried["refused"])) == (0, [], 3)
+    holds("haihe-cloud quarantine retry", tried)
     assert ask(centre, "retry", code=1)["do"].endswith("or --all")
     assert ask(centre, "retry", "77", code=1)["what"] == "number 77 is not in quarantine"
 

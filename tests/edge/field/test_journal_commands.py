@@ -11,7 +11,7 @@ import pytest
 from haihe_contract.clock import beijing_ms
 from haihe_contract.quality import Flag, Reason, mark
 from haihe_contract.receipt import LineHeld, Receipt
-from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, State, TimeFix
+from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, State, TimeFix, Unread
 from haihe_edge.cli import main
 from haihe_edge.forward.held import Held
 from haihe_edge.journal import Folder, Journal, Look
@@ -280,3 +280,36 @@ def test_a_file_that_is_freed_while_it_is_read_is_passed_over(tmp_path: Path) ->
         path.unlink()
     assert [list(look.groups(segment)) for segment in look.segments] == [[], []]
     assert look.passed == []
+
+
+def test_a_record_that_only_a_newer_version_knows_is_shown_as_bytes_and_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = start(tmp_path, HandClock(T0), seed=1)
+    journal.append(Unread(b"\x93\x63\x01\x02"))
+    journal.append(Readings(T0, 5, [0], [1.5]))
+    journal.close()
+    code, said = answered(capsys, "show", "--journal", str(tmp_path))
+    assert code == 0
+    assert said["records"][-2]["body"] == {"hex": "93630102"}
+    assert [each["kind"] for each in said["records"]] == ["opened", "dictionary", "unread", "readings"]
+    assert "4 字节" in run(capsys, "show", "--journal", str(tmp_path), lang="zh")[1]
+
+
+def test_the_id_of_an_older_line_is_told_to_programs_with_all_its_digits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = HandClock(T0)
+    first = start(tmp_path, clock, seed=1)
+    first.close()
+    journal = Journal.open(
+        Folder(tmp_path), size=1 << 20, clock=clock, entropy=lambda: 7, dictionary=Dictionary([]),
+        opened=lambda line, last, ms, closed: Opened(
+            T0, "b", 1, 5, line, last, ms, 1000, closed, "0", "s", [(line, 1, last)]
+        ),
+    )  # fmt: skip
+    journal.close()
+    said = answered(capsys, "show", "--journal", str(tmp_path), "--kind", "opened")[1]
+    opened = said["records"][-1]["body"]
+    assert opened["lines"] == [[opened["previous"], 1, opened["previous_last"]]]
+    assert opened["previous"] == f"{first.line:016x}"

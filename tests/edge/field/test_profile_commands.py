@@ -52,7 +52,7 @@ def test_every_shipped_profile_is_checked_and_listed(
     assert main(["profile", "check"]) == 0
     capsys.readouterr()
     assert main(["profile", "list", "--json"]) == 0
-    listed = {each["profile"]: each for each in json.loads(capsys.readouterr().out)}
+    listed = {each["profile"]: each for each in json.loads(capsys.readouterr().out)["profiles"]}
     assert listed["keller-series30"]["transport"] == "modbus"
     assert set(listed) >= {path.stem for path in PROFILES.glob("*.yaml")}
 
