@@ -88,19 +88,26 @@ def _open(arguments: argparse.Namespace) -> _Opened:
     """The files.
 
     Raises:
-        FieldError: when the folder cannot be read.
+        FieldError: when the folder cannot be read, or is that of no journal.
         DocumentError: when the site file cannot be used.
     """
     site = load_site(arguments.site, arguments.profiles) if arguments.journal is None else None
     directory = arguments.journal if site is None else site.journal.directory
     try:
-        return _Opened(site, directory, Look(Folder(directory)))
+        look = Look(Folder(directory))
     except OSError as error:
         raise FieldError(
             f"the journal cannot be read: {error.strerror or error}",
             where=str(directory),
             do=f"look whether it is there and may be read: ls -ld {directory}",
         ) from None
+    if not look.segments and not look.passed:
+        raise FieldError(
+            "there is no journal in this folder",
+            where=str(directory),
+            do="name the folder in which its files lie: find / -name '*.journal'",
+        )
+    return _Opened(site, directory, look)
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:

@@ -240,6 +240,16 @@ def test_a_card_that_was_taken_out_is_read_without_a_site_file(
     assert "没有这个文件或目录" in err
 
 
+@pytest.mark.parametrize("command", ["stats", "show", "export"])
+def test_a_folder_without_a_journal_is_never_called_a_whole_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("x", "utf-8")
+    code, out, err = run(capsys, command, "--journal", str(tmp_path), lang="zh")
+    assert (code, out) == (1, "")
+    assert "此目录中没有日志" in err
+
+
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_damage_anywhere_never_stops_the_look_and_costs_only_what_it_touched(
