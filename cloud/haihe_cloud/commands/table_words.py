@@ -25,6 +25,9 @@ TABLE_FAULTS = {
     "neither UTF-8 nor GB 18030 text": "既不是 UTF-8 也不是 GB 18030 文本",
     "not CSV: {why}": "不是 CSV：{why}",
     "not a workbook that can be read: {why}": "不是可读取的工作簿：{why}",
+    "not a workbook that can be read: File is not a zip file": "不是可读取的工作簿：文件不是 XLSX 格式",
+    "level_series: series key {text} has {n} parts, not 6": "level_series：序列键 {text} 有 {n} 段，应为 6 段",
+    "level_series: series key {text} is malformed": "level_series：序列键 {text} 写法有误",
     "unpacks to more than {n} bytes": "解压后超过 {n} 字节",
     "{name}: {value} is outside ±{most}°; write decimal degrees": "{name}：{value} 超出 ±{most}°；请用十进制度",
 }

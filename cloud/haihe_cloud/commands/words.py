@@ -4,6 +4,7 @@
 from haihe_contract.language import Words
 from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 
+from .reason_words import REASONS
 from .table_words import TABLE_FAULTS
 
 CHINESE = {
@@ -84,6 +85,9 @@ CHINESE = {
     "throw one message away for good": "永久丢弃一条报文",
     "the reason, which is kept": "缘由,将予保留",
     "do not ask": "不再询问",
+    "haihe-cloud quarantine retry NUMBER, or --all": "haihe-cloud quarantine retry 编号，或 --all",
+    "number {number}": "编号 {number}",
+    "{key} of the settings": "配置中的 {key}",
     "nothing is named to be admitted again": "没有指明要重新接收的报文",
     "the reason has 1 to {most} characters": "缘由应为 1 至 {most} 个字符",
     "say it in a sentence": "请用一句话说明",
@@ -190,8 +194,6 @@ CHINESE = {
     "readings stray": "台账无此读数",
     "readings twice": "一条记录两处读数",
     "the ledger holds nothing of station {code}": "台账中没有测站 {code}",
-    "the store cannot be read: {why}": "时序库无法读取：{why}",
-    "check that its server runs": "检查其服务器是否在运行",
     "{text} is no date": "{text} 不是日期",
     "write for example 2026-05-01; a day begins at 08:00 Beijing time": "例如写成 2026-05-01；日界为北京时间 08:00",
     "expected": "应到",
@@ -203,6 +205,7 @@ CHINESE = {
     "series": "序列",
     "all": "合计",
     "day {day}, from 08:00 Beijing time": "{day} 日（自北京时间 08:00 起）",
+    "day {day}, from 08:00 Beijing time until {until}, ten minutes ago": "{day} 日（自北京时间 08:00 至 {until}，即十分钟前）",
     "not in service": "不在用",
     "the station never said what it measures; nothing has arrived: 0 %": "该站从未说明测什么；未收到数据：0 %",
     "boot": "启动",
@@ -212,6 +215,11 @@ CHINESE = {
     "used": "采用",
     "trouble": "问题",
     "facts": "情况",
+    "previous": "上一段",
+    "previous_last": "上一段末号",
+    "heard": "已听到",
+    "other": "另一段",
+    "digest": "摘要",
     "two_contents": "同号异文",
     "line_went_back": "编号回退",
     "line_forked": "编号段分叉",
@@ -299,7 +307,14 @@ CHINESE = {
     "check owner and space": "检查属主与剩余空间",
     "the data directory cannot be used: {why}": "数据目录不可用:{why}",
     "the database cannot be used: {why}": "数据库不可用:{why}",
-    "check that its server runs, or free space and owner of the data directory": "检查其服务器是否在运行,或数据目录的剩余空间与属主",
+    "the store cannot be used: {why}": "时序库不可用:{why}",
+    "the store cannot be used: {file}: {why}": "时序库不可用:{file}:{why}",
+    "check that its server runs, or free space and owner of the data directory; or restore a backup": "检查其服务器是否在运行,或数据目录的剩余空间与属主;或恢复备份",
+    "unable to open database file": "打不开数据库文件",
+    "file is not a database": "不是数据库文件",
+    "database disk image is malformed": "数据库文件已损坏",
+    "database or disk is full": "磁盘已满",
+    "attempt to write a readonly database": "数据库文件只读",
     "the database cannot be reached: {why}": "无法连接数据库:{why}",
     "check host, port, user and password file, and that the server runs": "检查主机、端口、用户和密码文件,以及服务器是否在运行",
     "ALTER DATABASE haihe OWNER TO haihe lets the centre make its tables": "执行 ALTER DATABASE haihe OWNER TO haihe,中心才能建表",
@@ -361,7 +376,7 @@ RULE_FAULTS = {
 }
 """What rule and station files can have wrong."""
 
-_retelling = Retelling(CHINESE, RULE_FAULTS, TABLE_FAULTS, DOCUMENT_FAULTS)
+_retelling = Retelling(CHINESE, RULE_FAULTS, TABLE_FAULTS, REASONS, DOCUMENT_FAULTS)
 
 
 class Sentences(Words):
