@@ -59,10 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return answer if isinstance(answer, int) else tell(answer, as_json=as_json)
     except (FieldError, DocumentError) as error:
         return tell_fault(error, words, as_json=as_json)
-    except DatabaseError as error:
+    except (DatabaseError, StoreAway) as error:
+        what = "store" if isinstance(error, StoreAway) else "database"
         fault = FieldError(
-            f"the database cannot be used: {error}",
-            do="check that its server runs, or free space and owner of the data directory",
+            f"the {what} cannot be used: {error}",
+            do="check that its server runs, or free space and owner of the data directory; or restore a backup",
         )
         return tell_fault(fault, words, as_json=as_json)
     except KeyboardInterrupt:
@@ -141,13 +142,11 @@ def _ledger(
 ) -> Answer:
     book = Book(database, ledger)
     if asked.what == "gaps":
-        return ledger_commands.gaps(ledger, book, asked.station, words)
+        return ledger_commands.gaps(ledger, book, registry, asked.station, words)
     if asked.what == "audit":
         store = open_store(settings)
         try:
             return ledger_commands.compare(ledger, book, store, asked.station, words)
-        except StoreAway as error:
-            raise FieldError(f"the store cannot be read: {error}", do="check that its server runs") from None
         finally:
             store.close()
     return ledger_commands.show(ledger, book, registry, SystemClock(), words, code=asked.station, day=asked.day)
