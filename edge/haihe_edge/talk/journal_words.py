@@ -109,6 +109,12 @@ JOURNAL_FAULTS = {
     "{word} is no moment; write for example '2026-08-01 08:00'": "{word} 不是时刻；例如 '2026-08-01 08:00'",
     "the journal cannot be read: {why}": "无法读取日志：{why}",
     "look whether it is there and may be read: ls -ld {directory}": "请查看目录是否存在、是否可读：ls -ld {directory}",
+    "the journal cannot be used: {why}": "日志无法使用：{why}",
+    "check that the disk is mounted and writable: {how}": "请检查磁盘是否已挂载、可写：{how}",
+    "the control socket cannot be made: {why}": "无法建立控制套接字：{why}",
+    "give a writable path under `control:` in the site file (a socket's path has at most 107 letters)": (
+        "请在配置文件的 `control:` 写一个可写的路径（套接字路径最多 107 个字符）"
+    ),
     "there is no journal in this folder": "此目录中没有日志",
     "name the folder in which its files lie: find / -name '*.journal'": (
         "请给出日志文件所在的目录：find / -name '*.journal'"
