@@ -23,7 +23,7 @@ def add_parsers(
     save.add_argument("directory", type=Path, metavar="DIR", help=words("a new or empty directory"))
     save.add_argument("--keys", action="store_true", help=words("with all keys: whoever has them can be this centre"))
     back = top.add_parser("restore", parents=[of_centre], help=words("put a backup in place; the centre is stopped"))
-    back.add_argument("directory", type=Path, metavar="DIR")
+    back.add_argument("directory", type=Path, metavar="DIR", help=words("the directory of the backup"))
     back.add_argument("--force", action="store_true", help=words("although there are data; they are moved aside"))
     back.add_argument("--keys", action="store_true", help=words("put back keys that are missing, too"))
     back.add_argument("--check", action="store_true", help=words("only hold the files against the manifest"))

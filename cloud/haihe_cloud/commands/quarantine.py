@@ -39,17 +39,19 @@ def add_parser(
     show = kept.add_parser(
         "show", parents=[of_centre], help=words("one message: what can be read of it, and its bytes")
     )
-    show.add_argument("number", type=int, metavar="NUMBER")
+    show.add_argument("number", type=int, metavar="NUMBER", help=words("number of the message, as list shows it"))
     retry = kept.add_parser(
         "retry", parents=[of_centre], help=words("admit the original bytes again, after an upgrade or a registration")
     )
-    retry.add_argument("number", type=int, nargs="*", metavar="NUMBER")
+    retry.add_argument(
+        "number", type=int, nargs="*", metavar="NUMBER", help=words("number of the message, as list shows it")
+    )
     retry.add_argument("--all", action="store_true", help=words("every message in quarantine"))
     retry.add_argument(
         "--wait", type=float, default=10.0, metavar="SECONDS", help=words("how long to wait for the running centre")
     )
     drop = kept.add_parser("drop", parents=[of_centre], help=words("throw one message away for good"))
-    drop.add_argument("number", type=int, metavar="NUMBER")
+    drop.add_argument("number", type=int, metavar="NUMBER", help=words("number of the message, as list shows it"))
     drop.add_argument("--why", required=True, metavar="TEXT", help=words("the reason, which is kept"))
     drop.add_argument("--yes", action="store_true", help=words("do not ask"))
 

@@ -4,6 +4,7 @@
 from haihe_contract.language import Words
 from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 
+from .help_words import HELP
 from .reason_words import REASONS
 from .table_words import TABLE_FAULTS
 
@@ -232,40 +233,7 @@ CHINESE = {
     "a day that begins at 08:00 Beijing time; today if left out": "日期，日界为北京时间 08:00；省略即为今日",
     "numbers that are missing, and why": "缺失的编号及原因",
     "compare every reading of the store with the ledger": "逐条比对时序库与台账",
-    # help
-    "The centre of Haihe.": "海河系统的中心站程序。",
-    "language": "语言",
-    "print one JSON object": "输出一个 JSON 对象",
-    "settings file": "配置文件",
-    "make keys, broker configuration and settings of a single box": "为单机生成密钥、消息服务器配置与中心配置",
-    "name of this centre": "本中心名称",
-    "name or address under which stations reach the broker": "测站访问消息服务器所用的域名或地址",
-    "TLS port of the broker": "消息服务器的 TLS 端口",
-    "address of the page": "网页监听地址",
-    "port of the page": "网页端口",
-    "validity of certificates in days": "证书有效天数",
-    "run the centre": "运行中心",
-    "check settings, keys, rules; start nothing": "检查配置、密钥与规则,不启动",
-    "stations that may speak": "允许来报的测站",
-    "known and unknown stations": "已登记与未登记的测站",
-    "register a station, or change it": "登记或修改测站",
-    "take nothing more from a station": "不再接收某站",
-    "what is held, awaited and lost": "已入库、待收与丢失情况",
-    "after a restore from a backup: void older receipts": "从备份恢复之后:使旧回执作废",
-    "alarms": "告警",
-    "alarms that are on": "持续中的告警",
-    "ended ones too": "包括已结束的",
-    "write down who has answered": "登记应答(叫应)",
-    "messages that were not taken": "未被接收的报文",
-    "directory of the keys": "密钥目录",
-    "certificates and keys": "证书与密钥",
-    "make the certificate authority": "建立证书颁发机构",
-    "issue the broker's certificate": "签发消息服务器证书",
-    "write mosquitto.conf and acl there too": "并在该目录写出 mosquitto.conf 与 acl",
-    "issue this centre's certificate": "签发本中心证书",
-    "issue a station's certificate": "签发测站证书",
-    "put all that the station needs there": "将测站所需文件一并放入该目录",
-    "make the key that signs receipts": "生成回执签名密钥",
+    **HELP,
     # faults
     "station {code} is not registered": "测站 {code} 未登记",
     "{code} is no station code": "{code} 不是测站编码",
