@@ -131,6 +131,9 @@ def test_faults_of_a_table_are_told_in_chinese_with_their_places(run: Run, box: 
     said = run("station", "import", table, "--config", box, "--lang", "zh")
     assert said.code == 2
     assert "序列键 'level' 有 1 段" in said.err
+    levels = tmp_path / "levels.csv"
+    levels.write_text(f"code,level_series,warning,guarantee\n31005651,{LEVEL},9,8\n", "utf-8")
+    assert "请对调" in run("station", "import", levels, "--config", box, "--lang", "zh").err
     lines = said.err.splitlines()
     assert lines[0].startswith(f"{table}:2:1: code：'x' 不是站码")
     assert lines[1] == f"{table}:2:2: latitude：应为数，写的是 'north'"
