@@ -20,7 +20,7 @@ from haihe_cloud.ledger.packed import line_text
 from haihe_cloud.limits import IN_TIME_MS
 from haihe_cloud.store.port import Store
 
-from .output import GOOD, WRONG, Answer, AskedWrongly
+from .output import GOOD, WRONG, Answer, AskedWrongly, progress
 from .table import table
 from .words import Sentences
 
@@ -118,7 +118,11 @@ def compare(ledger: Ledger, book: Book, store: Store, code: str | None, words: S
     stations = ledger.stations()
     if code is not None and code not in stations:
         raise FieldError(f"the ledger holds nothing of station {code}", do="haihe-cloud ledger show")
-    done = [audit(book, store, station) for station in ([code] if code else stations)]
+    done = []
+    for station in [code] if code else stations:
+        progress(words("station {n} of {all}", n=len(done) + 1, all=1 if code else len(stations)))
+        done.append(audit(book, store, station))
+    progress("")
     rows = [
         (
             each.station,

@@ -187,6 +187,7 @@ CHINESE = {
     "unproven": "未比对",
     "disagreements": "不一致",
     "store and ledger disagree in {count} places": "时序库与台账有 {count} 处不一致",
+    "station {n} of {all}": "第 {n} 站，共 {all} 站",
     "store and ledger agree": "时序库与台账一致",
     "disagreement": "不一致",
     "time": "时间",

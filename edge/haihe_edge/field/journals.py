@@ -284,7 +284,7 @@ def export(talk: Talk, arguments: argparse.Namespace) -> int:
             write = csv.writer(out, lineterminator="\n")
             if not talk.json:
                 write.writerow(COLUMNS)
-            for told in _everything(look, wanted):
+            for told in _everything(look, wanted, talk if arguments.output else None):
                 for row in cells(told):
                     rows += 1
                     if talk.json:
@@ -304,10 +304,15 @@ def export(talk: Talk, arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _everything(look: Look, wanted: Wanted) -> Iterator[Told]:
-    for segment in look.segments:
-        if wanted.file(segment):
-            yield from wanted_of(look, segment, wanted)
+def _everything(look: Look, wanted: Wanted, talk: Talk | None) -> Iterator[Told]:
+    """File by file; ``talk`` is told how many are done, where the terminal is free for it."""
+    files = [segment for segment in look.segments if wanted.file(segment)]
+    for done, segment in enumerate(files):
+        if talk is not None:
+            talk.progress(talk.say("file {n} of {all}", n=done + 1, all=len(files)))
+        yield from wanted_of(look, segment, wanted)
+    if talk is not None:
+        talk.progress("")
 
 
 @contextmanager

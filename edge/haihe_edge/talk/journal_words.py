@@ -46,6 +46,7 @@ JOURNAL = {
     "there is no such record here": "没有符合条件的记录",
     "there are older ones; -n or --from and --to choose others": "还有更早的记录；可用 -n 或 --from、--to 选择",
     "{n} readings": "{n} 个测值",
+    "file {n} of {all}": "第 {n} 个文件，共 {all} 个",
     "it was set aside": "已损坏，被搁置",
     "it is empty": "空文件",
     "the header does not verify": "文件头校验错误",
