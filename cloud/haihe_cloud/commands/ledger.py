@@ -118,7 +118,7 @@ def compare(ledger: Ledger, book: Book, store: Store, code: str | None, words: S
     stations = ledger.stations()
     if code is not None and code not in stations:
         raise FieldError(f"the ledger holds nothing of station {code}", do="haihe-cloud ledger show")
-    done = []
+    done: list[StationAudit] = []
     for station in [code] if code else stations:
         progress(words("station {n} of {all}", n=len(done) + 1, all=1 if code else len(stations)))
         done.append(audit(book, store, station))
