@@ -77,13 +77,14 @@ def commands() -> str:
     return "\n".join(out) + "\n"
 
 
-def _command(parser: argparse.ArgumentParser, level: int) -> list[str]:
-    out = ["#" * level + f" `{parser.prog}`", "", parser.description or "", ""]
+def _command(parser: argparse.ArgumentParser, level: int, what: str = "") -> list[str]:
+    out = ["#" * level + f" `{parser.prog}`", "", parser.description or what, ""]
     rows = []
-    subs: list[argparse.ArgumentParser] = []
+    subs: dict[argparse.ArgumentParser, str] = {}
     for action in parser._actions:  # noqa: SLF001 - argparse has no other way to list them
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            subs = list(dict.fromkeys(action.choices.values()))
+            said = {each.dest: each.help or "" for each in action._choices_actions}  # noqa: SLF001
+            subs = {sub: said.get(name, "") for name, sub in action.choices.items()}
         elif not isinstance(action, argparse._HelpAction) and action.help != argparse.SUPPRESS:  # noqa: SLF001
             name = ", ".join(action.option_strings) or str(action.metavar or action.dest)
             if action.choices:
@@ -92,8 +93,8 @@ def _command(parser: argparse.ArgumentParser, level: int) -> list[str]:
             rows.append(f"| `{name}` | {text} |")
     if rows and not subs:
         out += ["| argument | meaning |", "| --- | --- |", *rows, ""]
-    for sub in subs:
-        out += _command(sub, min(level + 1, 4))
+    for sub, text in subs.items():
+        out += _command(sub, min(level + 1, 4), text)
     return out
 
 

@@ -59,10 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return answer if isinstance(answer, int) else tell(answer, as_json=as_json)
     except (FieldError, DocumentError) as error:
         return tell_fault(error, words, as_json=as_json)
-    except DatabaseError as error:
+    except (DatabaseError, StoreAway) as error:
+        what = "store" if isinstance(error, StoreAway) else "database"
         fault = FieldError(
-            f"the database cannot be used: {error}",
-            do="check that its server runs, or free space and owner of the data directory",
+            f"the {what} cannot be used: {error}",
+            do="check that its server runs, or free space and owner of the data directory; or restore a backup",
         )
         return tell_fault(fault, words, as_json=as_json)
     except KeyboardInterrupt:
@@ -141,13 +142,11 @@ def _ledger(
 ) -> Answer:
     book = Book(database, ledger)
     if asked.what == "gaps":
-        return ledger_commands.gaps(ledger, book, asked.station, words)
+        return ledger_commands.gaps(ledger, book, registry, asked.station, words)
     if asked.what == "audit":
         store = open_store(settings)
         try:
             return ledger_commands.compare(ledger, book, store, asked.station, words)
-        except StoreAway as error:
-            raise FieldError(f"the store cannot be read: {error}", do="check that its server runs") from None
         finally:
             store.close()
     return ledger_commands.show(ledger, book, registry, SystemClock(), words, code=asked.station, day=asked.day)
@@ -216,7 +215,7 @@ def parser(words: Sentences) -> argparse.ArgumentParser:
     init = top.add_parser(
         "init", parents=[common], help=words("make keys, broker configuration and settings of a single box")
     )
-    init.add_argument("directory", type=Path, metavar="DIR")
+    init.add_argument("directory", type=Path, metavar="DIR", help=words("a new directory"))
     init.add_argument("--centre", default="haihe", help=words("name of this centre"))
     init.add_argument(
         "--host", action="append", default=[], help=words("name or address under which stations reach the broker")
@@ -234,24 +233,31 @@ def parser(words: Sentences) -> argparse.ArgumentParser:
     )
     station.add_parser("list", parents=[of_centre], help=words("known and unknown stations"))
     add = station.add_parser("add", parents=[of_centre], help=words("register a station, or change it"))
-    add.add_argument("code", metavar="CODE")
-    add.add_argument("--name-zh")
-    add.add_argument("--name-en")
-    add.add_argument("--latitude", type=float)
-    add.add_argument("--longitude", type=float)
-    add.add_argument("--river")
-    add.add_argument("--district")
-    add.add_argument("--silent-after", type=int, metavar="SECONDS")
-    add.add_argument("--level", action="append", metavar="SERIES:WARNING:GUARANTEE")
+    add.add_argument("code", metavar="CODE", help=words("station code"))
+    add.add_argument("--name-zh", help=words("name in Chinese"))
+    add.add_argument("--name-en", help=words("name in English"))
+    add.add_argument("--latitude", type=float, help=words("decimal degrees"))
+    add.add_argument("--longitude", type=float, help=words("decimal degrees"))
+    add.add_argument("--river", help=words("the river it is at"))
+    add.add_argument("--district", help=words("the district it is in"))
+    add.add_argument(
+        "--silent-after", type=int, metavar="SECONDS", help=words("so long without a word counts as silent (600)")
+    )
+    add.add_argument(
+        "--level",
+        action="append",
+        metavar="SERIES:WARNING:GUARANTEE",
+        help=words("a series with its warning and guarantee level in metres"),
+    )
     remove = station.add_parser("remove", parents=[of_centre], help=words("take nothing more from a station"))
-    remove.add_argument("code", metavar="CODE")
+    remove.add_argument("code", metavar="CODE", help=words("station code"))
     told = station.add_parser("state", parents=[of_centre], help=words("what a new card would have to be told"))
-    told.add_argument("code", metavar="CODE")
+    told.add_argument("code", metavar="CODE", help=words("station code"))
     load = station.add_parser("import", parents=[of_centre], help=words("register the stations of a file"))
     load.add_argument("file", type=Path, metavar="FILE", help=words(".csv, .xlsx or .yaml"))
     load.add_argument("--dry-run", action="store_true", help=words("only say what would change"))
     history = station.add_parser("show", parents=[of_centre], help=words("one station and how its entry has changed"))
-    history.add_argument("code", metavar="CODE")
+    history.add_argument("code", metavar="CODE", help=words("station code"))
 
     ledger = top.add_parser("ledger", help=words("what is held, awaited and lost")).add_subparsers(
         dest="what", required=True
@@ -259,28 +265,28 @@ def parser(words: Sentences) -> argparse.ArgumentParser:
     show = ledger.add_parser(
         "show", parents=[of_centre], help=words("what was expected on a day and has arrived, and all lines")
     )
-    show.add_argument("station", nargs="?", metavar="CODE")
+    show.add_argument("station", nargs="?", metavar="CODE", help=words("only this station"))
     show.add_argument("--day", metavar="DATE", help=words("a day that begins at 08:00 Beijing time; today if left out"))
     gaps = ledger.add_parser("gaps", parents=[of_centre], help=words("numbers that are missing, and why"))
-    gaps.add_argument("station", nargs="?", metavar="CODE")
+    gaps.add_argument("station", nargs="?", metavar="CODE", help=words("only this station"))
     audit = ledger.add_parser(
         "audit", parents=[of_centre], help=words("compare every reading of the store with the ledger")
     )
-    audit.add_argument("station", nargs="?", metavar="CODE")
+    audit.add_argument("station", nargs="?", metavar="CODE", help=words("only this station"))
     ledger.add_parser("renew", parents=[of_centre], help=words("after a restore from a backup: void older receipts"))
 
     alarm = top.add_parser("alarm", help=words("alarms")).add_subparsers(dest="what", required=True)
     listing = alarm.add_parser("list", parents=[of_centre], help=words("alarms that are on"))
     listing.add_argument("--all", action="store_true", help=words("ended ones too"))
     answer = alarm.add_parser("answer", parents=[of_centre], help=words("write down who has answered"))
-    answer.add_argument("alarm", type=int, metavar="ALARM")
-    answer.add_argument("--who", required=True)
-    answer.add_argument("--note", default="")
+    answer.add_argument("alarm", type=int, metavar="ALARM", help=words("number of the alarm, as list shows it"))
+    answer.add_argument("--who", required=True, help=words("who has answered"))
+    answer.add_argument("--note", default="", help=words("what was said"))
 
     backup_commands.add_parsers(top, of_centre, words)
     quarantine_commands.add_parser(top, of_centre, words)
     boards = top.add_parser("grafana", parents=[common], help=words("write Grafana's dashboards and provisioning"))
-    boards.add_argument("directory", type=Path, metavar="DIR")
+    boards.add_argument("directory", type=Path, metavar="DIR", help=words("directory to write them into"))
     _pki_parser(top, common, words)
     return root
 
@@ -292,16 +298,18 @@ def _pki_parser(
     shared.add_argument("--pki", type=Path, default=Path("pki"), metavar="DIR", help=words("directory of the keys"))
     pki = top.add_parser("pki", help=words("certificates and keys")).add_subparsers(dest="what", required=True)
     init = pki.add_parser("init", parents=[shared], help=words("make the certificate authority"))
-    init.add_argument("--days", type=int, default=CA_DAYS)
+    init.add_argument("--days", type=int, default=CA_DAYS, help=words("validity of certificates in days"))
     broker = pki.add_parser("broker", parents=[shared], help=words("issue the broker's certificate"))
-    broker.add_argument("host", nargs="+", metavar="HOST")
+    broker.add_argument(
+        "host", nargs="+", metavar="HOST", help=words("name or address under which stations reach the broker")
+    )
     broker.add_argument("--conf", type=Path, metavar="DIR", help=words("write mosquitto.conf and acl there too"))
-    broker.add_argument("--port", type=int, default=8883)
-    broker.add_argument("--centre", default="haihe")
+    broker.add_argument("--port", type=int, default=8883, help=words("TLS port of the broker"))
+    broker.add_argument("--centre", default="haihe", help=words("name of this centre"))
     centre = pki.add_parser("centre", parents=[shared], help=words("issue this centre's certificate"))
-    centre.add_argument("centre", nargs="?", default="haihe")
+    centre.add_argument("centre", nargs="?", default="haihe", help=words("name of this centre"))
     station = pki.add_parser("station", parents=[shared], help=words("issue a station's certificate"))
-    station.add_argument("code", metavar="CODE")
+    station.add_argument("code", metavar="CODE", help=words("station code"))
     station.add_argument("--out", type=Path, metavar="DIR", help=words("put all that the station needs there"))
     for each in (broker, centre, station):
         each.add_argument("--days", type=int, default=LEAF_DAYS, help=words("validity of certificates in days"))

@@ -34,8 +34,12 @@ class Retelling:
         for pattern, chinese in self._forms:
             found = pattern.fullmatch(text)
             if found:
-                return chinese.format(**{name: self._whole.get(fact, fact) for name, fact in found.groupdict().items()})
+                return chinese.format(**{name: self._fact(name, fact) for name, fact in found.groupdict().items()})
         return text
+
+    def _fact(self, name: str, fact: str) -> str:
+        """What stands in braces. A key of a file stays as it is written there, also where it is a word of ours."""
+        return fact if name == "key" and fact.isidentifier() else self._whole.get(fact, fact)
 
 
 def _pattern(sentence: str) -> re.Pattern[str]:

@@ -143,7 +143,7 @@ def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float = ASK_TIMEOU
     Raises:
         AgentAway: when no agent listens there.
         AnswerLost: when nobody knows whether it was done.
-        FieldError: when the agent answers with an error.
+        FieldError: when the agent answers with an error, or this user may not ask it.
     """
     with contextlib.closing(listen(path, request, timeout_s=timeout_s)) as answers:
         return next(answers)
@@ -157,12 +157,18 @@ def listen(
     Raises:
         AgentAway: when no agent listens there.
         AnswerLost: when it went away.
-        FieldError: when the agent answers with an error.
+        FieldError: when the agent answers with an error, or this user may not ask it.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
             connection.connect(str(path))
+        except PermissionError:
+            raise FieldError(
+                "the agent may not be asked by this user",
+                where=str(path),
+                do="use sudo, or join the agent's group: usermod -aG haihe NAME, then log in again",
+            ) from None
         except OSError as error:
             raise AgentAway(str(error)) from None
         try:

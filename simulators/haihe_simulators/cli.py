@@ -267,7 +267,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--pty", type=Path, metavar="PATH", help="name of the serial port to make (default ./PROFILE)")
     one.add_argument("--tcp", type=_address, metavar="HOST:PORT", help="Modbus TCP instead")
     one.add_argument("--baud", type=int, help="speed of the line (default: the profile's)")
-    one.add_argument("--fault", choices=("none", "silent", "noise", "crc", "late", "half", "exception"), default="none")
+    one.add_argument(
+        "--fault",
+        choices=("none", "silent", "noise", "crc", "late", "half", "exception"),
+        default="none",
+        help="what is wrong with its answers (default none)",
+    )
     one.add_argument("--log", type=Path, metavar="FILE", help="answer log (default: none kept)")
     one.set_defaults(run=_instrument)
 
@@ -304,7 +309,13 @@ def parser() -> argparse.ArgumentParser:
     way = commands.add_parser(
         "link", parents=[shared], help="a TCP link that can be cut; orders are JSON lines on standard input"
     )
-    way.add_argument("--listen", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT")
-    way.add_argument("--to", type=_address, required=True, metavar="HOST:PORT")
+    way.add_argument(
+        "--listen",
+        type=_address,
+        default=("127.0.0.1", 0),
+        metavar="HOST:PORT",
+        help="where it listens (default: a free port of this machine)",
+    )
+    way.add_argument("--to", type=_address, required=True, metavar="HOST:PORT", help="where it leads")
     way.set_defaults(run=_link)
     return root

@@ -47,7 +47,7 @@ class Voice:
 
     def _wipe(self) -> None:
         if self._width:
-            print("\r" + " " * self._width + "\r", end="", file=self._out)
+            print("\r" + " " * self._width + "\r", end="", file=self._out, flush=True)
             self._width = 0
 
 

@@ -79,6 +79,7 @@ CHINESE = {
     "{n} seeds are enough to meet all of them": "{n} 个种子足以全部出现",
     "SURVIVES {n} seeds: {name}": "{n} 个种子未能发现：{name}",
     "seed {seed} finds: {name}": "种子 {seed} 发现：{name}",
+    "no bug or mutant has {text} in its name": "没有名称含 {text} 的错误或变异",
     "{found} of {all} found": "共 {all} 个，发现 {found} 个",
 }  # fmt: skip
 """English sentence -> Chinese sentence."""

@@ -120,6 +120,14 @@ def test_both_pages_of_faults_name_the_same_messages() -> None:
     assert re.findall(first, english, re.MULTILINE) == re.findall(first, chinese, re.MULTILINE)
 
 
+def test_the_chinese_page_of_faults_says_what_the_commands_show_in_chinese() -> None:
+    page = text_of(ROOT / "docs" / "operate" / "faults.zh-CN.md")
+    shown = re.findall(r"显示为“(.*?)”。", page)
+    assert len(shown) >= 20
+    unknown = [message for message in shown if not all(piece.strip() in program_text() for piece in message.split("…"))]
+    assert not unknown
+
+
 def test_every_target_of_make_that_a_page_names_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
     for page in PAGES:

@@ -1,5 +1,6 @@
 """Promises of the command line of the simulators."""
 
+import contextlib
 import json
 import os
 import signal
@@ -98,3 +99,26 @@ def test_a_folder_with_a_database_that_is_none_is_answered_without_a_trace(
     (tmp_path / "centre" / "data" / "haihe.db").write_bytes(b"noise" * 1000)
     assert main(["balance", str(tmp_path), "--json"]) == 1
     assert "cannot be read" in json.loads(capsys.readouterr().out)["what"]
+
+
+def test_a_world_on_a_terminal_leaves_its_result_without_the_moving_line() -> None:
+    master, slave = os.openpty()
+    words = ("world", "--seeds", "1", "--start", "300", "--jobs", "1", "--lang", "en")
+    said = b""
+    with subprocess.Popen([sys.executable, "-m", "haihe_simulators", *words], stdout=slave, stderr=slave) as running:
+        os.close(slave)
+        with contextlib.suppress(OSError):  # the other end is closed: all has been read
+            while part := os.read(master, 65536):
+                said += part
+        assert running.wait(120) == 0
+    os.close(master)
+    shown, _, table = said.decode().partition("\r   \r")
+    assert shown == "\r1/1"
+    assert table.splitlines()[0].endswith("  loss")
+
+
+def test_a_hunt_for_a_bug_that_is_none_is_asked_wrongly() -> None:
+    with start("world", "--mutate", "--only", "no such bug", "--lang", "en") as running:
+        _, wrong = running.communicate(timeout=60)
+    assert running.returncode == 2
+    assert "'no such bug'" in wrong

@@ -294,7 +294,8 @@ def _csv(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t，", key=first.count)
     try:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        # strict: an open quote would take in all further rows as one cell
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     except csv.Error as error:
         raise DocumentError([Problem(str(path), 1, 1, f"not CSV: {error}")]) from None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 from haihe_contract.clock import Clock, beijing
+from haihe_contract.errors import FieldError
 
 from haihe_cloud import backup
 from haihe_cloud.settings import InfluxStore, Settings
@@ -22,7 +23,7 @@ def add_parsers(
     save.add_argument("directory", type=Path, metavar="DIR", help=words("a new or empty directory"))
     save.add_argument("--keys", action="store_true", help=words("with all keys: whoever has them can be this centre"))
     back = top.add_parser("restore", parents=[of_centre], help=words("put a backup in place; the centre is stopped"))
-    back.add_argument("directory", type=Path, metavar="DIR")
+    back.add_argument("directory", type=Path, metavar="DIR", help=words("the directory of the backup"))
     back.add_argument("--force", action="store_true", help=words("although there are data; they are moved aside"))
     back.add_argument("--keys", action="store_true", help=words("put back keys that are missing, too"))
     back.add_argument("--check", action="store_true", help=words("only hold the files against the manifest"))
@@ -34,8 +35,19 @@ def act(asked: argparse.Namespace, settings: Settings, clock: Clock, words: Sent
     Raises:
         FieldError: when it cannot be done.
     """
-    if asked.command == "backup":
-        return _save(asked, settings, clock, words)
+    try:
+        return (
+            _save(asked, settings, clock, words)
+            if asked.command == "backup"
+            else _restore(asked, settings, clock, words)
+        )
+    except OSError as error:  # a directory on the way to a file that may not be entered
+        raise FieldError(
+            f"a file cannot be read: {error.strerror}", where=str(error.filename or ""), do="check its owner"
+        ) from None
+
+
+def _restore(asked: argparse.Namespace, settings: Settings, clock: Clock, words: Sentences) -> Answer:
     manifest = backup.verify(asked.directory)
     if asked.check:
         return Answer(

@@ -19,7 +19,7 @@ from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.opening import check_database, open_rules
 from haihe_cloud.settings import Settings, read_secret
 
-from .output import GOOD, WRONG, Answer
+from .output import GOOD, WRONG, Answer, AskedWrongly
 from .table import table
 from .words import Sentences
 
@@ -100,7 +100,7 @@ def levels_of(written: Sequence[str]) -> list[StationLevels]:
     """Levels of ``SERIES:WARNING:GUARANTEE``, metres; either may be left empty.
 
     Raises:
-        FieldError: when one is written otherwise.
+        AskedWrongly: when one is written otherwise.
     """
     levels = []
     for text in written:
@@ -110,7 +110,7 @@ def levels_of(written: Sequence[str]) -> list[StationLevels]:
             datum = parse_series(series).datum
             figures = [float(each) if each else None for each in (warning, guarantee)]
         except ValueError as error:
-            raise FieldError(
+            raise AskedWrongly(
                 f"{text!r} names no levels: {error}",
                 where="--level",
                 do="--level water_level.main.instant.0.derived.dagu:4.50:5.20",

@@ -17,9 +17,10 @@ from haihe_cloud.ledger.day import Figures
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.missing import Missing, MissingRange, Trouble
 from haihe_cloud.ledger.packed import line_text
+from haihe_cloud.limits import IN_TIME_MS
 from haihe_cloud.store.port import Store
 
-from .output import GOOD, WRONG, Answer
+from .output import GOOD, WRONG, Answer, AskedWrongly, progress
 from .table import table
 from .words import Sentences
 
@@ -33,13 +34,13 @@ def show(
     """The figures of a day, the lines with what is held of them, and troubles.
 
     Raises:
-        FieldError: when the day is none, or the station is not known.
+        AskedWrongly: when the day is none.
+        FieldError: when the station is not known.
     """
     now_ms = clock.now_ms()
     which = _day(day, now_ms)
+    _must_know(ledger, registry, code)
     known = {station.code: station for station in registry.stations()}
-    if code is not None and code not in known and not ledger.lines(code, 1):
-        raise FieldError(f"station {code} is not registered", do="haihe-cloud station list")
     stations = [known.get(code, Station(code))] if code is not None else list(known.values())
     days = [station_day(book, station, which, now_ms) for station in stations]
     lines = [line for each in ([code] if code else ledger.stations()) for line in ledger.lines(each)]
@@ -47,7 +48,8 @@ def show(
     fixes = book.fixes(code) if code else []
     lost = sum(line.lost.count() for line in lines)
     awaited = sum(line.awaited.count() for line in lines)
-    text = [_one_day(days[0], words)] if code is not None else [_all_days(days, which, words)]
+    title = _title(which, now_ms, words)
+    text = [f"{title}\n{_one_day(days[0], words) if code is not None else _all_days(days, words)}"]
     text += [_lines(lines, words)] if lines else []
     text += [_fixes(fixes, words)] if fixes else []
     text += [_troubles(troubles, words)] if troubles else []
@@ -65,8 +67,13 @@ def show(
     return Answer(data, "\n\n".join(text), WRONG if lost or troubles else GOOD)
 
 
-def gaps(ledger: Ledger, book: Book, code: str | None, words: Sentences) -> Answer:
-    """Ranges of numbers that are missing, with state and cause."""
+def gaps(ledger: Ledger, book: Book, registry: Registry, code: str | None, words: Sentences) -> Answer:
+    """Ranges of numbers that are missing, with state and cause.
+
+    Raises:
+        FieldError: when the station is not known.
+    """
+    _must_know(ledger, registry, code)
     found: list[tuple[str, MissingRange, int | None]] = [
         (station, each, book.missing_since(station, each.line, each.first))
         for station in ([code] if code else ledger.stations())
@@ -111,7 +118,11 @@ def compare(ledger: Ledger, book: Book, store: Store, code: str | None, words: S
     stations = ledger.stations()
     if code is not None and code not in stations:
         raise FieldError(f"the ledger holds nothing of station {code}", do="haihe-cloud ledger show")
-    done = [audit(book, store, station) for station in ([code] if code else stations)]
+    done: list[StationAudit] = []
+    for station in [code] if code else stations:
+        progress(words("station {n} of {all}", n=len(done) + 1, all=1 if code else len(stations)))
+        done.append(audit(book, store, station))
+    progress("")
     rows = [
         (
             each.station,
@@ -139,18 +150,34 @@ def compare(ledger: Ledger, book: Book, store: Store, code: str | None, words: S
     return Answer(data, "\n\n".join(text), WRONG if count else GOOD)
 
 
+def _must_know(ledger: Ledger, registry: Registry, code: str | None) -> None:
+    if code is not None and registry.get(code) is None and not ledger.lines(code, 1):
+        raise FieldError(f"station {code} is not registered", do="haihe-cloud station list")
+
+
 def _day(text: str | None, now_ms: int) -> datetime.date:
     if text is None:
         return day_of(now_ms)
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
-        raise FieldError(
+        raise AskedWrongly(
             f"{text!r} is no date", where="--day", do="write for example 2026-05-01; a day begins at 08:00 Beijing time"
         ) from None
 
 
-def _all_days(days: Sequence[StationDay], day: datetime.date, words: Sentences) -> str:
+def _title(day: datetime.date, now_ms: int, words: Sentences) -> str:
+    judged_ms = now_ms - IN_TIME_MS
+    if day_of(judged_ms) != day:
+        return words("day {day}, from 08:00 Beijing time", day=day.isoformat())
+    return words(
+        "day {day}, from 08:00 Beijing time until {until}, ten minutes ago",
+        day=day.isoformat(),
+        until=beijing(judged_ms, seconds=False)[-5:],
+    )
+
+
+def _all_days(days: Sequence[StationDay], words: Sentences) -> str:
     rows = []
     for each in days:
         total = each.total
@@ -166,20 +193,18 @@ def _all_days(days: Sequence[StationDay], day: datetime.date, words: Sentences) 
             )
         )
     heads = [words(head) for head in ("station", "expected", "arrived", "arrival", "in time", "valid", "missing")]
-    title = words("day {day}, from 08:00 Beijing time", day=day.isoformat())
-    return title + "\n" + table(heads, rows, right=range(1, 6))
+    return table(heads, rows, right=range(1, 6))
 
 
 def _one_day(day: StationDay, words: Sentences) -> str:
     rows = [_series_row(key, figures, words) for key, figures in sorted(day.series.items())]
-    title = words("day {day}, from 08:00 Beijing time", day=day.day.isoformat())
     if not day.valid:
-        return f"{title}\n{words('not in service')}"
+        return words("not in service")
     if not day.known:
-        return f"{title}\n{words('the station never said what it measures; nothing has arrived: 0 %')}"
+        return words("the station never said what it measures; nothing has arrived: 0 %")
     rows.append(_series_row(words("all"), day.total, words))
     heads = [words(head) for head in ("series", "expected", "arrived", "arrival", "in time", "valid", "missing")]
-    return title + "\n" + table(heads, rows, right=range(1, 6))
+    return table(heads, rows, right=range(1, 6))
 
 
 def _series_row(key: str, figures: Figures, words: Sentences) -> tuple[object, ...]:
@@ -260,7 +285,7 @@ def _troubles(troubles: Iterable[Trouble], words: Sentences) -> str:
             line_text(each.line)[:8],
             each.number,
             words(each.kind),
-            ", ".join(f"{name} {value}" for name, value in each.detail.items()),
+            ", ".join(f"{words(name)} {value}" for name, value in each.detail.items()),
             beijing(each.received_ms),
         )
         for each in troubles

@@ -8,10 +8,15 @@ import msgspec
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 
+from .table import width
 from .words import Sentences
 
 GOOD, WRONG, ASKED_WRONGLY = 0, 1, 2
 """Exit codes."""
+
+
+class AskedWrongly(FieldError):
+    """What was typed cannot be meant; the exit code is 2."""
 
 
 class Answer(NamedTuple):
@@ -35,6 +40,13 @@ def tell(answer: Answer, *, as_json: bool) -> int:
     return answer.code
 
 
+def progress(text: str) -> None:
+    """The moving line of long work, on a terminal only; the empty text takes it away."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.flush()
+
+
 def tell_fault(error: FieldError | DocumentError, words: Sentences, *, as_json: bool) -> int:
     """Print what is wrong, where, and what to do; the exit code."""
     if isinstance(error, DocumentError):
@@ -45,15 +57,16 @@ def tell_fault(error: FieldError | DocumentError, words: Sentences, *, as_json: 
             lines.append(words("{count} faults; nothing was started", count=len(lines)))
             sys.stderr.write("\n".join(lines) + "\n")
         return ASKED_WRONGLY
+    code = ASKED_WRONGLY if isinstance(error, AskedWrongly) else WRONG
     what, do = words.retell(error.what), words.retell(error.do)
+    where = words.retell(error.where)
     if as_json:
-        fault = {"what": what, "where": error.where, "do": do}
+        fault = {"what": what, "where": where, "do": do}
         sys.stdout.write(msgspec.json.encode(fault).decode() + "\n")
-        return WRONG
-    lines = [what]
-    if error.where:
-        lines.append(f"  {words('where')}  {error.where}")
-    if do:
-        lines.append(f"  {words('do')}     {do}")
+        return code
+    said = [(words("where"), where)] if where else []
+    said += [(words("do"), do)] if do else []
+    wide = max(width(words(name)) for name in ("where", "do"))
+    lines = [what, *(f"  {name}{' ' * (wide - width(name))}  {text}" for name, text in said)]
     sys.stderr.write("\n".join(lines) + "\n")
-    return WRONG
+    return code

@@ -16,7 +16,7 @@ from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.packed import line_text
 from haihe_cloud.ledger.quarantine import Quarantine
 
-from .output import GOOD, WRONG, Answer
+from .output import GOOD, WRONG, Answer, AskedWrongly
 from .table import table
 from .words import Sentences
 
@@ -39,17 +39,19 @@ def add_parser(
     show = kept.add_parser(
         "show", parents=[of_centre], help=words("one message: what can be read of it, and its bytes")
     )
-    show.add_argument("number", type=int, metavar="NUMBER")
+    show.add_argument("number", type=int, metavar="NUMBER", help=words("number of the message, as list shows it"))
     retry = kept.add_parser(
         "retry", parents=[of_centre], help=words("admit the original bytes again, after an upgrade or a registration")
     )
-    retry.add_argument("number", type=int, nargs="*", metavar="NUMBER")
+    retry.add_argument(
+        "number", type=int, nargs="*", metavar="NUMBER", help=words("number of the message, as list shows it")
+    )
     retry.add_argument("--all", action="store_true", help=words("every message in quarantine"))
     retry.add_argument(
         "--wait", type=float, default=10.0, metavar="SECONDS", help=words("how long to wait for the running centre")
     )
     drop = kept.add_parser("drop", parents=[of_centre], help=words("throw one message away for good"))
-    drop.add_argument("number", type=int, metavar="NUMBER")
+    drop.add_argument("number", type=int, metavar="NUMBER", help=words("number of the message, as list shows it"))
     drop.add_argument("--why", required=True, metavar="TEXT", help=words("the reason, which is kept"))
     drop.add_argument("--yes", action="store_true", help=words("do not ask"))
 
@@ -69,7 +71,7 @@ async def act(
     if asked.what == "drop":
         return drop(quarantine, asked.number, asked.why, clock, words, sure=asked.yes)
     if asked.all == bool(asked.number):
-        raise FieldError("nothing is named to be admitted again", do="haihe-cloud quarantine retry NUMBER, or --all")
+        raise AskedWrongly("nothing is named to be admitted again", do="haihe-cloud quarantine retry NUMBER, or --all")
     numbers = quarantine.numbers() if asked.all else list(dict.fromkeys(asked.number))
     return await retry(quarantine, numbers, clock, words, wait_s=asked.wait)
 
@@ -77,7 +79,7 @@ async def act(
 def show_list(ledger: Ledger, words: Sentences) -> Answer:
     """Messages that were not taken."""
     kept, dropped = ledger.quarantined(), ledger.quarantine_dropped()
-    rows = [(e.id, e.station or "-", e.times, f"{e.size} B", beijing(e.last_ms), e.reason) for e in kept]
+    rows = [(e.id, e.station or "-", e.times, f"{e.size} B", beijing(e.last_ms), words.retell(e.reason)) for e in kept]
     heads = [words(head) for head in ("number", "station", "times", "size", "last", "reason")]
     text = table(heads, rows, right=[0, 2, 3]) + "\n\n" if rows else ""
     verdict = words(
@@ -89,7 +91,7 @@ def show_list(ledger: Ledger, words: Sentences) -> Answer:
 def show_gone(quarantine: Quarantine, words: Sentences) -> Answer:
     """Messages that left without being taken."""
     gone = quarantine.gone(_GONE_SHOWN)
-    rows = [(e.id, e.station or "-", f"{e.size} B", beijing(e.gone_ms), e.why, e.reason) for e in gone]
+    rows = [(e.id, e.station or "-", f"{e.size} B", beijing(e.gone_ms), e.why, words.retell(e.reason)) for e in gone]
     heads = [words(head) for head in ("number", "station", "size", "dropped", "why", "reason")]
     text = table(heads, rows, right=[0, 2]) + "\n\n" if rows else ""
     return Answer(
@@ -114,7 +116,8 @@ def show(quarantine: Quarantine, number: int, words: Sentences) -> Answer:
     """
     kept, data = _get(quarantine, number)
     opened = _open(data)
-    facts = [(words("reason"), kept.reason), (words("topic"), kept.topic), (words("station"), kept.station or "-")]
+    facts = [(words("reason"), words.retell(kept.reason)), (words("topic"), kept.topic)]
+    facts.append((words("station"), kept.station or "-"))
     facts.append((words("first"), beijing(kept.first_ms)))
     if kept.tried_ms is not None:
         facts.append((words("tried again"), beijing(kept.tried_ms)))
@@ -124,7 +127,7 @@ def show(quarantine: Quarantine, number: int, words: Sentences) -> Answer:
     readable = [each for each in opened.records if not isinstance(each.body, Unread)]
     lines += _records(readable, words)
     if opened.unread:
-        why = f" ({opened.why})" if opened.why else ""
+        why = f" ({words.retell(opened.why)})" if opened.why else ""
         lines += ["", words("what cannot be read") + why, *_hex(opened.unread)]
     lines += ["", words("{size} bytes; --json gives all of them", size=len(data))]
     return Answer(
@@ -159,7 +162,7 @@ async def retry(
     waiting = [each for each in left if each.asked_ms is not None]
     refused = [each for each in left if each.asked_ms is None]
     taken = len(numbers) - len(left)
-    rows = [(each.id, each.station or "-", each.reason) for each in refused]
+    rows = [(each.id, each.station or "-", words.retell(each.reason)) for each in refused]
     text = table([words(head) for head in ("number", "station", "reason")], rows, right=[0]) + "\n\n" if rows else ""
     lines = [words("{taken} messages were taken, {refused} stay in quarantine", taken=taken, refused=len(refused))]
     if waiting:
@@ -176,11 +179,14 @@ def drop(quarantine: Quarantine, number: int, why: str, clock: Clock, words: Sen
     """Throw a message away; its reason is kept, its numbers stay refused.
 
     Raises:
-        FieldError: when there is no such one, no reason is given, or nobody agreed.
+        AskedWrongly: when no reason is given.
+        FieldError: when there is no such one, or nobody agreed.
     """
     why = why.strip()
     if not why or len(why) > _WHY_CHARACTERS:
-        raise FieldError(f"the reason has 1 to {_WHY_CHARACTERS} characters", where="--why", do="say it in a sentence")
+        raise AskedWrongly(
+            f"the reason has 1 to {_WHY_CHARACTERS} characters", where="--why", do="say it in a sentence"
+        )
     kept, _ = _get(quarantine, number)
     if not sure and not _agreed(kept, words):
         raise FieldError("nothing was dropped", where=f"number {number}", do="answer with y, or give --yes")

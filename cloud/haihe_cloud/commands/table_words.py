@@ -24,7 +24,12 @@ TABLE_FAULTS = {
     "more than {n} rows": "超过 {n} 行",
     "neither UTF-8 nor GB 18030 text": "既不是 UTF-8 也不是 GB 18030 文本",
     "not CSV: {why}": "不是 CSV：{why}",
+    "unexpected end of data": "有引号没有闭合",
+    "the guarantee level {guarantee} m is below the warning level {warning} m; exchange them": "保证水位 {guarantee} m 低于警戒水位 {warning} m；请对调",
     "not a workbook that can be read: {why}": "不是可读取的工作簿：{why}",
+    "not a workbook that can be read: File is not a zip file": "不是可读取的工作簿：文件不是 XLSX 格式",
+    "level_series: series key {text} has {n} parts, not 6": "level_series：序列键 {text} 有 {n} 段，应为 6 段",
+    "level_series: series key {text} is malformed": "level_series：序列键 {text} 写法有误",
     "unpacks to more than {n} bytes": "解压后超过 {n} 字节",
     "{name}: {value} is outside ±{most}°; write decimal degrees": "{name}：{value} 超出 ±{most}°；请用十进制度",
 }

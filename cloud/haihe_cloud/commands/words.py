@@ -4,6 +4,8 @@
 from haihe_contract.language import Words
 from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 
+from .help_words import HELP
+from .reason_words import REASONS
 from .table_words import TABLE_FAULTS
 
 CHINESE = {
@@ -84,6 +86,9 @@ CHINESE = {
     "throw one message away for good": "永久丢弃一条报文",
     "the reason, which is kept": "缘由,将予保留",
     "do not ask": "不再询问",
+    "haihe-cloud quarantine retry NUMBER, or --all": "haihe-cloud quarantine retry 编号，或 --all",
+    "number {number}": "编号 {number}",
+    "{key} of the settings": "配置中的 {key}",
     "nothing is named to be admitted again": "没有指明要重新接收的报文",
     "the reason has 1 to {most} characters": "缘由应为 1 至 {most} 个字符",
     "say it in a sentence": "请用一句话说明",
@@ -182,6 +187,7 @@ CHINESE = {
     "unproven": "未比对",
     "disagreements": "不一致",
     "store and ledger disagree in {count} places": "时序库与台账有 {count} 处不一致",
+    "station {n} of {all}": "第 {n} 站，共 {all} 站",
     "store and ledger agree": "时序库与台账一致",
     "disagreement": "不一致",
     "time": "时间",
@@ -190,8 +196,6 @@ CHINESE = {
     "readings stray": "台账无此读数",
     "readings twice": "一条记录两处读数",
     "the ledger holds nothing of station {code}": "台账中没有测站 {code}",
-    "the store cannot be read: {why}": "时序库无法读取：{why}",
-    "check that its server runs": "检查其服务器是否在运行",
     "{text} is no date": "{text} 不是日期",
     "write for example 2026-05-01; a day begins at 08:00 Beijing time": "例如写成 2026-05-01；日界为北京时间 08:00",
     "expected": "应到",
@@ -203,6 +207,7 @@ CHINESE = {
     "series": "序列",
     "all": "合计",
     "day {day}, from 08:00 Beijing time": "{day} 日（自北京时间 08:00 起）",
+    "day {day}, from 08:00 Beijing time until {until}, ten minutes ago": "{day} 日（自北京时间 08:00 至 {until}，即十分钟前）",
     "not in service": "不在用",
     "the station never said what it measures; nothing has arrived: 0 %": "该站从未说明测什么；未收到数据：0 %",
     "boot": "启动",
@@ -212,6 +217,11 @@ CHINESE = {
     "used": "采用",
     "trouble": "问题",
     "facts": "情况",
+    "previous": "上一段",
+    "previous_last": "上一段末号",
+    "heard": "已听到",
+    "other": "另一段",
+    "digest": "摘要",
     "two_contents": "同号异文",
     "line_went_back": "编号回退",
     "line_forked": "编号段分叉",
@@ -224,40 +234,7 @@ CHINESE = {
     "a day that begins at 08:00 Beijing time; today if left out": "日期，日界为北京时间 08:00；省略即为今日",
     "numbers that are missing, and why": "缺失的编号及原因",
     "compare every reading of the store with the ledger": "逐条比对时序库与台账",
-    # help
-    "The centre of Haihe.": "海河系统的中心站程序。",
-    "language": "语言",
-    "print one JSON object": "输出一个 JSON 对象",
-    "settings file": "配置文件",
-    "make keys, broker configuration and settings of a single box": "为单机生成密钥、消息服务器配置与中心配置",
-    "name of this centre": "本中心名称",
-    "name or address under which stations reach the broker": "测站访问消息服务器所用的域名或地址",
-    "TLS port of the broker": "消息服务器的 TLS 端口",
-    "address of the page": "网页监听地址",
-    "port of the page": "网页端口",
-    "validity of certificates in days": "证书有效天数",
-    "run the centre": "运行中心",
-    "check settings, keys, rules; start nothing": "检查配置、密钥与规则,不启动",
-    "stations that may speak": "允许来报的测站",
-    "known and unknown stations": "已登记与未登记的测站",
-    "register a station, or change it": "登记或修改测站",
-    "take nothing more from a station": "不再接收某站",
-    "what is held, awaited and lost": "已入库、待收与丢失情况",
-    "after a restore from a backup: void older receipts": "从备份恢复之后:使旧回执作废",
-    "alarms": "告警",
-    "alarms that are on": "持续中的告警",
-    "ended ones too": "包括已结束的",
-    "write down who has answered": "登记应答(叫应)",
-    "messages that were not taken": "未被接收的报文",
-    "directory of the keys": "密钥目录",
-    "certificates and keys": "证书与密钥",
-    "make the certificate authority": "建立证书颁发机构",
-    "issue the broker's certificate": "签发消息服务器证书",
-    "write mosquitto.conf and acl there too": "并在该目录写出 mosquitto.conf 与 acl",
-    "issue this centre's certificate": "签发本中心证书",
-    "issue a station's certificate": "签发测站证书",
-    "put all that the station needs there": "将测站所需文件一并放入该目录",
-    "make the key that signs receipts": "生成回执签名密钥",
+    **HELP,
     # faults
     "station {code} is not registered": "测站 {code} 未登记",
     "{code} is no station code": "{code} 不是测站编码",
@@ -299,7 +276,14 @@ CHINESE = {
     "check owner and space": "检查属主与剩余空间",
     "the data directory cannot be used: {why}": "数据目录不可用:{why}",
     "the database cannot be used: {why}": "数据库不可用:{why}",
-    "check that its server runs, or free space and owner of the data directory": "检查其服务器是否在运行,或数据目录的剩余空间与属主",
+    "the store cannot be used: {why}": "时序库不可用:{why}",
+    "the store cannot be used: {file}: {why}": "时序库不可用:{file}:{why}",
+    "check that its server runs, or free space and owner of the data directory; or restore a backup": "检查其服务器是否在运行,或数据目录的剩余空间与属主;或恢复备份",
+    "unable to open database file": "打不开数据库文件",
+    "file is not a database": "不是数据库文件",
+    "database disk image is malformed": "数据库文件已损坏",
+    "database or disk is full": "磁盘已满",
+    "attempt to write a readonly database": "数据库文件只读",
     "the database cannot be reached: {why}": "无法连接数据库:{why}",
     "check host, port, user and password file, and that the server runs": "检查主机、端口、用户和密码文件,以及服务器是否在运行",
     "ALTER DATABASE haihe OWNER TO haihe lets the centre make its tables": "执行 ALTER DATABASE haihe OWNER TO haihe,中心才能建表",
@@ -361,7 +345,7 @@ RULE_FAULTS = {
 }
 """What rule and station files can have wrong."""
 
-_retelling = Retelling(CHINESE, RULE_FAULTS, TABLE_FAULTS, DOCUMENT_FAULTS)
+_retelling = Retelling(CHINESE, RULE_FAULTS, TABLE_FAULTS, REASONS, DOCUMENT_FAULTS)
 
 
 class Sentences(Words):

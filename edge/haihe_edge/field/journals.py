@@ -88,19 +88,26 @@ def _open(arguments: argparse.Namespace) -> _Opened:
     """The files.
 
     Raises:
-        FieldError: when the folder cannot be read.
+        FieldError: when the folder cannot be read, or is that of no journal.
         DocumentError: when the site file cannot be used.
     """
     site = load_site(arguments.site, arguments.profiles) if arguments.journal is None else None
     directory = arguments.journal if site is None else site.journal.directory
     try:
-        return _Opened(site, directory, Look(Folder(directory)))
+        look = Look(Folder(directory))
     except OSError as error:
         raise FieldError(
             f"the journal cannot be read: {error.strerror or error}",
             where=str(directory),
             do=f"look whether it is there and may be read: ls -ld {directory}",
         ) from None
+    if not look.segments and not look.passed:
+        raise FieldError(
+            "there is no journal in this folder",
+            where=str(directory),
+            do="name the folder in which its files lie: find / -name '*.journal'",
+        )
+    return _Opened(site, directory, look)
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:
@@ -277,7 +284,7 @@ def export(talk: Talk, arguments: argparse.Namespace) -> int:
             write = csv.writer(out, lineterminator="\n")
             if not talk.json:
                 write.writerow(COLUMNS)
-            for told in _everything(look, wanted):
+            for told in _everything(look, wanted, talk if arguments.output else None):
                 for row in cells(told):
                     rows += 1
                     if talk.json:
@@ -297,10 +304,15 @@ def export(talk: Talk, arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _everything(look: Look, wanted: Wanted) -> Iterator[Told]:
-    for segment in look.segments:
-        if wanted.file(segment):
-            yield from wanted_of(look, segment, wanted)
+def _everything(look: Look, wanted: Wanted, talk: Talk | None) -> Iterator[Told]:
+    """File by file; ``talk`` is told how many are done, where the terminal is free for it."""
+    files = [segment for segment in look.segments if wanted.file(segment)]
+    for done, segment in enumerate(files):
+        if talk is not None:
+            talk.progress(talk.say("file {n} of {all}", n=done + 1, all=len(files)))
+        yield from wanted_of(look, segment, wanted)
+    if talk is not None:
+        talk.progress("")
 
 
 @contextmanager

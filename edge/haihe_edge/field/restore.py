@@ -201,6 +201,9 @@ def _ask(talk: Talk, arguments: argparse.Namespace) -> _Source:
 
     from . import asking  # late: with it comes everything that an agent is made of
 
+    if not talk.json:
+        names = ", ".join(centre.name for centre in site.centres)
+        talk.line(talk.say("asking {names}, for up to {n} s", names=names, n=f"{arguments.wait:g}"))
     told = asyncio.run(asking.ask(site, arguments.wait))
     faults = [each.fault for each in told if each.fault is not None]
     if len(faults) == len(told):
@@ -310,7 +313,11 @@ def _agreed(talk: Talk, arguments: argparse.Namespace, planned: _Planned) -> boo
         return True
     if talk.json or not sys.stdin.isatty():
         return False
-    return input(talk.say("Write this? [y/N] ")).strip().lower() in ("y", "yes", "是")
+    try:
+        said = input(talk.say("Write this? [y/N] "))
+    except EOFError:  # Ctrl-D
+        return False
+    return said.strip().lower() in ("y", "yes", "是")
 
 
 def _write(place: Path, beside: Path, planned: _Planned) -> None:

@@ -56,6 +56,10 @@ DOING_FAULTS = {
     ),
     "the agent stopped while this was being done": "执行过程中测站程序停止",
     "look at the instrument: it may have been done or not": "请查看仪器：可能已执行，也可能没有",
+    "the agent may not be asked by this user": "当前用户无权查询测站程序",
+    "use sudo, or join the agent's group: usermod -aG haihe NAME, then log in again": (
+        "请用 sudo，或加入测站程序的用户组：usermod -aG haihe 用户名，然后重新登录"
+    ),
     "the bus cannot be used now": "总线现在不可用",
     "haihe-edge status says why": "原因见 haihe-edge status",
     "too much is waiting for this bus already": "该总线上等待的事情过多",

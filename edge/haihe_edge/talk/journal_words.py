@@ -46,6 +46,7 @@ JOURNAL = {
     "there is no such record here": "没有符合条件的记录",
     "there are older ones; -n or --from and --to choose others": "还有更早的记录；可用 -n 或 --from、--to 选择",
     "{n} readings": "{n} 个测值",
+    "file {n} of {all}": "第 {n} 个文件，共 {all} 个",
     "it was set aside": "已损坏，被搁置",
     "it is empty": "空文件",
     "the header does not verify": "文件头校验错误",
@@ -85,6 +86,7 @@ JOURNAL = {
         "`haihe-cloud station state 站码 --json` 的输出，- 为标准输入；不写则经链路向配置文件中的各中心查询"
     ),
     "how long the centres have to answer (default {n})": "等待中心答复的秒数（默认 {n}）",
+    "asking {names}, for up to {n} s": "正在查询 {names}，最多等 {n} 秒",
     "--wait can be up to {most} seconds": "--wait 最大为 {most} 秒",
     "centre {name}: {count} states, the latest of {when}": "中心 {name}：{count} 项状态，最新的为 {when}",
     "centre {name}: {count} more had no room in its answer; a file has all: {how}": (
@@ -110,6 +112,16 @@ JOURNAL_FAULTS = {
     "{word} is no moment; write for example '2026-08-01 08:00'": "{word} 不是时刻；例如 '2026-08-01 08:00'",
     "the journal cannot be read: {why}": "无法读取日志：{why}",
     "look whether it is there and may be read: ls -ld {directory}": "请查看目录是否存在、是否可读：ls -ld {directory}",
+    "the journal cannot be used: {why}": "日志无法使用：{why}",
+    "check that the disk is mounted and writable: {how}": "请检查磁盘是否已挂载、可写：{how}",
+    "the control socket cannot be made: {why}": "无法建立控制套接字：{why}",
+    "give a writable path under `control:` in the site file (a socket's path has at most 107 letters)": (
+        "请在配置文件的 `control:` 写一个可写的路径（套接字路径最多 107 个字符）"
+    ),
+    "there is no journal in this folder": "此目录中没有日志",
+    "name the folder in which its files lie: find / -name '*.journal'": (
+        "请给出日志文件所在的目录：find / -name '*.journal'"
+    ),
     "the readings cannot be written: {why}": "无法写入测值：{why}",
     "name a file that does not exist yet, on a disk with room": "请给出尚不存在的文件，且磁盘有空间",
     "the state of the station cannot be read: {why}": "无法读取测站状态：{why}",
@@ -197,5 +209,6 @@ JOURNAL_FAULTS = {
     "File exists": "文件已存在",
     "No such file or directory": "没有这个文件或目录",
     "Permission denied": "没有权限",
+    "Not a directory": "不是目录",
 }
 """What a look into the journal can fail for."""

@@ -62,12 +62,17 @@ def hunt(task: tuple[Bug | Mutant, int, int]) -> Hunt:
     return Hunt(change.name, isinstance(change, Bug), None, "", most, time.perf_counter() - began)
 
 
+def changes(only: str = "") -> list[Bug | Mutant]:
+    """The bugs and mutants whose name has this text."""
+    every: list[Bug | Mutant] = [*BUGS, *mutants()]
+    return [change for change in every if only in change.name]
+
+
 def hunts(
     start: int, most: int, jobs: int, told: Callable[[Hunt], None] = lambda _hunt: None, *, only: str = ""
 ) -> Iterator[Hunt]:
     """Hunt all of them, each in a process of its own."""
-    changes: list[Bug | Mutant] = [*BUGS, *mutants()]
-    tasks = [(change, start, most) for change in changes if only in change.name]
+    tasks = [(change, start, most) for change in changes(only)]
     with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
         for found in pool.imap_unordered(hunt, tasks):
             told(found)

@@ -8,28 +8,32 @@ from typing import Any
 
 from haihe_contract.language import Words
 
+from haihe_simulators.voice import Voice
+
 from .day import Outcome
-from .mutate import Hunt, hunts
+from .mutate import Hunt, changes, hunts
 from .run import ENOUGH_SEEDS, Report, run
 
-OK, WRONG = 0, 1
+OK, WRONG, ASKED_WRONGLY = 0, 1, 2
 
 
 def world(asked: argparse.Namespace, words: Words) -> int:
     """Play worlds, or hunt mutants."""
     if asked.mutate:
         return _mutate(asked, words)
+    progress = Voice(words, out=sys.stderr, moving=sys.stderr.isatty())
     last = 0
 
     def told(outcome: Outcome) -> None:
         nonlocal last
         last += 1
         if outcome.broken and not asked.json:
+            progress.done()
             print_broken(outcome, words)
-        elif sys.stderr.isatty():
-            print(f"\r{last}/{asked.seeds}", end="", file=sys.stderr, flush=True)
+        progress.show(f"{last}/{asked.seeds}")
 
     report = run(range(asked.start, asked.start + asked.seeds), asked.jobs, told)
+    progress.done()
     if asked.json:
         print(json.dumps(facts(report), ensure_ascii=False))
     else:
@@ -83,6 +87,9 @@ def print_report(report: Report, words: Words) -> None:
 
 def _mutate(asked: argparse.Namespace, words: Words) -> int:
     found = []
+    if not changes(asked.only):
+        print(words("no bug or mutant has {text} in its name", text=repr(asked.only)), file=sys.stderr)
+        return ASKED_WRONGLY
     for each in hunts(asked.start, asked.seeds, asked.jobs, only=asked.only):
         found.append(each)
         if asked.json:

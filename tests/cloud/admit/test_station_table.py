@@ -151,6 +151,13 @@ def test_no_bytes_ever_end_otherwise_than_with_faults_or_stations(tmp_path: Path
             load_table(tmp_path / name, nobody)
 
 
+def test_a_quote_that_is_never_closed_does_not_take_in_the_stations_below_it(tmp_path: Path) -> None:
+    path = tmp_path / "stations.csv"
+    path.write_text('code,name_zh\n31005650,"三岔口\n31005651,中洲\n', "utf-8")
+    (fault,) = faults(path)
+    assert fault.what == "not CSV: unexpected end of data"
+
+
 def test_an_empty_cell_leaves_what_is_known(tmp_path: Path, registry: Registry) -> None:
     registry.add(STATIONS[0])
     path = write(tmp_path / "x.csv", [["code", "river", "name_zh"], ["31005650", "海河", None]])

@@ -1,6 +1,7 @@
 """The book on the command line: figures, gaps, audit, imports; in both languages, with the exit code that fits."""
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -50,9 +51,31 @@ def test_a_station_that_never_spoke_is_shown_with_nought_percent(run: Run, box: 
 
 def test_a_day_that_is_none_and_a_station_that_is_none_are_said(run: Run, box: Path) -> None:
     said = run("ledger", "show", "--day", "yesterday", "--config", box, "--lang", "zh")
-    assert said.err.startswith("'yesterday' 不是日期")
-    assert run("ledger", "show", "31005699", "--config", box).code == 1
+    assert (said.code, said.err.splitlines()[0]) == (2, "'yesterday' 不是日期")
+    assert said.err.splitlines()[2].startswith("  处理  例如")
+    for what in ("show", "gaps", "audit"):
+        assert run("ledger", what, "31005699", "--config", box).code == 1, what
     assert run("ledger", "audit", "31005699", "--config", box, "--lang", "zh").err.startswith("台账中没有测站 31005699")
+
+
+def test_figures_of_a_day_that_is_not_over_say_until_when_they_are(run: Run, box: Path) -> None:
+    said = run("ledger", "show", "--config", box, "--lang", "en").out.splitlines()[0]
+    assert re.fullmatch(r"day \S+, from 08:00 Beijing time( until \d\d:\d\d, ten minutes ago)?", said)
+    over = run("ledger", "show", "--day", "2026-05-01", "--config", box, "--lang", "en").out.splitlines()[0]
+    assert over == "day 2026-05-01, from 08:00 Beijing time"
+
+
+def test_a_store_that_is_no_database_is_said_without_a_trace(run: Run, box: Path, whole: Whole) -> None:
+    path = Path(load_settings(box).data) / "series.db"
+    whole.store.close()
+    whole.database.close()
+    for beside in path.parent.glob("series.db*"):
+        beside.unlink()
+    path.write_bytes(b"no database" * 1000)
+    for command in (("ledger", "audit"), ("run",)):
+        said = run(*command, "--config", box, "--lang", "zh")
+        assert said.code == 1
+        assert said.err.splitlines()[0].endswith("series.db:不是数据库文件")
 
 
 def test_gaps_names_ranges_state_and_cause(run: Run, box: Path, whole: Whole) -> None:
@@ -104,9 +127,13 @@ def test_a_table_of_stations_is_tried_then_imported_then_nothing_new(run: Run, b
 
 def test_faults_of_a_table_are_told_in_chinese_with_their_places(run: Run, box: Path, tmp_path: Path) -> None:
     table = tmp_path / "stations.csv"
-    table.write_text("code,latitude,since\nx,north,soon\n", "utf-8")
+    table.write_text("code,latitude,since,level_series\nx,north,soon,level\n", "utf-8")
     said = run("station", "import", table, "--config", box, "--lang", "zh")
     assert said.code == 2
+    assert "序列键 'level' 有 1 段" in said.err
+    levels = tmp_path / "levels.csv"
+    levels.write_text(f"code,level_series,warning,guarantee\n31005651,{LEVEL},9,8\n", "utf-8")
+    assert "请对调" in run("station", "import", levels, "--config", box, "--lang", "zh").err
     lines = said.err.splitlines()
     assert lines[0].startswith(f"{table}:2:1: code：'x' 不是站码")
     assert lines[1] == f"{table}:2:2: latitude：应为数，写的是 'north'"

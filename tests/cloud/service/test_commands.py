@@ -88,6 +88,15 @@ def test_stations_of_a_file_are_registered_all_or_none(run: Run, box: Path, tmp_
     assert len(json.loads(run("station", "list", "--config", box, "--json").out)["stations"]) == 2
 
 
+def test_a_backup_of_files_that_cannot_be_looked_at_is_refused_without_a_trace(
+    run: Run, box: Path, tmp_path: Path
+) -> None:
+    box.write_text(box.read_text("utf-8").replace("data: data", f"data: {'x' * 300}"), "utf-8")
+    said = run("backup", tmp_path / "b", "--config", box, "--lang", "zh")
+    assert (said.code, said.err.splitlines()[0]) == (1, "文件无法读取:File name too long")
+    assert not (tmp_path / "b" / "manifest.json").exists()
+
+
 def test_what_a_station_needs_is_put_into_one_directory(run: Run, box: Path, tmp_path: Path) -> None:
     said = run("pki", "station", STATION, "--pki", box.parent / "pki", "--out", tmp_path / "carry", "--lang", "en")
     assert said.code == 0
@@ -187,6 +196,7 @@ def test_faults_with_facts_are_retold_in_chinese_with_the_same_facts() -> None:
     assert zh.retell(text) == "网页无法监听 0.0.0.0 端口 80:没有权限"
     assert zh.retell("the write token cannot be read: no") == "无法读取写入令牌:no"
     assert zh.retell("never heard of") == "never heard of"
+    assert zh.retell("station: unknown key") == "station：没有这个键", "a key stays as it stands in the file"
     assert en.retell(text) == text
 
 

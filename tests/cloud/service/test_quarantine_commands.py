@@ -74,11 +74,11 @@ def test_a_message_is_shown_admitted_again_by_the_running_centre_or_dropped_with
     tried = ask(centre, "retry", "--all", code=1)
     assert (tried["taken"], tried["waiting"], len(tried["refused"])) == (0, [], 3)
     holds("haihe-cloud quarantine retry", tried)
-    assert ask(centre, "retry", code=1)["do"].endswith("or --all")
+    assert ask(centre, "retry", code=2)["do"].endswith("or --all")
     assert ask(centre, "retry", "77", code=1)["what"] == "number 77 is not in quarantine"
 
     assert ask(centre, "drop", str(noise), "--why", "a test", code=1)["what"] == "nothing was dropped"
-    assert ask(centre, "drop", str(noise), "--why", " ", "--yes", code=1)["where"] == "--why"
+    assert ask(centre, "drop", str(noise), "--why", " ", "--yes", code=2)["where"] == "--why"
     assert ask(centre, "drop", str(noise), "--why", "a test", "--yes") == {"dropped": noise, "why": "a test"}
     (gone,) = ask(centre, "list", "--gone")["gone"]
     assert (gone["id"], gone["why"]) == (noise, "a test")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,33 @@ def test_a_card_that_was_taken_out_is_read_without_a_site_file(
     code, out, err = run(capsys, "stats", "--journal", str(tmp_path / "nothing"), lang="zh")
     assert (code, out) == (1, "")
     assert "没有这个文件或目录" in err
+
+
+@pytest.mark.parametrize("command", ["stats", "show", "export"])
+def test_a_folder_without_a_journal_is_never_called_a_whole_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("x", "utf-8")
+    code, out, err = run(capsys, command, "--journal", str(tmp_path), lang="zh")
+    assert (code, out) == (1, "")
+    assert "此目录中没有日志" in err
+
+
+def test_a_long_export_says_on_a_terminal_how_far_it_is_and_leaves_only_its_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path / "card")
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        code, _, _ = run(
+            capsys, "export", "--journal", str(tmp_path / "card"), "--output", str(tmp_path / "a.csv"), lang="zh"
+        )
+        said = os.read(master, 65536).decode()
+    os.close(master)
+    assert code == 0
+    assert "第 1 个文件，共 2 个" in said
+    assert said.rpartition("\r\033[K")[2].endswith(" 个测值\r\n")
 
 
 @settings(max_examples=25, deadline=None)

@@ -179,6 +179,27 @@ def test_nothing_is_written_without_being_asked_for(
     assert [path.name for path in place.parent.iterdir() if path.is_file()] == []
 
 
+@pytest.mark.parametrize(("typed", "written"), [(b"y\n", True), (b"n\n", False), (b"\x04", False)])
+def test_only_a_yes_on_the_terminal_writes_and_ctrl_d_is_none(
+    old: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    typed: bytes,
+    written: bool,
+) -> None:
+    file = state_file(tmp_path, old)
+    place = tmp_path / "new" / "site.yaml"
+    master, slave = os.openpty()
+    with os.fdopen(slave, encoding="utf-8") as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        os.write(master, typed)
+        code, out, _ = run(capsys, str(place), "--restore", str(file))
+    os.close(master)
+    assert "Write this? [y/N]" in out
+    assert (code, place.exists()) == ((0, True) if written else (2, False))
+
+
 def test_a_newer_site_file_is_overwritten_only_by_force(
     old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,9 @@
 """The socket by which the command line asks the running agent."""
 
 import asyncio
+import ctypes
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -93,3 +95,21 @@ async def test_the_socket_of_a_dead_agent_is_replaced_and_that_of_a_living_one_i
 def test_an_agent_that_is_away_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(control.AgentAway):
         control.ask(tmp_path / "nothing", {"do": "status"})
+
+
+def test_who_may_not_ask_a_running_agent_is_told_so_and_not_that_it_has_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "control"
+    with socket.socket(socket.AF_UNIX) as running:
+        running.bind(str(path))
+        running.listen()
+        path.chmod(0o600 if os.getuid() == 0 else 0)
+        libc = ctypes.CDLL(None)
+        if os.getuid() == 0:
+            libc.setfsuid(65534)  # look at files as nobody does (Linux: setfsuid(2))
+        try:
+            with pytest.raises(FieldError, match="may not be asked by this user") as caught:
+                control.ask(path, {"do": "status"})
+        finally:
+            if os.getuid() == 0:
+                libc.setfsuid(0)
+        assert "usermod -aG haihe" in caught.value.do
