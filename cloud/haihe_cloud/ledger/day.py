@@ -157,10 +157,16 @@ def _by_hour(first: int, last: int, period_ms: int) -> Iterable[Range]:
 
 
 def _slots(seconds: RangeSet, period_ms: int) -> RangeSet:
-    """The expected times that seconds belong to."""
+    """The expected times that seconds belong to: of two that lie in one second, the later one.
+
+    A reading comes soon after it was due. Where a period is no whole number of seconds (1.5 s), its second has begun
+    before that, so the end of the second tells to which expected time it belongs.
+    """
     if not seconds:
         return EMPTY
-    return RangeSet((first * 1000 // period_ms, last * 1000 // period_ms) for first, last in seconds.ranges)
+    return RangeSet(
+        ((first * 1000 + 999) // period_ms, (last * 1000 + 999) // period_ms) for first, last in seconds.ranges
+    )
 
 
 def _by_series(hours: Iterable[Hour], keys: Mapping[int, Sequence[str]]) -> dict[str, _Sets]:

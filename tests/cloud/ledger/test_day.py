@@ -93,6 +93,17 @@ def test_readings_between_the_expected_times_add_nothing(whole: Whole) -> None:
     assert day(whole).total[:2] == (10, 10)
 
 
+@pytest.mark.parametrize("period_ms", [1000, 1100, 1500, 2000, 2500, 7500, 60_000])
+def test_whatever_the_period_all_that_was_measured_counts_as_arrived(whole: Whole, period_ms: int) -> None:
+    first = -(-D0 // period_ms)
+    due = [n * period_ms for n in range(first, first + 500)]
+    readings = {n: Readings(time_ms + 20, 5, [0], [3.0]) for n, time_ms in enumerate(due, start=4)}
+    send(whole, {**line_of({}), 3: Duty([period_ms, 0]), **readings}, received_ms=due[-1] + 5000)
+    whole.clock.ms = due[-1] + 1 + 600_000
+    found = day(whole).total
+    assert (found.expected, found.arrived, found.missing) == (500, 500, {})
+
+
 def test_a_day_is_judged_only_as_far_as_ten_minutes_ago(whole: Whole) -> None:
     send(whole, line_of({n: at(n) for n in range(10)}), received_ms=D0 + 10 * FIVE)
     whole.clock.ms = D0 + 10 * FIVE
