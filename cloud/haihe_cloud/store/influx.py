@@ -14,7 +14,17 @@ from haihe_contract.quality import Grade
 from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 
-from .choose import NUMBER_MAX, SERIES_MAX, TIME_MS_MAX, better, conflicts_in_order, refusal, settle
+from .choose import (
+    NUMBER_MAX,
+    SERIES_MAX,
+    TIME_MS_MAX,
+    better,
+    conflicts_in_order,
+    refusal,
+    settle,
+    too_many,
+    within_bound,
+)
 from .influx_writer import InfluxWriter
 from .influxql import FIELDS, Influxql, quoted, reading_of
 from .line_protocol import CONFLICT, READING, UNTIMED, conflict_line, reading_line, untimed_line
@@ -151,7 +161,7 @@ class InfluxStore:
                 seen.append((newest, shelf, max(places)))
                 taken = there.get(shelf, {})
                 if shelf.line is None:
-                    timed += self._timed_lines(station, places, taken)
+                    timed += self._timed_lines(station, places, taken, refused)
                 else:
                     untimed += _untimed_lines(station, places, taken)
         for lines, precision in ((timed, "ms"), (untimed, "ns")):
@@ -231,7 +241,13 @@ class InfluxStore:
             there[shelf] |= {row[0]: _untimed_of(row) for table in tables for row in table.rows}
         return there
 
-    def _timed_lines(self, station: str, places: dict[int, list[Reading]], taken: dict[int, Reading]) -> list[_Line]:
+    def _timed_lines(
+        self,
+        station: str,
+        places: dict[int, list[Reading]],
+        taken: dict[int, Reading],
+        refused: list[Refused],
+    ) -> list[_Line]:
         """Lines for the places of one series; rivals go before the row that is shown."""
         lines: list[_Line] = []
         disputed: dict[int, list[Reading]] = {}
@@ -240,15 +256,18 @@ class InfluxStore:
             if stored is None and len(offered) == 1:
                 lines.append(_Line(reading_line(station, offered[0]), station, offered[0]))
             elif any(reading != stored for reading in offered):
-                disputed[position] = [*offered, stored] if stored is not None else offered
+                disputed[position] = offered
         statements = [
             f"SELECT {FIELDS} FROM {CONFLICT} WHERE {_of(station, offered[0].series)} AND time = {position}ms"  # noqa: S608
             for position, offered in disputed.items()
         ]
-        for offered, tables in zip(disputed.values(), self._ask.ask_all(statements), strict=True):
+        for (position, offered), tables in zip(disputed.items(), self._ask.ask_all(statements), strict=True):
             series = offered[0].series
-            rivals = [reading_of(series, row) for table in tables for row in table.rows]
-            shown, others = settle([*offered, *rivals])
+            there = [reading_of(series, row) for table in tables for row in table.rows]
+            there += [taken[position]] if position in taken else []
+            kept, beyond = within_bound(there, offered)
+            refused += [Refused(station, reading, too_many(reading)) for reading in beyond]
+            shown, others = settle([*there, *kept])
             if others:
                 for reading in (shown, *others):
                     rival_line = conflict_line(station, reading, shown=reading is shown)
