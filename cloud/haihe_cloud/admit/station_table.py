@@ -1,7 +1,7 @@
 """A table of stations, CSV or XLSX: all of its faults at once with row and column, or what is to be registered.
 
 One row a station. A cell that is left empty leaves what is known of the station. Times of service that are already
-known stay: a new first day begins a further time, the same first day changes its end.
+known stay: a new first day begins a further time, the same first day with an end changes that.
 """
 
 import csv
@@ -111,8 +111,16 @@ def _joined(station: Station, given: dict[str, Any], row: Row, faults: _Faults) 
     plain = {name: value for name, value in given.items() if value is not None}
     levels = station.levels
     if series is not None:
+        before = next((each for each in levels if each.series == series), StationLevels(series))
         levels = [each for each in levels if each.series != series]
-        levels.append(StationLevels(series, parse_series(series).datum, warning, guarantee))
+        levels.append(
+            StationLevels(
+                series,
+                parse_series(series).datum,
+                before.warning if warning is None else warning,
+                before.guarantee if guarantee is None else guarantee,
+            )
+        )
     elif warning is not None or guarantee is not None:
         column = row.cells["warning" if warning is not None else "guarantee"].column
         faults.add(row.number, column, "level_series: is missing beside the level")
@@ -142,6 +150,8 @@ def in_service(known: Sequence[Validity], since: datetime.date | None, until: da
             raise FieldError("until: there is no first day that it could end", do="write the first day as since")
         return [*known[:-1], Validity(known[-1].since, until)]
     others = [each for each in known if each.since != since]
+    if until is None:
+        until = next((each.until for each in known if each.since == since), None)
     return sorted([*others, Validity(since, until)], key=lambda each: each.since)
 
 

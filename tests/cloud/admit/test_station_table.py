@@ -160,6 +160,18 @@ def test_an_empty_cell_leaves_what_is_known(tmp_path: Path, registry: Registry) 
     assert (again[0].name_zh, again[0].river, again[0].valid) == ("三岔口", "海河", [Validity(MAY)])
 
 
+def test_an_empty_cell_beside_a_series_or_a_first_day_leaves_its_level_and_its_end(
+    tmp_path: Path, registry: Registry
+) -> None:
+    served = [Validity(MAY, datetime.date(2026, 5, 31)), Validity(JULY)]
+    registry.add(Station("31005650", levels=[StationLevels(LEVEL, "dagu", 6.24, 7.47)], valid=served))
+    heads: list[object] = ["code", "since", "until", "level_series", "warning", "guarantee"]
+    path = write(tmp_path / "x.csv", [heads, ["31005650", "2026-05-01", None, LEVEL, 6.5, None]])
+    (station,) = load_table(path, registry.get)
+    assert station.levels == [StationLevels(LEVEL, "dagu", 6.5, 7.47)]
+    assert station.valid == served, "the table of the first day again opens nothing that was closed"
+
+
 def test_a_change_of_dates_keeps_history(tmp_path: Path, registry: Registry) -> None:
     heads: list[object] = ["code", "since", "until"]
     for now_ms, row in enumerate([("2026-05-01", None), ("2026-05-01", "2026-05-31"), ("2026-07-01", None)], start=1):
