@@ -9,9 +9,9 @@ from haihe_cloud.admit.registry import Station, Validity
 from haihe_cloud.balance import StationDay, day_of, station_day
 from haihe_cloud.database import Database
 from haihe_cloud.ledger.day import OFF, Figures, Known, Span, figures
-from haihe_cloud.ledger.missing import Missing
+from haihe_cloud.ledger.missing import WENT_BACK, Missing
 from haihe_cloud.ledger.tally import Hour, Seconds
-from haihe_cloud.limits import DAY_MS
+from haihe_cloud.limits import DAY_MS, LINES_SHOWN
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Body, Dictionary, Duty, Opened, Readings, SeriesSummary, Summary, TimeFix
@@ -191,6 +191,22 @@ def test_a_change_of_duty_counts_from_its_line_on(whole: Whole) -> None:
     found = day(whole).series
     assert found[LEVEL][:2] == (144 + 720, 144 + 720)
     assert found[VOLTAGE][:2] == (720, 720)
+
+
+def test_a_station_that_restarted_thousands_of_times_keeps_its_old_days_its_losses_and_its_troubles(
+    whole: Whole,
+) -> None:
+    live(whole, line_of({n: at(n) for n in range(EXPECTED)}), tail=400, head=399)
+    restarts = []
+    for n in range(LINES_SHOWN + 1):
+        opened_ms, (previous, last) = D0 + DAY_MS + n * 60_000, (n + 99, 1) if n else (LINE, 291)
+        start = {1: line_of({}, opened_ms=opened_ms, previous=previous, previous_last=last)[1]}
+        restarts.append(arrival([1], bodies=start, line=n + 100, received_ms=opened_ms))
+    whole.ledger.take(restarts)
+    assert day(whole).total == Figures(EXPECTED, EXPECTED, EXPECTED, EXPECTED, EXPECTED, {})
+    (lost,) = whole.book.missing_ranges(STATION)
+    assert (lost.line, lost.first, lost.last, lost.state) == (LINE, 292, 399, Missing.LOST)
+    assert [(each.kind, each.line) for each in whole.book.troubles(STATION)] == [(WENT_BACK, 100)]
 
 
 def test_placed_readings_are_counted_when_their_time_is_known(whole: Whole) -> None:
