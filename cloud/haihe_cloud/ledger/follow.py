@@ -18,10 +18,10 @@ _IDLE_S = 1.0
 
 
 class ReadFirst(Exception):
-    """A follower needs something slow that must not be read inside a transaction.
+    """A follower needs something slow, that must not be done inside its transaction.
 
     Args:
-        fetch: reads it, outside; the same entry is handled again then.
+        fetch: does it, outside; the same entry is handled again then.
     """
 
     def __init__(self, fetch: Callable[[], None]) -> None:

@@ -284,6 +284,11 @@ class Ledger:
             (batch.station, line_text(batch.line), TIMED, received_ms, encode(batch)),
         )
 
+    def log_timed_alone(self, batch: Batch, received_ms: int) -> None:
+        """The same in a commit of its own."""
+        with self._database.transaction() as connection:
+            self.log_timed(connection, batch, received_ms)
+
     def _know(self, position: int) -> None:
         with self._arrived:
             if position > self._newest:
