@@ -120,7 +120,8 @@ def with_gone(lines: Sequence[LineState], openings: Mapping[int, Opening]) -> li
     for opening in openings.values():
         children.setdefault(opening.previous, []).append(opening.line)
     after = _descent(lines[0].line, children)
-    newest = next((line for line in lines if line.line in after and line.line not in children), lines[0])
+    followed = _followed(lines, openings)
+    newest = next((line for line in lines if line.line in after and line.line not in followed), lines[0])
     known = ancestry(newest.line, openings)
     if known is None:
         return list(lines)
@@ -131,6 +132,32 @@ def with_gone(lines: Sequence[LineState], openings: Mapping[int, Opening]) -> li
         else line
         for line in lines
     ]
+
+
+def are_one_journal(lines: Sequence[LineState], previous: Mapping[int, int]) -> bool:
+    """Whether each of these lines follows another of them, but for the oldest: then none of them is gone.
+
+    Args:
+        lines: some of a station.
+        previous: what each names as the line before, as far as known.
+    """
+    followed = set(previous.values())
+    left = {line.line for line in lines}
+    line = next((each for each in left if each not in followed), 0)
+    while line in left:
+        left.remove(line)
+        line = previous.get(line, 0)
+    return not left
+
+
+def _followed(lines: Iterable[LineState], openings: Mapping[int, Opening]) -> set[int]:
+    """Every line that one of these goes back to."""
+    found: set[int] = set()
+    for each in lines:
+        line = each.line
+        while line in openings and (line := openings[line].previous) and line not in found:
+            found.add(line)
+    return found
 
 
 def _descent(line: int, children: Mapping[int, Sequence[int]]) -> set[int]:

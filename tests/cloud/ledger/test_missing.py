@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from haihe_cloud.database import Database
 from haihe_cloud.ledger.arrival import LineState
-from haihe_cloud.ledger.missing import Missing, ancestry, missing_ranges, with_gone
+from haihe_cloud.ledger.missing import Missing, ancestry, are_one_journal, missing_ranges, with_gone
 from haihe_cloud.ledger.told import Opening, ToldGap
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract.ranges import RangeSet
@@ -154,6 +154,21 @@ def test_ancestry_ends_and_is_only_told_when_it_is_whole(lines: list[int], data:
         assert marked == states
     else:
         assert not {line.line for line in marked if line.gone} & found
+
+
+@given(st.permutations(range(1, 7)), st.integers(1, 6), st.data())
+def test_of_lines_that_follow_each_other_none_is_gone_whatever_else_is_known(
+    chain: list[int], listed: int, data: st.DataObject
+) -> None:
+    """The chain is the journal; what is drawn besides it, forks of it and journals of their own, is not listed."""
+    previous = dict(zip(chain, [0, *chain], strict=False))
+    others = {line: data.draw(st.sampled_from([0, *chain, *range(20, line)])) for line in range(20, 23)}
+    openings = {line: Opening(line, 0, 5, "b", named, 1, line) for line, named in (previous | others).items()}
+    heard = data.draw(st.permutations(chain[-listed:]))
+    states = [LineState(STATION, line, 5, 1, RangeSet(), RangeSet(), RangeSet(), 0, 0) for line in heard]
+    assert are_one_journal(states, {line: previous[line] for line in heard})
+    assert with_gone(states, openings) == states
+    assert not are_one_journal([*states, states[0]._replace(line=99)], previous | {99: 98})
 
 
 def test_troubles_are_the_same_for_any_order_of_arrival(database: Database, tmp_path: Path) -> None:
