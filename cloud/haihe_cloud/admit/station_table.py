@@ -10,7 +10,8 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
+from xml.parsers import expat
 
 import msgspec
 from haihe_contract.document import DocumentError, Problem
@@ -41,6 +42,9 @@ COLUMNS = {
 _NAMES = {**{name: name for name in COLUMNS}, **{chinese: name for name, chinese in COLUMNS.items()}}
 _ENCODINGS = ("utf-8-sig", "gb18030")
 _UNPACKED_BYTES = 4 * STATION_FILE_BYTES
+_ELEMENTS_MAX = 100_000
+_STREAMED = ("row", "si")
+"""Elements of a workbook that are read one by one: rows, and the texts that cells share."""
 _COLUMNS_MAX = 64
 _LETTERS_MAX = 200
 
@@ -309,6 +313,26 @@ def _csv(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
         raise DocumentError([Problem(str(path), 1, 1, f"not CSV: {error}")]) from None
 
 
+def _look_through(part: IO[bytes]) -> None:
+    """Refuse what would fill the memory: the library holds whole all that stands in one row, or outside of rows.
+
+    Raises:
+        ValueError: when that is too much.
+        expat.ExpatError: when the part is no XML.
+    """
+    since = 0
+
+    def begin(name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG001 - expat's form
+        nonlocal since
+        since = 0 if name.rpartition(":")[2] in _STREAMED else since + 1
+        if since > _ELEMENTS_MAX:
+            raise ValueError(f"{part.name} holds more than {_ELEMENTS_MAX} elements that belong to no row")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = begin
+    parser.ParseFile(part)
+
+
 def _xlsx(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
     """The first sheet, read row by row; formulas by the value they had when the file was saved."""
     try:
@@ -321,6 +345,10 @@ def _xlsx(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             if sum(each.file_size for each in packed.infolist()) > _UNPACKED_BYTES:
                 raise DocumentError([Problem(str(path), 1, 1, f"unpacks to more than {_UNPACKED_BYTES} bytes")])
+            for each in packed.infolist():
+                if each.filename.endswith((".xml", ".rels")):
+                    with packed.open(each) as part:
+                        _look_through(part)
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()

@@ -189,10 +189,11 @@ def test_lines_that_have_long_been_silent_do_not_burden_every_receipt(ledger: Le
 
 def test_a_receipt_costs_the_same_however_often_the_station_has_restarted(ledger: Ledger) -> None:
     def cost_s(station: str, restarts: int) -> float:
+        previous = [0, *range(100, 99 + restarts)]
         ledger.take(
             [
-                arrival([1], station=station, line=n + 100, bodies={1: opened(n + 99 if n else 0, 1)}, received_ms=T0 + n)
-                for n in range(restarts)
+                arrival([1], station=station, line=n, bodies={1: opened(before, 1)}, received_ms=T0 + n)
+                for n, before in enumerate(previous, start=100)
             ]
         )
         began = time.process_time()
