@@ -107,8 +107,8 @@ class _Duties:
     def _start(self, line: LineState, opening: "told.Opening | None") -> int:
         if opening is not None and opening.grade != Grade.NONE:
             return opening.time_ms
-        hour = self._book.first_hour(self._station, line.line)
-        return line.first_ms if hour is None else hour * tally.HOUR_MS
+        first_ms = self._book.first_ms(self._station, line.line)
+        return line.first_ms if first_ms is None else first_ms
 
     def _spans(
         self, starts: list[tuple[int, int]], periods: Mapping[int, list[int]], start_ms: int, end_ms: int

@@ -104,9 +104,9 @@ class Book:
         """Every hour of a line, ascending."""
         return tally.of_line(self._connection, station, line)
 
-    def first_hour(self, station: str, line: int) -> int | None:
-        """The earliest hour of a line, None without any."""
-        return tally.first_hour(self._connection, station, line)
+    def first_ms(self, station: str, line: int) -> int | None:
+        """The second (ms UTC) of the earliest reading of a line, None without any."""
+        return tally.first_ms(self._connection, station, line)
 
     def has_hour(self, station: str, line: int, hour: int) -> bool:
         """Whether a line has readings of that hour."""

@@ -193,6 +193,19 @@ def test_a_change_of_duty_counts_from_its_line_on(whole: Whole) -> None:
     assert found[VOLTAGE][:2] == (720, 720)
 
 
+def test_a_change_of_duty_after_a_start_without_a_clock_counts_from_the_first_reading_on(whole: Whole) -> None:
+    live(whole, line_of({n: at(n) for n in range(22)}))  # up to 1:45; the next one is due at 1:50
+    began = D0 + 110 * 60_000
+    start = Opened(0, "boot2", 0, 0, LINE, 25, 0, 1000, True, "0.1.0", "site")
+    minutes = {n + 4: Readings(n * 60_000, 0, [0], [3.0]) for n in range(10)}
+    bodies: dict[int, Body] = {1: start, 2: Dictionary(SERIES), 3: Duty([60_000, 0]), **minutes}
+    send(whole, {**bodies, 50: TimeFix("boot2", began, 10, 5, began)}, line=99, received_ms=began + 600_000)
+    whole.settle()
+    whole.clock.ms = began + 10 * 60_000 + 600_000
+    found = day(whole).total
+    assert (found.expected, found.arrived, found.missing) == (32, 32, {})
+
+
 def test_a_station_that_restarted_thousands_of_times_keeps_its_old_days_its_losses_and_its_troubles(
     whole: Whole,
 ) -> None:
