@@ -133,7 +133,8 @@ def _why(known: Known, span: Span, key: str, period_ms: int, slots: RangeSet) ->
 
     for summary in known.summaries:
         if summary.series == key and slots:
-            gone = slots & RangeSet.of((summary.first_ms // period_ms, summary.last_ms // period_ms))
+            first, last = sorted((summary.first_ms // period_ms, summary.last_ms // period_ms))  # whatever it says
+            gone = slots & RangeSet.of((first, last))
             add((Missing.THINNED, ""), gone.count())
             slots = slots - gone
     if known.heard_ms is None or not slots:

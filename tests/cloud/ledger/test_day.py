@@ -141,6 +141,14 @@ def test_thinned_readings_are_told_by_their_summary(whole: Whole) -> None:
     assert figures.missing == {(Missing.THINNED, ""): 50}
 
 
+def test_a_summary_whose_times_run_backwards_keeps_nobody_from_the_figures(whole: Whole) -> None:
+    extreme = (D0 + 110 * FIVE, 2.0, 1, 5)
+    told = SeriesSummary(LEVEL, 50, 0, 3.0, extreme, extreme, D0 + 149 * FIVE, D0 + 100 * FIVE)
+    slots = {n: at(n) for n in range(EXPECTED) if not 100 <= n < 150}
+    send(whole, {**line_of(slots), 900: Summary(LINE, [(104, 153)], [told], False, D0)}, received_ms=D0 + DAY_MS)
+    assert day(whole).series[LEVEL].missing == {(Missing.THINNED, ""): 50}
+
+
 def test_a_station_that_fell_silent_is_not_heard_of_since(whole: Whole) -> None:
     live(whole, line_of({n: at(n) for n in range(100)}))
     figures = day(whole).series[LEVEL]
