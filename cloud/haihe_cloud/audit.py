@@ -158,7 +158,7 @@ class _Comparison:
     def __init__(self, book: Book, store: Store, station: str) -> None:
         self._book, self._store, self._station = book, store, station
         self._lines = {
-            line.line: _Line(book, station, line.line, line.held, line.refused) for line in book.lines(station, 2**31)
+            line.line: _Line(book, station, line.line, line.held, line.refused) for line in book.all_lines(station)
         }
         self._volatile_lines = book.volatile_lines(station)
         self._volatile = 0

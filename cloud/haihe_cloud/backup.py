@@ -7,6 +7,7 @@ backup.
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -29,6 +30,7 @@ from .sql.sqlite import SqliteDatabase
 FORMAT = 1
 MANIFEST = "manifest.json"
 _SETTINGS, _KEYS = "settings", "keys"
+_SQLITE = "sqlite"
 _CHUNK = 1024 * 1024
 _MANIFEST_BYTES_MAX = 4 * 1024 * 1024
 
@@ -129,14 +131,20 @@ def verify(source: Path) -> Manifest:
             where=str(path),
             do=f"install version {manifest.version}, which made it",
         )
+    if not re.fullmatch("[0-9]{1,18}", manifest.epoch):
+        raise FieldError(f"the manifest names epoch {manifest.epoch[:20]!r}, which is none", where=str(path))
     for each in manifest.files:
-        place = source / each.name
-        if not place.resolve().is_relative_to(source.resolve()):
+        place = source / each.name.replace("\0", "?")
+        # No way up, even one that ends inside: keys go to the same place below another directory.
+        if ".." in place.parts[len(source.parts) :] or not place.resolve().is_relative_to(source.resolve()):
             raise FieldError("the manifest names a file outside of the backup", where=each.name)
         if not place.is_file() or _measured(source, each.name) != each:
             raise FieldError(
                 "a file of the backup is missing or was changed", where=str(place), do="choose another backup"
             )
+    lacking = _needed(manifest) - {each.name for each in manifest.files}
+    if lacking:
+        raise FieldError(f"the manifest does not name {min(lacking)}", where=str(path), do="choose another backup")
     return manifest
 
 
@@ -166,6 +174,7 @@ def restore(settings: Settings, source: Path, clock: Clock, *, force: bool) -> t
             )
         above = max(int(manifest.epoch), _epoch_there(settings, there, on_server=on_server))
         for name in _ours(manifest):
+            _forget_fresh(data, name)
             _copy(source / name, data / f"{name}.new", PUBLIC)
         if isinstance(settings.database, PostgresqlDatabase):
             aside = _move_aside(data, clock)
@@ -280,6 +289,12 @@ def _must_fit(manifest: Manifest, settings: Settings, source: Path) -> None:
             )
 
 
+def _needed(manifest: Manifest) -> set[str]:
+    """Files without which nothing can be restored."""
+    ledger = DATABASE if manifest.database == _SQLITE else backup_server.DUMP
+    return {ledger, SERIES} if manifest.store == _SQLITE else {ledger}
+
+
 def _ours(manifest: Manifest) -> list[str]:
     return [each.name for each in manifest.files if each.name in (DATABASE, SERIES)]
 
@@ -330,6 +345,12 @@ def _move_aside(data: Path, clock: Clock) -> Path | None:
     except OSError as error:
         raise _cannot(error, aside) from None
     return aside
+
+
+def _forget_fresh(data: Path, name: str) -> None:
+    """Remove what a restore that was killed has left: SQLite would play its log back into the next copy."""
+    for log in ("", "-wal", "-shm"):
+        (data / f"{name}.new{log}").unlink(missing_ok=True)
 
 
 def _into_place(data: Path, name: str) -> None:

@@ -61,19 +61,15 @@ def station_day(book: Book, station: Station, day: datetime.date, now_ms: int) -
         return StationDay(station.code, day, False, True, {})
     start_ms = (day - datetime.date(1970, 1, 1)).days * DAY_MS
     end_ms = min(start_ms + DAY_MS, now_ms - IN_TIME_MS)
-    duties = _Duties(book, station.code)
-    if not duties.spans:
+    duties = _Duties(book, station.code, start_ms, end_ms)
+    if not duties.known:
         return StationDay(station.code, day, True, False, {})
-    spans = [
-        span._replace(start_ms=max(span.start_ms, start_ms), end_ms=min(span.end_ms, end_ms))
-        for span in duties.spans
-        if span.start_ms < end_ms and span.end_ms > start_ms
-    ]
+    hours = book.hours(station.code, start_ms // tally.HOUR_MS, start_ms // tally.HOUR_MS + _HOURS - 1)
     kept = book.summaries(station.code, None, start_ms, end_ms, 100_000)
     known = Known(
-        spans,
-        book.hours(station.code, start_ms // tally.HOUR_MS, start_ms // tally.HOUR_MS + _HOURS - 1),
-        duties.keys,
+        duties.spans,
+        hours,
+        {line: duties.keys(line) for line in {hour.line for hour in hours}},
         [each.summary for each in kept],
         book.last_heard(station.code),
         duties.cause,
@@ -82,40 +78,50 @@ def station_day(book: Book, station: Station, day: datetime.date, now_ms: int) -
 
 
 class _Duties:
-    """The lines of a station in the order of time, what each should have measured, and what is missing of it."""
+    """The lines of a station in the order of time, what each should have measured, and what is missing of it.
 
-    def __init__(self, book: Book, station: str) -> None:
+    A station that often restarts has thousands of lines; all are put in order, and of those that touch the time that
+    is asked for everything is read.
+    """
+
+    def __init__(self, book: Book, station: str, start_ms: int, end_ms: int) -> None:
         self._book, self._station = book, station
-        self._lines = {line.line: line for line in book.lines(station)}
+        self._lines = {line.line: line for line in book.all_lines(station)}
+        self._keys: dict[int, list[str]] = {}
         self._told = book.told_gaps(station)
         self._causes: dict[tuple[int, int], Cause] = {}
         self._ranges: dict[int, list[missing.MissingRange]] = {}
         openings, periods = book.openings(station), book.duties(station)
-        self.keys: Mapping[int, list[str]] = {line: book.dictionary(station, line) or [] for line in self._lines}
         starts = sorted((self._start(line, openings.get(line.line)), line.line) for line in self._lines.values())
-        self.spans = list(self._spans(starts, periods))
-        self._newest = self.spans[-1].line if self.spans else 0
+        self.known = any(line in periods for _, line in starts)
+        self.spans = list(self._spans(starts, periods, start_ms, end_ms)) if self.known else []
+        self._newest = starts[-1][1] if starts else 0
+
+    def keys(self, line: int) -> list[str]:
+        """Series keys of a line by number."""
+        found = self._keys.get(line)
+        if found is None:
+            found = self._keys[line] = self._book.dictionary(self._station, line) or []
+        return found
 
     def _start(self, line: LineState, opening: "told.Opening | None") -> int:
         if opening is not None and opening.grade != Grade.NONE:
             return opening.time_ms
-        hour = self._book.first_hour(self._station, line.line)
-        return line.first_ms if hour is None else hour * tally.HOUR_MS
+        first_ms = self._book.first_ms(self._station, line.line)
+        return line.first_ms if first_ms is None else first_ms
 
-    def _spans(self, starts: list[tuple[int, int]], periods: Mapping[int, list[int]]) -> Iterator[Span]:
+    def _spans(
+        self, starts: list[tuple[int, int]], periods: Mapping[int, list[int]], start_ms: int, end_ms: int
+    ) -> Iterator[Span]:
         """From the first duty on, and before it by the same; a line that has not said its own goes on with the last."""
         ends = [start for start, _ in starts[1:]] + [2**62]
-        told_by = [periods.get(line) for _, line in starts]
-        first = next((at for at, each in enumerate(told_by) if each is not None), None)
-        if first is None:
-            return
-        duty: dict[str, int] = {}
+        teller = next(line for _, line in starts if line in periods)
         for at, ((start, line), end) in enumerate(zip(starts, ends, strict=True)):
-            named = told_by[max(at, first)]
-            if named is not None:
-                keys = self.keys[starts[max(at, first)][1]]
-                duty = {key: period for key, period in zip(keys, named, strict=False) if period}
-            yield Span(0 if at == 0 else start, end, line, duty)
+            teller = line if line in periods else teller
+            first, last = max(0 if at == 0 else start, start_ms), min(end, end_ms)
+            if first < last:
+                named = zip(self.keys(teller), periods[teller], strict=False)
+                yield Span(first, last, line, {key: period for key, period in named if period})
 
     def cause(self, line: int, hour: int) -> Cause:
         """Why readings of this line and hour are missing: what most of the missing numbers around that hour are."""

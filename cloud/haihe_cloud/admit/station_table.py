@@ -1,7 +1,7 @@
 """A table of stations, CSV or XLSX: all of its faults at once with row and column, or what is to be registered.
 
 One row a station. A cell that is left empty leaves what is known of the station. Times of service that are already
-known stay: a new first day begins a further time, the same first day changes its end.
+known stay: a new first day begins a further time, the same first day with an end changes that.
 """
 
 import csv
@@ -10,7 +10,8 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
+from xml.parsers import expat
 
 import msgspec
 from haihe_contract.document import DocumentError, Problem
@@ -41,6 +42,9 @@ COLUMNS = {
 _NAMES = {**{name: name for name in COLUMNS}, **{chinese: name for name, chinese in COLUMNS.items()}}
 _ENCODINGS = ("utf-8-sig", "gb18030")
 _UNPACKED_BYTES = 4 * STATION_FILE_BYTES
+_ELEMENTS_MAX = 100_000
+_STREAMED = ("row", "si")
+"""Elements of a workbook that are read one by one: rows, and the texts that cells share."""
 _COLUMNS_MAX = 64
 _LETTERS_MAX = 200
 
@@ -111,8 +115,16 @@ def _joined(station: Station, given: dict[str, Any], row: Row, faults: _Faults) 
     plain = {name: value for name, value in given.items() if value is not None}
     levels = station.levels
     if series is not None:
+        before = next((each for each in levels if each.series == series), StationLevels(series))
         levels = [each for each in levels if each.series != series]
-        levels.append(StationLevels(series, parse_series(series).datum, warning, guarantee))
+        levels.append(
+            StationLevels(
+                series,
+                parse_series(series).datum,
+                before.warning if warning is None else warning,
+                before.guarantee if guarantee is None else guarantee,
+            )
+        )
     elif warning is not None or guarantee is not None:
         column = row.cells["warning" if warning is not None else "guarantee"].column
         faults.add(row.number, column, "level_series: is missing beside the level")
@@ -142,6 +154,8 @@ def in_service(known: Sequence[Validity], since: datetime.date | None, until: da
             raise FieldError("until: there is no first day that it could end", do="write the first day as since")
         return [*known[:-1], Validity(known[-1].since, until)]
     others = [each for each in known if each.since != since]
+    if until is None:
+        until = next((each.until for each in known if each.since == since), None)
     return sorted([*others, Validity(since, until)], key=lambda each: each.since)
 
 
@@ -300,6 +314,26 @@ def _csv(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
         raise DocumentError([Problem(str(path), 1, 1, f"not CSV: {error}")]) from None
 
 
+def _look_through(part: IO[bytes]) -> None:
+    """Refuse what would fill the memory: the library holds whole all that stands in one row, or outside of rows.
+
+    Raises:
+        ValueError: when that is too much.
+        expat.ExpatError: when the part is no XML.
+    """
+    since = 0
+
+    def begin(name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG001 - expat's form
+        nonlocal since
+        since = 0 if name.rpartition(":")[2] in _STREAMED else since + 1
+        if since > _ELEMENTS_MAX:
+            raise ValueError(f"{part.name} holds more than {_ELEMENTS_MAX} elements that belong to no row")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = begin
+    parser.ParseFile(part)
+
+
 def _xlsx(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
     """The first sheet, read row by row; formulas by the value they had when the file was saved."""
     try:
@@ -312,6 +346,10 @@ def _xlsx(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             if sum(each.file_size for each in packed.infolist()) > _UNPACKED_BYTES:
                 raise DocumentError([Problem(str(path), 1, 1, f"unpacks to more than {_UNPACKED_BYTES} bytes")])
+            for each in packed.infolist():
+                if each.filename.endswith((".xml", ".rels")):
+                    with packed.open(each) as part:
+                        _look_through(part)
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()

@@ -17,7 +17,7 @@ from haihe_cloud.ledger.day import Figures
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.missing import Missing, MissingRange, Trouble
 from haihe_cloud.ledger.packed import line_text
-from haihe_cloud.limits import IN_TIME_MS
+from haihe_cloud.limits import IN_TIME_MS, LINES_SHOWN
 from haihe_cloud.store.port import Store
 
 from .output import GOOD, WRONG, Answer, AskedWrongly, progress
@@ -43,11 +43,15 @@ def show(
     known = {station.code: station for station in registry.stations()}
     stations = [known.get(code, Station(code))] if code is not None else list(known.values())
     days = [station_day(book, station, which, now_ms) for station in stations]
-    lines = [line for each in ([code] if code else ledger.stations()) for line in ledger.lines(each)]
+    lines: list[LineState] = []
+    lost = awaited = 0
+    for each in [code] if code else ledger.stations():
+        of_station = book.all_lines(each)
+        lost += sum(line.lost.count() for line in of_station)
+        awaited += sum(line.awaited.count() for line in of_station)
+        lines += of_station[:LINES_SHOWN]
     troubles = book.troubles(code)
     fixes = book.fixes(code) if code else []
-    lost = sum(line.lost.count() for line in lines)
-    awaited = sum(line.awaited.count() for line in lines)
     title = _title(which, now_ms, words)
     text = [f"{title}\n{_one_day(days[0], words) if code is not None else _all_days(days, words)}"]
     text += [_lines(lines, words)] if lines else []

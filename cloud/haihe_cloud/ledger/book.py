@@ -14,6 +14,8 @@ from .arrival import LineState
 from .ledger import Ledger
 from .sheet import Sheet
 
+_ALL = 2**31
+
 
 class Book:
     """What the ledger has kept besides its ranges.
@@ -30,6 +32,10 @@ class Book:
     def lines(self, station: str, most: int = LINES_SHOWN) -> list[LineState]:
         """See :meth:`Ledger.lines`."""
         return self._ledger.lines(station, most)
+
+    def all_lines(self, station: str) -> list[LineState]:
+        """Every line of a station, in the same order: what is counted must not end where a list does."""
+        return self._ledger.lines(station, _ALL)
 
     def dictionary(self, station: str, line: int) -> list[str] | None:
         """See :meth:`Ledger.dictionary`."""
@@ -55,7 +61,7 @@ class Book:
     def missing_ranges(self, station: str) -> list[missing.MissingRange]:
         """Every number of a station that is missing, line by line, the line heard last first."""
         named = told.gaps(self._connection, station)
-        return [each for line in self.lines(station) for each in missing.missing_ranges(line, named)]
+        return [each for line in self.all_lines(station) for each in missing.missing_ranges(line, named)]
 
     def missing_since(self, station: str, line: int, number: int) -> int | None:
         """The hour (ms UTC) of the last readings of the line below a number, None without any."""
@@ -98,9 +104,9 @@ class Book:
         """Every hour of a line, ascending."""
         return tally.of_line(self._connection, station, line)
 
-    def first_hour(self, station: str, line: int) -> int | None:
-        """The earliest hour of a line, None without any."""
-        return tally.first_hour(self._connection, station, line)
+    def first_ms(self, station: str, line: int) -> int | None:
+        """The second (ms UTC) of the earliest reading of a line, None without any."""
+        return tally.first_ms(self._connection, station, line)
 
     def has_hour(self, station: str, line: int, hour: int) -> bool:
         """Whether a line has readings of that hour."""

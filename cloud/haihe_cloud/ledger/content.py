@@ -1,7 +1,7 @@
 """The short digest of what a record says: how one number with two contents is known, however batches are cut.
 
 Four bytes a number, read as a big-endian integer: 31 bits of BLAKE2b over the record in one canonical form, and the
-lowest bit says whether it is a reading group, whose readings must be in the store. 0 means that nothing is known.
+lowest bit says whether it is a group of readings, which must be in the store. 0 means that nothing is known.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,8 @@ def readings_content(
         values = [None if value is None else value + 0.0 for value in values]  # a negative zero may come as zero
     if not marks or all(mark == PASS_MARK for mark in marks):
         marks = ()
-    return _digest(_encoder.encode((time_ms, int(grade), series, values, marks))) | 1
+    digest = _digest(_encoder.encode((time_ms, int(grade), series, values, marks)))
+    return digest | 1 if series else digest & ~1 or 2  # of an empty group there is nothing in the store
 
 
 def has_readings(digest: int) -> bool:

@@ -133,7 +133,8 @@ def _why(known: Known, span: Span, key: str, period_ms: int, slots: RangeSet) ->
 
     for summary in known.summaries:
         if summary.series == key and slots:
-            gone = slots & RangeSet.of((summary.first_ms // period_ms, summary.last_ms // period_ms))
+            first, last = sorted((summary.first_ms // period_ms, summary.last_ms // period_ms))  # whatever it says
+            gone = slots & RangeSet.of((first, last))
             add((Missing.THINNED, ""), gone.count())
             slots = slots - gone
     if known.heard_ms is None or not slots:
@@ -157,10 +158,16 @@ def _by_hour(first: int, last: int, period_ms: int) -> Iterable[Range]:
 
 
 def _slots(seconds: RangeSet, period_ms: int) -> RangeSet:
-    """The expected times that seconds belong to."""
+    """The expected times that seconds belong to: of two that lie in one second, the later one.
+
+    A reading comes soon after it was due. Where a period is no whole number of seconds (1.5 s), its second has begun
+    before that, so the end of the second tells to which expected time it belongs.
+    """
     if not seconds:
         return EMPTY
-    return RangeSet((first * 1000 // period_ms, last * 1000 // period_ms) for first, last in seconds.ranges)
+    return RangeSet(
+        ((first * 1000 + 999) // period_ms, (last * 1000 + 999) // period_ms) for first, last in seconds.ranges
+    )
 
 
 def _by_series(hours: Iterable[Hour], keys: Mapping[int, Sequence[str]]) -> dict[str, _Sets]:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from haihe_contract.wire import Batch, WireError, decode
+from haihe_contract.wire import Batch, decode
 
 from haihe_cloud.database import Connection, Database, DatabaseAway
 from haihe_cloud.limits import FOLLOW_ENTRIES, FOLLOW_TRIES
@@ -18,10 +18,10 @@ _IDLE_S = 1.0
 
 
 class ReadFirst(Exception):
-    """A follower needs something slow that must not be read inside a transaction.
+    """A follower needs something slow, that must not be done inside its transaction.
 
     Args:
-        fetch: reads it, outside; the same entry is handled again then.
+        fetch: does it, outside; the same entry is handled again then.
     """
 
     def __init__(self, fetch: Callable[[], None]) -> None:
@@ -161,11 +161,7 @@ def _attempt(
 
 def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], connection: Connection) -> None:
     for before, entry in enumerate(entries):
-        try:
-            batch = decode(entry.data)
-        except WireError as error:  # written by a version that this one does not know
-            _log.error("position %d cannot be opened: %s", entry.position, error)  # noqa: TRY400
-            continue
+        batch = decode(entry.data)  # what a newer version has written is set aside, like what breaks the follower
         try:
             follower.handle(entry, batch, connection)
         except ReadFirst as need:

@@ -195,9 +195,11 @@ class Ledger:
 
     def _lines(self, stations: Sequence[str], most: int) -> dict[str, list[LineState]]:
         connection = self._database.connection()
-        lines = line_rows.of_stations(connection, stations, most)
-        openings = told.openings_of(connection, stations)
-        return {station: missing.with_gone(lines[station], openings[station]) for station in stations}
+        lines, previous = line_rows.of_stations(connection, stations, most)
+        # A station that restarts every few seconds has openings without end: nearly always these lines tell enough.
+        unsure = [each for each in stations if not missing.are_one_journal(lines[each], previous[each])]
+        openings = told.openings_of(connection, unsure)
+        return lines | {each: missing.with_gone(lines[each], openings[each]) for each in unsure}
 
     def last_heard(self) -> dict[str, int]:
         """When the newest batch or heartbeat of each station came, by the centre's clock."""
@@ -283,6 +285,11 @@ class Ledger:
             " VALUES((SELECT value FROM meta WHERE name='arrival'), ?, ?, ?, ?, ?)",
             (batch.station, line_text(batch.line), TIMED, received_ms, encode(batch)),
         )
+
+    def log_timed_alone(self, batch: Batch, received_ms: int) -> None:
+        """The same in a commit of its own."""
+        with self._database.transaction() as connection:
+            self.log_timed(connection, batch, received_ms)
 
     def _know(self, position: int) -> None:
         with self._arrived:

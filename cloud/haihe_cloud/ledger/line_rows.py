@@ -13,10 +13,12 @@ from .sheet import Table
 _REST = ("head", "tail", "held", "refused", "gaps", "first_ms", "last_ms")
 _LINE_COLUMNS = "station, line, " + ", ".join(_REST)
 _FIND = f"SELECT {_LINE_COLUMNS} FROM line WHERE station=? AND line=?"  # noqa: S608
+_OF_LINE = ", ".join(f"line.{column}" for column in ("station", "line", *_REST))
 _LATEST = (
-    f"WITH wanted(station) AS (VALUES {{}}) SELECT line.{_LINE_COLUMNS} FROM wanted"  # noqa: S608
+    f"WITH wanted(station) AS (VALUES {{}}) SELECT {_OF_LINE}, opening.previous FROM wanted"  # noqa: S608
     " JOIN line ON line.station=wanted.station AND line.last_ms>=COALESCE((SELECT last_ms FROM line AS each"
     " WHERE each.station=wanted.station ORDER BY last_ms DESC LIMIT 1 OFFSET %d), 0)"
+    " LEFT JOIN opening ON opening.station=line.station AND opening.line=line.line"
 )
 
 
@@ -40,12 +42,18 @@ def _rest(state: LineState) -> tuple[Any, ...]:
 LINE: Table[LineState] = Table("line", ("station", "line"), _REST, state_of, _rest)
 
 
-def of_stations(connection: Connection, stations: Sequence[str], most: int) -> dict[str, list[LineState]]:
-    """The lines of each station, the one heard last first, at most so many."""
+def of_stations(
+    connection: Connection, stations: Sequence[str], most: int
+) -> tuple[dict[str, list[LineState]], dict[str, dict[int, int]]]:
+    """The lines of each station, the one heard last first, at most so many; and which line each names before it."""
     found: dict[str, list[LineState]] = {station: [] for station in stations}
-    for row in select_among(connection, _LATEST % (most - 1), [(station,) for station in stations]):
-        found[row[0]].append(state_of(row))
+    before: dict[str, dict[int, int]] = {station: {} for station in stations}
+    for *row, previous in select_among(connection, _LATEST % (most - 1), [(station,) for station in stations]):
+        state = state_of(tuple(row))
+        found[state.station].append(state)
+        if previous is not None:
+            before[state.station][state.line] = line_of(previous)
     for lines in found.values():
         lines.sort(key=lambda each: (-each.last_ms, -each.first_ms, each.line))
         del lines[most:]
-    return found
+    return found, before

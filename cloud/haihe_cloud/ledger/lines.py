@@ -29,10 +29,14 @@ def unheard(station: str, line: int, now_ms: int) -> LineState:
 
 
 def add(state: LineState, more: Addition) -> LineState:
-    """The line with the addition. Held wins over refused, and both over gap."""
+    """The line with the addition. Held wins over refused, and both over gap.
+
+    The three sets of a line have no number in common, so only what is new is compared with all that is known: a batch
+    of gap records costs no walk along the line for each of them.
+    """
     held = state.held | more.held
-    refused = (state.refused | more.refused) - held
-    gaps = (state.gaps | more.gaps) - held - refused
+    refused = (state.refused - more.held) | (more.refused - held)
+    gaps = (state.gaps - more.held - more.refused) | (more.gaps - held - refused)
     named = [ranges.last for ranges in (more.held, more.refused, more.gaps) if ranges]
     return LineState(
         state.station,

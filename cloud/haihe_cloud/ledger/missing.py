@@ -110,12 +110,66 @@ def with_gone(lines: Sequence[LineState], openings: Mapping[int, Opening]) -> li
     """The lines, most recently heard first, with those marked of which the station can have nothing any more.
 
     A station has one journal. Its newest line names the one before, and so on to a line that began a new journal;
-    a line that was heard before and is not among them was in a journal that is no longer there.
+    a line that was heard before and is not among them was in a journal that is no longer there. The line heard last is
+    in the journal, and may be an older one whose backlog comes now. A line younger than the newest that is known may
+    have followed it, as long as an opening between them is not known.
     """
-    known = ancestry(lines[0].line, openings) if lines else None
+    if not lines:
+        return []
+    children: dict[int, list[int]] = {}
+    for opening in openings.values():
+        children.setdefault(opening.previous, []).append(opening.line)
+    after = _descent(lines[0].line, children)
+    followed = _followed(lines, openings)
+    newest = next((line for line in lines if line.line in after and line.line not in followed), lines[0])
+    known = ancestry(newest.line, openings)
     if known is None:
         return list(lines)
-    return [line if line.line in known else line._replace(gone=True) for line in lines]
+    whole = _descent(0, children)
+    return [
+        line._replace(gone=True)
+        if line.line not in known and (line.line in whole or line.first_ms <= newest.first_ms)
+        else line
+        for line in lines
+    ]
+
+
+def are_one_journal(lines: Sequence[LineState], previous: Mapping[int, int]) -> bool:
+    """Whether each of these lines follows another of them, but for the oldest: then none of them is gone.
+
+    Args:
+        lines: some of a station.
+        previous: what each names as the line before, as far as known.
+    """
+    followed = set(previous.values())
+    left = {line.line for line in lines}
+    line = next((each for each in left if each not in followed), 0)
+    while line in left:
+        left.remove(line)
+        line = previous.get(line, 0)
+    return not left
+
+
+def _followed(lines: Iterable[LineState], openings: Mapping[int, Opening]) -> set[int]:
+    """Every line that one of these goes back to."""
+    found: set[int] = set()
+    for each in lines:
+        line = each.line
+        while line in openings and (line := openings[line].previous) and line not in found:
+            found.add(line)
+    return found
+
+
+def _descent(line: int, children: Mapping[int, Sequence[int]]) -> set[int]:
+    """The line and every line that followed it."""
+    found: set[int] = set()
+    waiting = [line]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            waiting += children.get(each, ())
+    return found
 
 
 def lines_that_went_back(station: str, heads: Mapping[int, int], openings: Mapping[int, Opening]) -> list[Trouble]:

@@ -124,12 +124,16 @@ def of_line(connection: Connection, station: str, line: int) -> Iterable[Hour]:
         after = rows[-1][0]
 
 
-def first_hour(connection: Connection, station: str, line: int) -> int | None:
-    """The earliest hour of a line, None without any."""
+def first_ms(connection: Connection, station: str, line: int) -> int | None:
+    """The second (ms UTC) of the earliest reading of a line, None without any."""
     row = connection.execute(
-        "SELECT min(hour) FROM tally WHERE station=? AND line=?", (station, line_text(line))
+        "SELECT hour, seen FROM tally WHERE station=? AND line=? ORDER BY hour LIMIT 1", (station, line_text(line))
     ).fetchone()
-    return row[0] if row else None
+    if row is None:
+        return None
+    arrived = [each.arrived for each in _unpack(row[1]).values() if each.arrived]
+    second = min(((seconds & -seconds).bit_length() - 1 for seconds in arrived), default=0)
+    return int(row[0]) * HOUR_MS + second * 1000
 
 
 def before(connection: Connection, station: str, line: int, hour: int) -> int:

@@ -46,7 +46,8 @@ def as_event(trouble: Trouble) -> StationEvent:
 def _of_station(connection: Connection, station: str) -> list[Trouble]:
     openings = told.openings(connection, station)
     rows = connection.execute(
-        "SELECT line, head FROM line WHERE station=? ORDER BY last_ms DESC LIMIT ?", (station, LINES_SHOWN)
+        "SELECT line, head FROM line WHERE station=? AND line IN (SELECT previous FROM opening WHERE station=?)",
+        (station, station),
     )
     heads = {line_of(line): head for line, head in rows}
     out = lines_that_went_back(station, heads, openings)

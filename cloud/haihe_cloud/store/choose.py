@@ -4,7 +4,7 @@ Settling is a join: it may be done in any order, in any portions and again, and 
 because of each value only the best reading is kept, and the best of all values is the one that is shown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import NamedTuple
 
@@ -19,6 +19,9 @@ NUMBER_MAX = 2**63 - 1
 LINE_MAX = 2**64 - 1
 SERIES_MAX = 4096
 """Series one station may have in a store: a station that makes up series without end harms only itself."""
+VALUES_MAX = 64
+"""Values kept of one station, series and time, the shown one included. A clone or a wrong clock makes a few; a station
+that makes up one after the other harms only itself, because each costs the reading of all others."""
 
 Rank = tuple[int, bool, int, int, int, int, int, int, float]
 
@@ -71,6 +74,25 @@ def settle(readings: Iterable[Reading]) -> Settled:
             best[reading.value] = reading
     shown, *others = sorted(best.values(), key=rank, reverse=True)
     return Settled(shown, tuple(others))
+
+
+def within_bound(there: Sequence[Reading], offered: Sequence[Reading]) -> tuple[list[Reading], list[Reading]]:
+    """Of readings that are offered to one place: those that may be kept there, and those of too many other values."""
+    known = {reading.value for reading in there}
+    kept: list[Reading] = []
+    beyond: list[Reading] = []
+    for reading in offered:
+        if reading.value in known or len(known) < VALUES_MAX:
+            known.add(reading.value)
+            kept.append(reading)
+        else:
+            beyond.append(reading)
+    return kept, beyond
+
+
+def too_many(reading: Reading) -> str:
+    """Why a reading of one value more than :data:`VALUES_MAX` is refused."""
+    return f"{VALUES_MAX} other values of {reading.series} at {reading.time_ms} ms are kept already"
 
 
 def better(left: Reading, right: Reading) -> Reading:

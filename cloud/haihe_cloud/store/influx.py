@@ -14,7 +14,17 @@ from haihe_contract.quality import Grade
 from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 
-from .choose import NUMBER_MAX, SERIES_MAX, TIME_MS_MAX, better, conflicts_in_order, refusal, settle
+from .choose import (
+    NUMBER_MAX,
+    SERIES_MAX,
+    TIME_MS_MAX,
+    better,
+    conflicts_in_order,
+    refusal,
+    settle,
+    too_many,
+    within_bound,
+)
 from .influx_writer import InfluxWriter
 from .influxql import FIELDS, Influxql, quoted, reading_of
 from .line_protocol import CONFLICT, READING, UNTIMED, conflict_line, reading_line, untimed_line
@@ -23,6 +33,8 @@ from .port import READ_ROWS_MAX, TIME_END_MS, Conflict, Refused
 _TIMEOUT_S = 10.0
 _SPAN_HOLE_MS = 3_600_000
 _SPAN_HOLE_NUMBERS = 10_000
+_ROWS_A_POSITION, _ROWS_A_SPAN = 4, 100
+"""Rows that a stretch may answer with; a few old readings far apart may lie among millions."""
 _REMEMBERED_MAX = 500_000
 
 
@@ -151,7 +163,7 @@ class InfluxStore:
                 seen.append((newest, shelf, max(places)))
                 taken = there.get(shelf, {})
                 if shelf.line is None:
-                    timed += self._timed_lines(station, places, taken)
+                    timed += self._timed_lines(station, places, taken, refused)
                 else:
                     untimed += _untimed_lines(station, places, taken)
         for lines, precision in ((timed, "ms"), (untimed, "ns")):
@@ -208,30 +220,48 @@ class InfluxStore:
         self, station: str, shelves: dict[_Shelf, dict[int, list[Reading]]], newest: dict[_Shelf, int]
     ) -> dict[_Shelf, dict[int, Reading]]:
         """What the engine holds at the positions that are not newer than all it has."""
-        timed: list[tuple[_Shelf, str]] = []
-        untimed: list[tuple[_Shelf, str]] = []
+        there: dict[_Shelf, dict[int, Reading]] = defaultdict(dict)
+        timed: list[tuple[_Shelf, list[int]]] = []
+        untimed: list[tuple[_Shelf, list[int]]] = []
         for shelf, places in shelves.items():
             limit = newest.get(shelf, -1)
             old = sorted(position for position in places if position <= limit)
-            of_series = _of(station, shelf.series)
-            if shelf.line is None:
-                for first, last in _spans(old, _SPAN_HOLE_MS):
-                    where = f"{of_series} AND time >= {first}ms AND time <= {last}ms"
-                    timed.append((shelf, f"SELECT {FIELDS} FROM {READING} WHERE {where}"))  # noqa: S608
-            else:
-                for first, last in _spans(old, _SPAN_HOLE_NUMBERS):
-                    where = f"{of_series} AND \"line\" = '{shelf.line:016x}' AND time >= {first}ns AND time <= {last}ns"
-                    untimed.append(
-                        (shelf, f'SELECT {FIELDS}, "boot_ms", "series" FROM {UNTIMED} WHERE {where}')  # noqa: S608
-                    )
-        there: dict[_Shelf, dict[int, Reading]] = defaultdict(dict)
-        for (shelf, _), tables in zip(timed, self._ask.ask_all(s for _, s in timed), strict=True):
-            there[shelf] |= {row[0]: reading_of(shelf.series, row) for table in tables for row in table.rows}
-        for (shelf, _), tables in zip(untimed, self._ask.ask_all((s for _, s in untimed), epoch="ns"), strict=True):
-            there[shelf] |= {row[0]: _untimed_of(row) for table in tables for row in table.rows}
+            (timed if shelf.line is None else untimed).append((shelf, old))
+        self._look_up(station, timed, _SPAN_HOLE_MS, there)
+        self._look_up(station, untimed, _SPAN_HOLE_NUMBERS, there)
         return there
 
-    def _timed_lines(self, station: str, places: dict[int, list[Reading]], taken: dict[int, Reading]) -> list[_Line]:
+    def _look_up(
+        self,
+        station: str,
+        asked: list[tuple[_Shelf, list[int]]],
+        hole: int,
+        there: dict[_Shelf, dict[int, Reading]],
+    ) -> None:
+        """Ask in few stretches; one that holds far more than the wanted positions is asked again in smaller ones."""
+        epoch = "ms" if hole == _SPAN_HOLE_MS else "ns"
+        while asked:
+            spans = [(shelf, part) for shelf, old in asked for part in _spans(old, hole)]
+            limits = [_ROWS_A_SPAN + _ROWS_A_POSITION * len(part) for _, part in spans]
+            statements = [_rows_of(station, *span, most) for span, most in zip(spans, limits, strict=True)]
+            answers = self._ask.ask_all(statements, epoch=epoch)
+            asked, hole = [], hole // 8
+            for (shelf, part), most, tables in zip(spans, limits, answers, strict=True):
+                rows = [row for table in tables for row in table.rows]
+                if len(rows) >= most and len(part) > 1:
+                    asked.append((shelf, part))
+                elif shelf.line is None:
+                    there[shelf] |= {row[0]: reading_of(shelf.series, row) for row in rows}
+                else:
+                    there[shelf] |= {row[0]: _untimed_of(row) for row in rows}
+
+    def _timed_lines(
+        self,
+        station: str,
+        places: dict[int, list[Reading]],
+        taken: dict[int, Reading],
+        refused: list[Refused],
+    ) -> list[_Line]:
         """Lines for the places of one series; rivals go before the row that is shown."""
         lines: list[_Line] = []
         disputed: dict[int, list[Reading]] = {}
@@ -240,15 +270,18 @@ class InfluxStore:
             if stored is None and len(offered) == 1:
                 lines.append(_Line(reading_line(station, offered[0]), station, offered[0]))
             elif any(reading != stored for reading in offered):
-                disputed[position] = [*offered, stored] if stored is not None else offered
+                disputed[position] = offered
         statements = [
             f"SELECT {FIELDS} FROM {CONFLICT} WHERE {_of(station, offered[0].series)} AND time = {position}ms"  # noqa: S608
             for position, offered in disputed.items()
         ]
-        for offered, tables in zip(disputed.values(), self._ask.ask_all(statements), strict=True):
+        for (position, offered), tables in zip(disputed.items(), self._ask.ask_all(statements), strict=True):
             series = offered[0].series
-            rivals = [reading_of(series, row) for table in tables for row in table.rows]
-            shown, others = settle([*offered, *rivals])
+            there = [reading_of(series, row) for table in tables for row in table.rows]
+            there += [taken[position]] if position in taken else []
+            kept, beyond = within_bound(there, offered)
+            refused += [Refused(station, reading, too_many(reading)) for reading in beyond]
+            shown, others = settle([*there, *kept])
             if others:
                 for reading in (shown, *others):
                     rival_line = conflict_line(station, reading, shown=reading is shown)
@@ -277,10 +310,20 @@ def _of(station: str, series: str | None = None) -> str:
     return where if series is None else f'{where} AND "series" = {quoted(series)}'
 
 
-def _spans(positions: Sequence[int], hole: int) -> Iterator[tuple[int, int]]:
-    """Sorted positions as few spans that leave out long holes, so that an answer stays in proportion."""
+def _rows_of(station: str, shelf: _Shelf, part: Sequence[int], most: int) -> str:
+    """The statement for what lies on the shelf from the first of these positions to the last."""
+    of_series, (first, last) = _of(station, shelf.series), (part[0], part[-1])
+    if shelf.line is None:
+        where = f"{of_series} AND time >= {first}ms AND time <= {last}ms LIMIT {most}"
+        return f"SELECT {FIELDS} FROM {READING} WHERE {where}"  # noqa: S608 - quoted
+    where = f"{of_series} AND \"line\" = '{shelf.line:016x}' AND time >= {first}ns AND time <= {last}ns LIMIT {most}"
+    return f'SELECT {FIELDS}, "boot_ms", "series" FROM {UNTIMED} WHERE {where}'  # noqa: S608 - quoted
+
+
+def _spans(positions: list[int], hole: int) -> Iterator[list[int]]:
+    """Sorted positions in few parts without long holes."""
     start = 0
     for at in range(1, len(positions) + 1):
         if at == len(positions) or positions[at] - positions[at - 1] > hole:
-            yield positions[start], positions[at - 1]
+            yield positions[start:at]
             start = at

@@ -16,7 +16,7 @@ from haihe_contract.quality import Grade, mark, unmark
 from haihe_contract.ranges import RangeSet
 from haihe_contract.reading import Reading
 
-from .choose import SERIES_MAX, TIME_MS_MAX, better, conflicts_in_order, refusal, settle
+from .choose import SERIES_MAX, TIME_MS_MAX, better, conflicts_in_order, refusal, settle, too_many, within_bound
 from .port import READ_ROWS_MAX, TIME_END_MS, Conflict, Refused
 from .sqlite_file import SqliteFile
 
@@ -163,8 +163,26 @@ class SqliteStore:
         with suppress(OverflowError):  # a number beyond 64 bits: refused one by one below
             connection.executemany(_INSERT, rows)
         if connection.total_changes - before != len(rows):
+            places: dict[tuple[str, int], list[Reading]] = {}
             for reading in offered:
-                self._write_one(connection, station, reading, refused)
+                places.setdefault((reading.series, reading.time_ms), []).append(reading)
+            for there in places.values():
+                self._write_place(connection, station, there, refused)
+
+    def _write_place(
+        self, connection: sqlite3.Connection, station: str, readings: Sequence[Reading], refused: list[Refused]
+    ) -> None:
+        """Give readings of one known series and time their place together: each time, all that is there is read."""
+        good = []
+        for reading in readings:
+            why = refusal(reading)
+            if why is None:
+                good.append(reading)
+            else:
+                refused.append(Refused(station, reading, why))
+        if good:
+            beyond = self._settle(connection, self._ids(connection, station)[good[0].series], good)
+            refused += [Refused(station, reading, too_many(reading)) for reading in beyond]
 
     def _write_one(
         self, connection: sqlite3.Connection, station: str, reading: Reading, refused: list[Refused]
@@ -184,20 +202,20 @@ class SqliteStore:
         if reading.grade == Grade.NONE:
             self._write_untimed(connection, series_id, reading)
         else:
-            self._settle(connection, series_id, reading)
+            self._settle(connection, series_id, [reading])
 
-    def _settle(self, connection: sqlite3.Connection, series_id: int, reading: Reading) -> None:
-        """Give one reading its place among those that are there."""
-        row = self._row(connection, series_id, reading)
-        place = row[:2]
+    def _settle(self, connection: sqlite3.Connection, series_id: int, offered: Sequence[Reading]) -> list[Reading]:
+        """Give readings of one time their place among those that are there; those that are too many."""
+        rows = [self._row(connection, series_id, reading) for reading in offered]
+        place = rows[0][:2]
         stored = connection.execute("SELECT * FROM reading WHERE series_id = ? AND time_ms = ?", place).fetchone()
-        if stored == row:
-            return
-        if stored is None:
-            connection.execute(_INSERT, row)
-            return
+        if all(row == stored for row in rows):
+            return []
+        if stored is None and len(rows) == 1:
+            connection.execute(_INSERT, rows[0])
+            return []
         there = [
-            _reading((reading.series, *found))
+            _reading((offered[0].series, *found))
             for table in ("reading", "conflict")
             for found in connection.execute(
                 f"SELECT {_COLUMNS} FROM {table} JOIN line ON line.id = line_id "  # noqa: S608 - two constants
@@ -205,13 +223,15 @@ class SqliteStore:
                 place,
             )
         ]
-        shown, others = settle([*there, reading])
+        kept, beyond = within_bound(there, offered)
+        shown, others = settle([*there, *kept])
         connection.execute(_REPLACE, self._row(connection, series_id, shown))
         connection.execute("DELETE FROM conflict WHERE series_id = ? AND time_ms = ?", place)
         connection.executemany(
             "INSERT INTO conflict VALUES (?,?,?,?,?,?,?)",
             [self._row(connection, series_id, other) for other in others],
         )
+        return beyond
 
     def _write_untimed(self, connection: sqlite3.Connection, series_id: int, reading: Reading) -> None:
         line_id = self._line_id(connection, reading.line)

@@ -142,6 +142,25 @@ def test_files_that_are_no_tables_are_said(tmp_path: Path) -> None:
         assert what in faults(tmp_path / name)[0].what, name
 
 
+@pytest.mark.parametrize(
+    ("part", "end", "bomb"),
+    [
+        ("xl/styles.xml", b"</styleSheet>", b"<extLst>" + b"<a/>" * 400_000 + b"</extLst>"),
+        ("xl/worksheets/sheet1.xml", b"</sheetData>", b"<row>" + b"<c/>" * 400_000 + b"</row>"),
+    ],
+)
+def test_a_small_workbook_that_would_fill_the_memory_is_refused_before_it_does(
+    tmp_path: Path, part: str, end: bytes, bomb: bytes
+) -> None:
+    good = write(tmp_path / "good.xlsx", [HEADS, *GOOD])
+    with zipfile.ZipFile(good) as packed, zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", zipfile.ZIP_DEFLATED) as bad:
+        for name in packed.namelist():
+            bad.writestr(name, packed.read(name).replace(end, bomb + end if name == part else end))
+    assert (tmp_path / "bomb.xlsx").stat().st_size < 20_000
+    (found,) = faults(tmp_path / "bomb.xlsx")
+    assert "belong to no row" in found.what
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_ever_end_otherwise_than_with_faults_or_stations(tmp_path: Path, data: bytes) -> None:
@@ -165,6 +184,18 @@ def test_an_empty_cell_leaves_what_is_known(tmp_path: Path, registry: Registry) 
     again = load_table(path, registry.get)
     assert again == registry.stations(), "a second import changes nothing"
     assert (again[0].name_zh, again[0].river, again[0].valid) == ("三岔口", "海河", [Validity(MAY)])
+
+
+def test_an_empty_cell_beside_a_series_or_a_first_day_leaves_its_level_and_its_end(
+    tmp_path: Path, registry: Registry
+) -> None:
+    served = [Validity(MAY, datetime.date(2026, 5, 31)), Validity(JULY)]
+    registry.add(Station("31005650", levels=[StationLevels(LEVEL, "dagu", 6.24, 7.47)], valid=served))
+    heads: list[object] = ["code", "since", "until", "level_series", "warning", "guarantee"]
+    path = write(tmp_path / "x.csv", [heads, ["31005650", "2026-05-01", None, LEVEL, 6.5, None]])
+    (station,) = load_table(path, registry.get)
+    assert station.levels == [StationLevels(LEVEL, "dagu", 6.5, 7.47)]
+    assert station.valid == served, "the table of the first day again opens nothing that was closed"
 
 
 def test_a_change_of_dates_keeps_history(tmp_path: Path, registry: Registry) -> None:

@@ -78,6 +78,17 @@ def test_store_and_ledger_agree_on_everything_that_was_taken(database: Database,
     assert sum(by_line[LINE].rows_by_day.values()) == 2 * groups + 2 - 5
 
 
+def test_a_group_without_readings_has_nothing_in_the_store_that_could_be_missing(
+    database: Database, store: Store
+) -> None:
+    whole = Whole(database, store, station=next(CODES))
+    bodies: dict[int, Body] = {4: Readings(T0, 5, [], []), 5: Readings(T0 + 1000, 5, [0], [1.0])}
+    whole.send(batch({1, 2, 3, 4, 5}, bodies=bodies, station=whole.station))
+    found = audit(whole.book, store, whole.station)
+    assert found.disagreements == []
+    assert [(line.held, line.records) for line in found.lines] == [(5, 1)]
+
+
 def test_what_is_added_changed_or_moved_is_found_in_every_store(database: Database, store: Store) -> None:
     whole = filled(database, store)
     stray = Reading(LEVEL, T0 + 123, 1.0, Flag.PASS, Reason.NONE, Grade.NTP, LINE, 5000)

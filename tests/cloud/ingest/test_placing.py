@@ -2,7 +2,8 @@
 
 import itertools
 import random
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from haihe_cloud.alarm.engine import AlarmEngine
 from haihe_cloud.alarm.rule import load_rules
 from haihe_cloud.database import Database
 from haihe_cloud.ledger.arrival import TIMED
+from haihe_cloud.store.port import Refused
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import wire
 from haihe_contract.quality import Flag, Grade, Reason
+from haihe_contract.reading import Reading
 from haihe_contract.record import Body, Opened, Readings, SeriesSummary, Summary, TimeFix
 
-from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, batch
+from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, arrival, batch
 from tests.cloud.whole import Whole
 
 BEGAN = T0 - 3_600_000
@@ -285,3 +288,39 @@ def test_many_untimed_rows_are_moved_page_by_page(make: Callable[[], Whole], mon
     assert [row.number for row in whole.store.read(STATION, LEVEL, 0, 2 * T0)] == list(numbers)
     assert whole.store.untimed(STATION) == []
     assert SERIES[1] in whole.store.series(STATION)
+
+
+class Meanwhile(SqliteStore):
+    """A store that lets another station be booked after each write, and notes whether that had to wait."""
+
+    book: Callable[[], object] | None = None
+
+    def write(self, readings: Mapping[str, Sequence[Reading]]) -> list[Refused]:
+        refused = super().write(readings)
+        if self.book:
+            other = threading.Thread(target=self.book)
+            other.start()
+            other.join(3)
+            self.waited.append(other.is_alive())
+        return refused
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.waited: list[bool] = []
+
+
+def test_receipts_of_other_stations_wait_for_one_page_of_rows_and_not_for_all(
+    fresh_database: Callable[[], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("haihe_cloud.ingest.place._PAGE", 20)
+    store = Meanwhile(tmp_path / "series.db")
+    whole = Whole(fresh_database(), store)
+    whole.send(part({1: opening()}), part({n: untimed(n) for n in range(4, 31)}))
+    whole.settle()
+    whole.send(part({70: fix()}))
+    numbers = itertools.count(1)
+    store.book = lambda: whole.ledger.take([arrival([next(numbers)], station="31005999")])
+    whole.settle()
+    assert len(store.waited) >= 3
+    assert not any(store.waited[:-1]), "only the last page is committed together with the cursor"
+    assert [row.number for row in store.read(STATION, LEVEL, 0, 2 * T0)] == list(range(4, 31))

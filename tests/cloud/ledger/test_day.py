@@ -9,9 +9,9 @@ from haihe_cloud.admit.registry import Station, Validity
 from haihe_cloud.balance import StationDay, day_of, station_day
 from haihe_cloud.database import Database
 from haihe_cloud.ledger.day import OFF, Figures, Known, Span, figures
-from haihe_cloud.ledger.missing import Missing
+from haihe_cloud.ledger.missing import WENT_BACK, Missing
 from haihe_cloud.ledger.tally import Hour, Seconds
-from haihe_cloud.limits import DAY_MS
+from haihe_cloud.limits import DAY_MS, LINES_SHOWN
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Body, Dictionary, Duty, Opened, Readings, SeriesSummary, Summary, TimeFix
@@ -93,6 +93,17 @@ def test_readings_between_the_expected_times_add_nothing(whole: Whole) -> None:
     assert day(whole).total[:2] == (10, 10)
 
 
+@pytest.mark.parametrize("period_ms", [1000, 1100, 1500, 2000, 2500, 7500, 60_000])
+def test_whatever_the_period_all_that_was_measured_counts_as_arrived(whole: Whole, period_ms: int) -> None:
+    first = -(-D0 // period_ms)
+    due = [n * period_ms for n in range(first, first + 500)]
+    readings = {n: Readings(time_ms + 20, 5, [0], [3.0]) for n, time_ms in enumerate(due, start=4)}
+    send(whole, {**line_of({}), 3: Duty([period_ms, 0]), **readings}, received_ms=due[-1] + 5000)
+    whole.clock.ms = due[-1] + 1 + 600_000
+    found = day(whole).total
+    assert (found.expected, found.arrived, found.missing) == (500, 500, {})
+
+
 def test_a_day_is_judged_only_as_far_as_ten_minutes_ago(whole: Whole) -> None:
     send(whole, line_of({n: at(n) for n in range(10)}), received_ms=D0 + 10 * FIVE)
     whole.clock.ms = D0 + 10 * FIVE
@@ -128,6 +139,14 @@ def test_thinned_readings_are_told_by_their_summary(whole: Whole) -> None:
     send(whole, bodies, received_ms=D0 + DAY_MS)
     figures = day(whole).series[LEVEL]
     assert figures.missing == {(Missing.THINNED, ""): 50}
+
+
+def test_a_summary_whose_times_run_backwards_keeps_nobody_from_the_figures(whole: Whole) -> None:
+    extreme = (D0 + 110 * FIVE, 2.0, 1, 5)
+    told = SeriesSummary(LEVEL, 50, 0, 3.0, extreme, extreme, D0 + 149 * FIVE, D0 + 100 * FIVE)
+    slots = {n: at(n) for n in range(EXPECTED) if not 100 <= n < 150}
+    send(whole, {**line_of(slots), 900: Summary(LINE, [(104, 153)], [told], False, D0)}, received_ms=D0 + DAY_MS)
+    assert day(whole).series[LEVEL].missing == {(Missing.THINNED, ""): 50}
 
 
 def test_a_station_that_fell_silent_is_not_heard_of_since(whole: Whole) -> None:
@@ -180,6 +199,35 @@ def test_a_change_of_duty_counts_from_its_line_on(whole: Whole) -> None:
     found = day(whole).series
     assert found[LEVEL][:2] == (144 + 720, 144 + 720)
     assert found[VOLTAGE][:2] == (720, 720)
+
+
+def test_a_change_of_duty_after_a_start_without_a_clock_counts_from_the_first_reading_on(whole: Whole) -> None:
+    live(whole, line_of({n: at(n) for n in range(22)}))  # up to 1:45; the next one is due at 1:50
+    began = D0 + 110 * 60_000
+    start = Opened(0, "boot2", 0, 0, LINE, 25, 0, 1000, True, "0.1.0", "site")
+    minutes = {n + 4: Readings(n * 60_000, 0, [0], [3.0]) for n in range(10)}
+    bodies: dict[int, Body] = {1: start, 2: Dictionary(SERIES), 3: Duty([60_000, 0]), **minutes}
+    send(whole, {**bodies, 50: TimeFix("boot2", began, 10, 5, began)}, line=99, received_ms=began + 600_000)
+    whole.settle()
+    whole.clock.ms = began + 10 * 60_000 + 600_000
+    found = day(whole).total
+    assert (found.expected, found.arrived, found.missing) == (32, 32, {})
+
+
+def test_a_station_that_restarted_thousands_of_times_keeps_its_old_days_its_losses_and_its_troubles(
+    whole: Whole,
+) -> None:
+    live(whole, line_of({n: at(n) for n in range(EXPECTED)}), tail=400, head=399)
+    restarts = []
+    for n in range(LINES_SHOWN + 1):
+        opened_ms, (previous, last) = D0 + DAY_MS + n * 60_000, (n + 99, 1) if n else (LINE, 291)
+        start = {1: line_of({}, opened_ms=opened_ms, previous=previous, previous_last=last)[1]}
+        restarts.append(arrival([1], bodies=start, line=n + 100, received_ms=opened_ms))
+    whole.ledger.take(restarts)
+    assert day(whole).total == Figures(EXPECTED, EXPECTED, EXPECTED, EXPECTED, EXPECTED, {})
+    (lost,) = whole.book.missing_ranges(STATION)
+    assert (lost.line, lost.first, lost.last, lost.state) == (LINE, 292, 399, Missing.LOST)
+    assert [(each.kind, each.line) for each in whole.book.troubles(STATION)] == [(WENT_BACK, 100)]
 
 
 def test_placed_readings_are_counted_when_their_time_is_known(whole: Whole) -> None:

@@ -69,6 +69,21 @@ def test_a_follower_waits_for_an_engine_and_its_half_work_is_undone(ledger: Ledg
     assert ledger.quarantined() == []
 
 
+def test_an_entry_that_a_newer_version_wrote_is_set_aside_and_never_passed_over_in_silence(
+    ledger: Ledger, database: Database
+) -> None:
+    newer = arrival([5])
+    newer = newer._replace(data=b"H\x02" + newer.data[2:])
+    ledger.take([arrival([4]), newer, arrival([6])])
+    book = Book(database, until=3)
+    follow(ledger, database, book, book.stop)
+    assert seen(database) == [(1, 4), (3, 6)]
+    (kept,) = ledger.quarantined()
+    assert "follower book failed at position 2" in kept.reason
+    assert "version 2" in kept.reason
+    assert ledger.quarantined_bytes(kept.id) == newer.data, "admitted again after the upgrade, every follower meets it"
+
+
 def test_an_entry_that_breaks_the_follower_is_set_aside_and_named(ledger: Ledger, database: Database) -> None:
     ledger.take([arrival([n]) for n in (4, 5, 6)])
     book = Book(database, until=3)

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -184,6 +185,24 @@ def test_lines_that_have_long_been_silent_do_not_burden_every_receipt(ledger: Le
     assert set(ledger.receipt(STATION).settled()) == {LINE}
     ledger.take([arrival([1, 2], line=OLD_LINE, received_ms=T0 + RECEIPT_LINE_MS + 2)])
     assert set(ledger.receipt(STATION).settled()) == {LINE, OLD_LINE}, "a repetition brings its line back"
+
+
+def test_a_receipt_costs_the_same_however_often_the_station_has_restarted(ledger: Ledger) -> None:
+    def cost_s(station: str, restarts: int) -> float:
+        previous = [0, *range(100, 99 + restarts)]
+        ledger.take(
+            [
+                arrival([1], station=station, line=n, bodies={1: opened(before, 1)}, received_ms=T0 + n)
+                for n, before in enumerate(previous, start=100)
+            ]
+        )
+        began = time.process_time()
+        for _ in range(5):
+            ledger.receipt(station)
+        return time.process_time() - began
+
+    few, many = cost_s("31005651", 100), cost_s("31005652", 3000)
+    assert many < 5 * few, f"thirty times as many lines took {many / few:.0f} times as long"
 
 
 def test_a_line_with_too_many_holes_waits_and_nothing_is_receipted(ledger: Ledger) -> None:

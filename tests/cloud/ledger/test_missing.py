@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from haihe_cloud.database import Database
 from haihe_cloud.ledger.arrival import LineState
-from haihe_cloud.ledger.missing import Missing, ancestry, missing_ranges, with_gone
+from haihe_cloud.ledger.missing import Missing, ancestry, are_one_journal, missing_ranges, with_gone
 from haihe_cloud.ledger.told import Opening, ToldGap
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract.ranges import RangeSet
@@ -106,6 +106,33 @@ def test_what_a_replaced_card_had_is_lost_and_not_awaited_for_ever(whole: Whole)
     assert lines[A].awaited.count() == 17, "it speaks again: the old card is back"
 
 
+def test_while_the_backlog_of_an_older_line_comes_nothing_of_the_newer_ones_is_called_lost(whole: Whole) -> None:
+    send(whole, A, {1: opened()}, head=20)
+    send(whole, B, {1: opened(A, 20)}, head=9, at=T0 + 1)
+    send(whole, C, {1: opened(B, 9)}, head=6, at=T0 + 2)
+    for backlog in (A, B):
+        send(whole, backlog, {3: batch([3]).records[0].body}, head=9, at=T0 + 3)
+        assert {line.line: line.lost.count() for line in whole.ledger.lines(STATION)} == {A: 0, B: 0, C: 0}
+    assert {line.line: line.awaited.count() for line in whole.ledger.lines(STATION)} == {A: 18, B: 7, C: 5}
+
+
+def test_of_two_lines_that_followed_one_the_journal_of_the_earlier_is_gone_whatever_is_heard_last(
+    whole: Whole,
+) -> None:
+    send(whole, A, {1: opened()}, head=20)
+    send(whole, B, {1: opened(A, 20)}, head=9, at=T0 + 1)
+    send(whole, C, {1: opened(A, 20)}, head=6, at=T0 + 2)
+    send(whole, A, {3: batch([3]).records[0].body}, head=20, at=T0 + 3)
+    assert {line.line: line.gone for line in whole.ledger.lines(STATION)} == {A: False, B: True, C: False}
+
+
+def test_a_line_whose_opening_has_not_come_is_not_gone_while_older_ones_speak(whole: Whole) -> None:
+    send(whole, A, {1: opened()}, head=20)
+    send(whole, B, {2: batch([2]).records[0].body}, head=9, at=T0 + 1)
+    send(whole, A, {3: batch([3]).records[0].body}, head=20, at=T0 + 2)
+    assert [line.gone for line in whole.ledger.lines(STATION)] == [False, False]
+
+
 def test_older_lines_of_the_same_journal_stay_awaited(whole: Whole) -> None:
     send(whole, A, {1: opened()}, head=20)
     send(whole, B, {1: opened(A, 20)}, head=5, at=T0 + 1)
@@ -126,7 +153,22 @@ def test_ancestry_ends_and_is_only_told_when_it_is_whole(lines: list[int], data:
     if found is None:
         assert marked == states
     else:
-        assert {line.line for line in marked if line.gone} == set(lines) - found
+        assert not {line.line for line in marked if line.gone} & found
+
+
+@given(st.permutations(range(1, 7)), st.integers(1, 6), st.data())
+def test_of_lines_that_follow_each_other_none_is_gone_whatever_else_is_known(
+    chain: list[int], listed: int, data: st.DataObject
+) -> None:
+    """The chain is the journal; what is drawn besides it, forks of it and journals of their own, is not listed."""
+    previous = dict(zip(chain, [0, *chain], strict=False))
+    others = {line: data.draw(st.sampled_from([0, *chain, *range(20, line)])) for line in range(20, 23)}
+    openings = {line: Opening(line, 0, 5, "b", named, 1, line) for line, named in (previous | others).items()}
+    heard = data.draw(st.permutations(chain[-listed:]))
+    states = [LineState(STATION, line, 5, 1, RangeSet(), RangeSet(), RangeSet(), 0, 0) for line in heard]
+    assert are_one_journal(states, {line: previous[line] for line in heard})
+    assert with_gone(states, openings) == states
+    assert not are_one_journal([*states, states[0]._replace(line=99)], previous | {99: 98})
 
 
 def test_troubles_are_the_same_for_any_order_of_arrival(database: Database, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """A backup of a running centre is true, whole or refused; a restore begins a new epoch and deletes nothing."""
 
+import hashlib
 import json
+import shutil
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -166,6 +169,59 @@ def test_a_manifest_cannot_name_files_elsewhere(box: Box, tmp_path: Path) -> Non
     made["files"][0]["name"] = "../haihe-cloud.yaml"
     (saved / "manifest.json").write_text(json.dumps(made))
     assert "outside of the backup" in box.bad("restore", str(saved), "--check")
+
+
+def test_a_key_of_a_backup_never_comes_to_lie_outside_of_the_directory_of_the_settings(
+    tmp_path: Path, pki: Pki
+) -> None:
+    (tmp_path / "box").mkdir()
+    box = Box(tmp_path / "box", free_port(), pki)
+    box.take(1, 2, 4)
+    saved = tmp_path / "b"
+    made = box.good("backup", str(saved))
+    (saved / "keys").mkdir()
+    (saved / "cron").write_text("x")
+    made["files"].append({"name": "keys/../cron", "size": 1, "sha256": hashlib.sha256(b"x").hexdigest()})
+    (saved / "manifest.json").write_text(json.dumps(made))
+    assert "outside of the backup" in box.bad("restore", str(saved), "--force", "--keys")
+    assert not (tmp_path / "cron").exists()
+
+
+def test_a_manifest_that_says_what_cannot_be_is_refused_and_nothing_is_replaced(tmp_path: Path, pki: Pki) -> None:
+    box = Box(tmp_path, free_port(), pki)
+    box.take(1, 2, 4)
+    saved = tmp_path / "b"
+    made = box.good("backup", str(saved))
+    without = [each for each in made["files"] if each["name"] != "haihe.db"]
+    for change, what in (
+        ({"epoch": "soon"}, "which is none"),
+        ({"epoch": "9" * 30}, "which is none"),
+        ({"files": without}, "does not name haihe.db"),
+        ({"files": []}, "does not name haihe.db"),
+        ({"files": [*made["files"], {"name": "a\0b", "size": 1, "sha256": ""}]}, "missing or was changed"),
+    ):
+        (saved / "manifest.json").write_text(json.dumps(made | change))
+        assert what in box.bad("restore", str(saved), "--force")
+    assert box.held() == RangeSet.of((1, 2), (4, 4))
+
+
+def test_what_a_killed_restore_left_behind_never_gets_into_the_next_one(tmp_path: Path, pki: Pki) -> None:
+    box = Box(tmp_path, free_port(), pki)
+    box.take(1, 2, 4)
+    box.good("backup", str(tmp_path / "b"))
+    fresh = tmp_path / "data" / "haihe.db.new"
+    shutil.copy(tmp_path / "b" / "haihe.db", fresh)
+    half = "CREATE TABLE ghost AS SELECT * FROM arrival; INSERT INTO meta VALUES('ghost', 1);"
+    killed = f"import os, sqlite3; c = sqlite3.connect({str(fresh)!r}); c.execute('PRAGMA journal_mode=WAL')"
+    subprocess.run([sys.executable, "-c", f"{killed}; c.executescript({half!r}); os._exit(9)"], check=False)
+    assert fresh.with_name("haihe.db.new-wal").stat().st_size > 0
+    box.take(5, 6, 7)
+    box.good("backup", str(tmp_path / "later"))
+    box.good("restore", str(tmp_path / "later"), "--force")
+    with closing(sqlite3.connect(tmp_path / "data" / "haihe.db")) as ledger:
+        assert ledger.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert ledger.execute("SELECT count(*) FROM meta WHERE name='ghost'").fetchone() == (0,)
+    assert box.held() == RangeSet.of((1, 2), (4, 7))
 
 
 def test_a_running_centre_is_saved_and_never_overwritten(box: Box, tmp_path: Path) -> None:

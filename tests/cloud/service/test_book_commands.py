@@ -6,11 +6,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from haihe_cloud.limits import LINES_SHOWN
 from haihe_cloud.settings import load_settings
 from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.sqlite import SqliteStore
 
-from tests.cloud.samples import LEVEL, LINE, STATION, T0, batch, gap, opened
+from tests.cloud.samples import LEVEL, LINE, STATION, T0, arrival, batch, gap, opened
 from tests.cloud.service.test_commands import Run, box, run
 from tests.cloud.whole import Whole
 
@@ -76,6 +77,15 @@ def test_a_store_that_is_no_database_is_said_without_a_trace(run: Run, box: Path
         said = run(*command, "--config", box, "--lang", "zh")
         assert said.code == 1
         assert said.err.splitlines()[0].endswith("series.db:不是数据库文件")
+
+
+def test_what_is_lost_on_a_line_that_is_listed_no_more_is_said_all_the_same(run: Run, box: Path, whole: Whole) -> None:
+    whole.send(batch([], head=30, tail=31))
+    assert run("ledger", "show", STATION, "--config", box).code == 1
+    whole.ledger.take([arrival([1], line=n + 100, received_ms=T0 + n) for n in range(1, LINES_SHOWN + 1)])
+    said = run("ledger", "show", STATION, "--config", box, "--json")
+    assert said.code == 1
+    assert json.loads(said.out)["lost"] == 20
 
 
 def test_gaps_names_ranges_state_and_cause(run: Run, box: Path, whole: Whole) -> None:

@@ -4,11 +4,13 @@ import json
 import threading
 import time
 import urllib.request
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from haihe_cloud.store.influx import InfluxStore
+from haihe_cloud.store.influxql import Table
 from haihe_cloud.store.port import StoreAway
 
 from tests.cloud.store.readings import LEVEL, T0, level
@@ -39,6 +41,27 @@ def test_rows_survive_a_kill_of_the_engine_right_after_the_write(influx: Influx,
     assert [c.reading for c in store.conflicts("a")] == [level(T0 + 1000, 1.0, 501)]
     store.close()
     server.stop()
+
+
+def test_a_few_old_readings_far_apart_do_not_fetch_the_millions_between_them(influx: Influx) -> None:
+    store = opened(influx, influx.bucket("sparse"))
+    dense = [level(T0 + n * 10_000, n / 8, n + 1) for n in range(7000)]
+    assert store.write({"a": dense}) == []
+    fetched = []
+    ask_all = store.ask.ask_all
+
+    def counted(statements: Iterable[str], *, epoch: str = "ms") -> list[list[Table]]:
+        answers = ask_all(statements, epoch=epoch)
+        fetched.extend(row for tables in answers for table in tables for row in table.rows)
+        return answers
+
+    store.ask.ask_all = counted  # type: ignore[method-assign]
+    sparse = [level(T0 + n * 10_000, -1.0, n + 1, line=1) for n in range(0, 7000, 350)]
+    assert store.write({"a": sparse}) == []
+    assert len(fetched) < 1000
+    assert store.read("a", LEVEL, 0, 2**60) == dense
+    assert [each.reading for each in store.conflicts("a")] == sparse[::-1]
+    store.close()
 
 
 def test_an_engine_that_was_never_there_is_away_within_the_time_limit() -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from haihe_cloud.store.choose import settle
+from haihe_cloud.store.choose import VALUES_MAX, settle
 from haihe_cloud.store.port import Conflict, Store
 from haihe_contract.quality import Flag, Grade, Reason
 from haihe_contract.ranges import RangeSet
@@ -86,6 +86,18 @@ def test_a_missing_reading_is_read_back_as_no_value(store: Store, station: str) 
     store.write({station: rows})
     assert [r.value for r in store.read(station, LEVEL, T0, T0 + 3000)] == [3.25, None, 0.0]
     assert store.read(station, LEVEL, T0, T0 + 3000) == rows
+
+
+def test_a_station_that_says_ever_new_values_of_one_moment_harms_only_itself(store: Store, station: str) -> None:
+    many = [level(value=float(n), number=n + 1) for n in range(5000)]
+    refused = store.write({station: many, f"{station}b": [level()]})
+    assert len(refused) == 5000 - VALUES_MAX
+    assert "kept already" in refused[0].why
+    kept = {each.reading for each in store.conflicts(station)} | set(store.read(station, LEVEL, T0, T0 + 1))
+    assert kept == set(many) - {each.reading for each in refused}
+    assert [each.reading for each in store.write({station: many})] == [each.reading for each in refused]
+    assert store.write({station: [*kept]}) == [], "what is kept may be repeated"
+    assert store.read(f"{station}b", LEVEL, T0, T0 + 1) == [level()]
 
 
 def test_a_correction_downwards_wins_by_rank_and_the_other_is_kept(store: Store, station: str) -> None:
