@@ -7,7 +7,7 @@ starts a new line and never touches older files, so there is nothing that a data
 import errno
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError, must
@@ -18,6 +18,7 @@ from msgspec import structs
 
 from .archive import Archive, Fault
 from .disk import Disk
+from .extent import Extent
 from .recent import Recent
 from .reserve import Reserve
 from .room import FULL, Room
@@ -34,24 +35,6 @@ BLIND_SERIAL = 1_000_000_000
 _DICTIONARY_ONLY = RangeSet.of((DICTIONARY_NUMBER, DICTIONARY_NUMBER))  # every file of a line repeats it
 _MISTAKES = {errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
 """Errors of whoever wrote the site file; with any other the station measures on and waits for its disk."""
-
-
-class Extent(NamedTuple):
-    """What the journal still has of one line."""
-
-    line: int
-    numbers: RangeSet
-    urgent: RangeSet
-
-    @property
-    def first(self) -> int:
-        """Tail: the lowest number."""
-        return self.numbers.first if self.numbers else 0
-
-    @property
-    def last(self) -> int:
-        """Head: the highest number."""
-        return self.numbers.last if self.numbers else 0
 
 
 class Journal:
@@ -360,8 +343,9 @@ class Journal:
         Fewer than wanted means: the rest comes with the next call, or is not readable any more.
 
         Raises:
-            OSError: when the disk refuses now; nothing is known of the records then.
+            OSError: when the disk refuses now every file that has any of them; nothing is known of the records then.
         """
+        refused: OSError | None = None
         with self._lock:
             if line == self.line and wanted:
                 recent = self._recent.read(wanted)
@@ -370,11 +354,26 @@ class Journal:
             for segment in self._segments():
                 if segment.line != line or not (segment.numbers & wanted):
                     continue
-                records, gone = self._archive.read(segment, wanted, most_bytes)
+                try:
+                    records, gone = self._archive.read(segment, wanted, most_bytes)
+                except OSError as error:  # one bad sector holds up none of the other files
+                    refused = error
+                    continue
                 self._lose(line, gone, "unreadable")
                 if records:
                     return records
+            if refused is not None:
+                raise refused
             return []
+
+    def together(self, line: int, wanted: RangeSet) -> RangeSet:
+        """The wanted numbers and all others of the files that have them: files can be read or not as a whole."""
+        found = wanted
+        with self._lock:
+            for segment in self._segments():
+                if segment.line == line and segment.numbers & wanted:
+                    found |= segment.numbers
+        return found
 
     def settle(self, settled: Mapping[int, RangeSet]) -> None:
         """Tell what the required centres hold: these numbers may go when their space is needed."""
