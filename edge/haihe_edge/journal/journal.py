@@ -13,7 +13,7 @@ from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError, must
 from haihe_contract.quality import PASS_MARK, Flag, Reason, mark, unmark
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import Body, Dictionary, Event, Opened, Readings, Record
+from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, Record
 from msgspec import structs
 
 from .archive import Archive, Fault
@@ -210,6 +210,8 @@ class Journal:
         at = next((i for i, record in enumerate(self._pending) if not record.urgent and record.number > 2), 0)
         lost = self._pending.pop(at)
         self._lose(self.line, RangeSet.of((lost.number, lost.number)), "memory_full")
+        if isinstance(lost.body, Gap):  # what it names is still gone
+            self._lose(lost.body.line, RangeSet(lost.body.ranges), lost.body.cause)
         self.dropped += 1
 
     def _lose(self, line: int, numbers: RangeSet, cause: str) -> None:

@@ -4,10 +4,12 @@ import errno
 import random
 from collections.abc import Iterable
 
+import pytest
 from haihe_contract.quality import Flag, Grade, Reason, mark
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Record, Summary
 from haihe_edge.journal import Journal
+from haihe_edge.journal import journal as journal_module
 from haihe_edge.journal.reserve import RESERVE_BYTES
 from haihe_edge.journal.space import THIN_BYTES_MIN, Held, Way, next_step
 from haihe_edge.journal.thin import summarise, thin
@@ -398,3 +400,23 @@ def test_a_full_disk_that_lets_nothing_be_removed_makes_no_records_of_its_own_wi
     here = RangeSet.from_numbers(record.number for record in records)
     assert here.covers(RangeSet.from_numbers(appended))
     assert (here | named(records)).covers(RangeSet.of((1, here.last)))
+
+
+def test_a_gap_record_that_memory_has_no_room_for_does_not_take_along_what_it_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal_module, "PENDING_RECORDS_MAX", 50)
+    disk = SimulatedDisk()
+    journal = start(disk, size=1 << 20)
+    disk.refuses = errno.EIO
+    for n in range(400):  # for so long that even what names the first losses is lost
+        journal.append(Readings(T0 + n, 5, [0], [1.0]))
+        journal.commit()
+    assert journal.dropped > 400
+    disk.refuses = 0
+    journal.commit()
+    journal.commit()
+    (extent,) = journal.extents()
+    gone = extent.numbers.holes(1, extent.last)
+    assert gone.count() == journal.dropped
+    assert named(record for _, record in all_records(journal)) == gone
