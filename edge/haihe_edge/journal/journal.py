@@ -125,7 +125,7 @@ class Journal:
             previous.line if previous else 0,
             previous.last if previous else 0,
             previous.time_ms if previous else 0,
-            previous is not None and previous.final,
+            previous is not None and any(each.line == previous.line and each.final for each in segments),
         )
         first = structs.replace(first, **journal._still_here())
         must(journal.append(first) == 1, "the first record of a line is its opening")

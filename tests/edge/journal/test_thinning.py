@@ -420,3 +420,16 @@ def test_a_gap_record_that_memory_has_no_room_for_does_not_take_along_what_it_na
     gone = extent.numbers.holes(1, extent.last)
     assert gone.count() == journal.dropped
     assert named(record for _, record in all_records(journal)) == gone
+
+
+def test_a_journal_that_was_closed_just_as_a_file_was_full_was_closed_in_order() -> None:
+    disk = SimulatedDisk()
+    first = start(disk, size=1 << 20)
+    for n in range(2000):
+        first.append(Readings(T0 + n, 5, [0], [1.0]))
+    first.commit()  # that much in one group: the file is full, and the last one holds no number
+    first.close()
+    second = start(disk, size=1 << 20, seed=2)
+    opened = next(r.body for line, r in all_records(second) if line == second.line)
+    assert isinstance(opened, Opened)
+    assert (opened.previous, opened.closed) == (first.line, True)
