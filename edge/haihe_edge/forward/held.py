@@ -34,7 +34,7 @@ class Held:
         self._asked_ms = 0
         self._epoch_saved = True
         self._saving = threading.Lock()  # a thread saves now and then, while the event loop takes receipts
-        if path is not None and path.exists():
+        if path is not None:
             try:
                 saved = _decoder.decode(path.read_bytes())
                 self.lines = {line: RangeSet(ranges) for line, ranges in saved.lines.items()}

@@ -1,5 +1,6 @@
 """What a centre holds is kept by a thread, while receipts go on arriving."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -107,3 +108,14 @@ def test_saving_bears_that_receipts_of_new_lines_arrive_meanwhile(tmp_path: Path
     finally:
         sys.setswitchinterval(before)
     assert not faults
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody who may read nothing")
+def test_a_folder_that_may_not_be_read_costs_only_repetitions(tmp_path: Path) -> None:
+    (tmp_path / "receipts-bureau").touch()
+    tmp_path.chmod(0)
+    os.seteuid(65534)
+    try:
+        assert Held(tmp_path / "receipts-bureau").lines == {}
+    finally:
+        os.seteuid(0)
