@@ -274,8 +274,7 @@ class Segment:
 
     def forget_frames(self) -> None:
         """Let go of the index; it is found again when needed."""
-        if self.sealed:
-            self._frames = None
+        self._frames = None
 
     def read(self, wanted: RangeSet, most_bytes: int) -> list[Record]:
         """The wanted records of this file in order, stopping after about so many bytes.

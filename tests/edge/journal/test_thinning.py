@@ -1,7 +1,9 @@
 """When the space runs short: what goes first, what is kept of it, and that nothing goes without being named."""
 
 import errno
+import gc
 import random
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -433,3 +435,22 @@ def test_a_journal_that_was_closed_just_as_a_file_was_full_was_closed_in_order()
     opened = next(r.body for line, r in all_records(second) if line == second.line)
     assert isinstance(opened, Opened)
     assert (opened.previous, opened.closed) == (first.line, True)
+
+
+def test_the_memory_of_a_station_whose_power_fails_every_day_does_not_grow_with_its_commits() -> None:
+    disk = SimulatedDisk()
+    for day in range(8):
+        disk = disk.copy()  # as a power cut leaves it, at best
+        journal = start(disk, size=1 << 24, seed=day)
+        for n in range(500):
+            journal.append(Readings(T0 + day * DAY * MINUTE_MS + n, 5, [0], [1.0]))
+            journal.commit()
+    disk = disk.copy()
+    gc.collect()
+    tracemalloc.start()
+    again = start(disk, size=1 << 24, seed=99)
+    assert len(all_records(again)) == 8 * 502 + 2
+    gc.collect()
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < 8 * 500 * 100  # half of what an index takes, and only two are kept
