@@ -17,7 +17,7 @@ from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings
 from msgspec import structs
 
 from .archive import Archive, Fault
-from .disk import Disk
+from .disk import Disk, shown
 from .extent import Extent
 from .recent import Recent
 from .reserve import Reserve
@@ -131,7 +131,7 @@ class Journal:
         must(journal.append(first) == 1, "the first record of a line is its opening")
         must(journal.append(dictionary) == DICTIONARY_NUMBER, "the second is its dictionary")
         for fault in faults:
-            detail = {"file": fault.name, "why": fault.why}
+            detail = {"file": shown(fault.name), "why": fault.why}
             journal.append(Event(first.time_ms, first.grade, fault.kind, detail=detail))
         journal.commit()
         journal._is_open = True
