@@ -128,7 +128,7 @@ class Forwarder:
             lines.add(extent.line)
             self.outbox.extent(extent.line, extent.numbers, extent.urgent)
             self.outbox.settled(extent.line, self.held.of(extent.line), now)
-        self.held.keep_only(lines)
+        self._forget_all_but(lines)
 
     def committed(self, records: list[Record]) -> None:
         """Records of this line that have just become durable."""
@@ -147,7 +147,11 @@ class Forwarder:
             lines.add(extent.line)
             self.outbox.extent(extent.line, extent.numbers, extent.urgent)
         self.outbox.keep_only(lines)
-        self.held.keep_only(lines)
+        self._forget_all_but(lines)
+
+    def _forget_all_but(self, lines: set[int]) -> None:
+        if self._journal.whole:  # else others may come back, and would all be sent again
+            self.held.keep_only(lines)
 
     async def run(self) -> None:
         """Connect, send, and try again for ever."""

@@ -85,6 +85,11 @@ class Source(Protocol):
         """The line of this opening."""
         ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether :meth:`extents` names every line that is here."""
+        ...
+
     def extents(self) -> Sequence[Extent]:
         """All lines, oldest first."""
         ...

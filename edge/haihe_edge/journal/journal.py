@@ -52,6 +52,8 @@ class Journal:
         self.dropped = 0
         self.flood = False
         """Whether the station is at flood stage: what is recorded then is thinned last."""
+        self.whole = True
+        """Whether all older files could be read at the start; else :meth:`extents` may not name every line."""
         self._disk = disk
         self._lock = threading.RLock()  # over the files
         self._numbering = threading.RLock()  # over what waits; never held while the disk works
@@ -114,6 +116,7 @@ class Journal:
             journal._refused(error)
             faults = [Fault(disk.where(), error.strerror or str(error), "journal_unreadable")]
             journal._tail.serial = max(BLIND_SERIAL, clock.now_ms() // 1000)
+        journal.whole = all(fault.kind != "journal_unreadable" for fault in faults)
         segments = journal._archive.segments
         # a start that was itself cut short left a line without numbers: the one before it is meant
         previous = next((each for each in reversed(segments) if each.numbers), None)
@@ -380,10 +383,6 @@ class Journal:
     def settle(self, settled: Mapping[int, RangeSet]) -> None:
         """Tell what the required centres hold: these numbers may go when their space is needed."""
         self._settled = dict(settled)  # without the lock: the event loop must not wait for the disk
-
-    def unsettled(self, settled: Mapping[int, RangeSet]) -> int:
-        """How many records are here that these receipts do not cover."""
-        return sum((extent.numbers - settled.get(extent.line, EMPTY)).count() for extent in self.extents())
 
     def close(self) -> None:
         """Commit and seal: the next opening then knows that nothing is missing."""

@@ -454,3 +454,36 @@ def test_a_file_that_cannot_be_read_holds_up_neither_the_other_files_nor_alarms(
         await station.stop()
 
     virtually(one_bad_sector)
+
+
+@pytest.mark.parametrize("sick", ["take", "open"])
+def test_what_a_receipt_covers_is_not_sent_again_after_a_start_that_could_not_see_it(tmp_path: Path, sick: str) -> None:
+    async def blind_once() -> None:
+        disk, centre, kept = SimulatedDisk(), SimulatedCentre(), tmp_path / "receipts"
+        station = Station(centre, backlog=100, disk=disk, held=Held(kept))
+        old = station.backlog_line
+
+        async def settle() -> None:
+            station.start()
+            await asyncio.sleep(30)
+            await station.stop()
+            station.recorder.journal.close()
+            station.recorder.save_now()
+
+        await settle()
+        assert old in Held(kept).lines
+
+        def before(what: str, name: str) -> None:
+            if what == sick and (not name or f"{old:016x}" in name):
+                raise OSError(errno.EIO, "Input/output error", name)
+
+        disk.before = before
+        centre.held = {}  # the broker has lost its retained receipt
+        station = Station(centre, disk=disk, held=Held(kept), seed=2)
+        await settle()
+        disk.before = lambda _what, _name: None
+        station = Station(centre, disk=disk, held=Held(kept), seed=3)
+        await settle()
+        assert max(count for (line, _), count in centre.times.items() if line == old) == 1
+
+    virtually(blind_once)
