@@ -418,6 +418,24 @@ def test_what_no_centre_would_take_is_recorded_as_an_event_that_says_so(tmp_path
     journal.close()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        Event(1, 1, "told", detail={"n": 2**64}),
+        Event(1, 1, "told", value=2**64),
+        State("tips bucket", {"tips": 2**64}, 1, 1),
+    ],
+)
+def test_a_number_that_no_record_can_hold_takes_none_of_the_others_along(tmp_path: Path, body: Body) -> None:
+    journal = start(tmp_path)
+    journal.append(group(1))
+    journal.append(body)
+    assert [record.number for record in journal.commit()] == [3, 4]
+    kept = everything(journal, journal.line)[4]
+    assert isinstance(kept, Event)
+    assert (kept.kind, kept.detail["why"]) == ("not_recorded", "a number of more than 64 bits")
+
+
 def test_a_file_that_a_damaged_disk_shows_as_endless_neither_fills_the_memory_nor_the_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
