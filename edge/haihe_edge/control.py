@@ -101,7 +101,7 @@ class Control:
             request = json.loads(await asyncio.wait_for(reader.readline(), ASK_TIMEOUT_S))
             word = str(request["do"])
             request["by"] = _asker(writer)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             await say({"what": "not a request", "where": "", "do": 'write one line: {"do": "status"}'})
             return
         if word in self._answers:

@@ -53,7 +53,10 @@ async def command(acquirer: Acquirer, request: Mapping[str, Any]) -> dict[str, A
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FieldError(f"{value!r} is no number", do="give the value in the point's unit")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise FieldError("that number is too large", do="give the value in the point's unit") from None
 
 
 def _by(request: Mapping[str, Any]) -> str:

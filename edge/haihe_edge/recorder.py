@@ -4,6 +4,7 @@ The journal decides what a record is called, the forwarders what leaves; here th
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,6 +50,7 @@ class Recorder:
         self._commit_ms: int | None = None
         self._refused_ms: int | None = None
         self._unsaved: dict[Callable[[], object], str] = {}
+        self._saving = threading.Lock()  # at the end a thread may still be at it
         self._unkept_after_ms = UNKEPT_WINDOWS * window_ms
         self._disk = ThreadPoolExecutor(1, "journal")  # its own: a link that hangs in name resolution must not delay it
 
@@ -163,14 +165,15 @@ class Recorder:
         self._save_each([*states, *(forwarder.held.save for forwarder in self.forwarders if receipts)])
 
     def _save_each(self, saves: Sequence[Callable[[], object]]) -> None:
-        unsaved = dict(self._unsaved)
-        for save in saves:
-            try:
-                save()
-                unsaved.pop(save, None)
-            except OSError as error:
-                unsaved[save] = f"{error.strerror or error} ({error.filename})"
-        self._unsaved = unsaved  # in one step: the event loop reads it meanwhile
+        with self._saving:
+            unsaved = dict(self._unsaved)
+            for save in saves:
+                try:
+                    save()
+                    unsaved.pop(save, None)
+                except OSError as error:
+                    unsaved[save] = f"{error.strerror or error} ({error.filename})"
+            self._unsaved = unsaved  # in one step: the event loop reads it meanwhile
 
 
 def held_by_all(forwarders: Sequence[Forwarder]) -> dict[int, RangeSet]:

@@ -16,6 +16,8 @@ from haihe_edge.link.mqtt import MqttLink, link_to
 from haihe_edge.site import Centre, Site
 from haihe_edge.station import read_receipt_key
 
+from .beside import possible
+
 ASK_AGAIN_S = 5.0
 """A centre answers a station at most every 2 s and forgets a question that it cannot answer."""
 _BY_FILE = "or bring the state as a file: haihe-edge init --restore FILE"
@@ -75,7 +77,7 @@ async def _told(station: str, centre: Centre, wait_s: float) -> Told:
         answer = await _answered(station, centre, wait_s)
     except FieldError as fault:
         return Told(centre, [], fault=fault)
-    return Told(centre, answer.states(), answer.left_out)
+    return Told(centre, [state for state in answer.states() if possible(state)], answer.left_out)
 
 
 async def _answered(station: str, centre: Centre, wait_s: float) -> Answer:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 from haihe_contract.clock import beijing
+from haihe_contract.record import State
+from haihe_contract.record_fault import NUMBER_MAX, record_fault
 from haihe_contract.restore import StationState
 
 from haihe_edge.acquire.digital.gauge import Count
@@ -17,6 +19,11 @@ from haihe_edge.remember.metered import budget_file
 from haihe_edge.remember.site_states import BUDGET, COUNTER, TIPS
 from haihe_edge.site import Site
 from haihe_edge.talk import Talk
+
+
+def possible(state: StationState) -> bool:
+    """Whether a station can have told that."""
+    return not record_fault(State(state.name, state.value, state.time_ms, state.grade))
 
 
 class _Kind(NamedTuple):
@@ -106,6 +113,8 @@ class FileBeside:
             state = None if row is None else msgspec.convert(row.value, self._kind.type)
         except msgspec.ValidationError:
             return  # it begins anew, as one that was never known
+        if state is not None and not _shown_by_a_counter(state):
+            return
         here = self._values.get(key)
         if state is None or here == state:
             return
@@ -141,6 +150,12 @@ class FileBeside:
         """
         if self._restored:
             self._kept.save(self._values[self._restored[0]] if self._one else self._values)
+
+
+def _shown_by_a_counter(state: msgspec.Struct) -> bool:
+    """JSON knows numbers that are no time and no count, and that nobody can say."""
+    numbers = (each for each in msgspec.structs.astuple(state) if isinstance(each, int | float))
+    return all(abs(each) <= NUMBER_MAX for each in numbers)
 
 
 def files_beside(site: Site, told: Mapping[str, StationState], *, force: bool) -> list[FileBeside]:

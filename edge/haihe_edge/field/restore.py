@@ -22,7 +22,7 @@ from haihe_edge.remember.site_states import unpacked
 from haihe_edge.site import Site, load_site
 from haihe_edge.talk import OK, Talk
 
-from .beside import FileBeside, files_beside
+from .beside import FileBeside, files_beside, possible
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
 CHANGES_MAX = 20
@@ -162,7 +162,7 @@ def _read(arguments: argparse.Namespace) -> _Source:
         raise FieldError(
             f"the state of the station cannot be read: {error.strerror or error}", where=source, do=do
         ) from None
-    except (ValueError, msgspec.MsgspecError) as error:
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise FieldError(f"the state of the station cannot be read: {error}", where=source, do=do) from None
     here = _code_here(arguments)
     if here not in ("", found.station) and not arguments.force:
@@ -171,7 +171,7 @@ def _read(arguments: argparse.Namespace) -> _Source:
             where=source,
             do="name the file of this one; --force makes it the other one",
         )
-    return _Source(found, source, [])
+    return _Source(StationStates(found.station, [each for each in found.states if possible(each)]), source, [])
 
 
 def _code_here(arguments: argparse.Namespace) -> str:

@@ -43,11 +43,19 @@ class Pace(NamedTuple):
 FREELY = Pace(backlog=True, live_every_ms=0)
 
 
-class Spent(msgspec.Struct, frozen=True):
-    """What is kept over restarts: bytes of the period that began then (ms UTC)."""
+class Spent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept over restarts: bytes of the period that began then (ms UTC).
+
+    Args:
+        from_ms: when.
+        bytes: carried since.
+        left_ms: when the period began that the clock has left by going back, 0 for none: before it is set, a clock
+            without a battery stands far back at every start.
+    """
 
     from_ms: int
     bytes: int
+    left_ms: int = 0
 
 
 def period(now_ms: int, *, monthly: bool) -> tuple[int, int]:
@@ -76,15 +84,16 @@ class Budget:
     def count(self, size: int, now_ms: int) -> None:
         """So many bytes went over the link, either way."""
         self._turn(now_ms)
-        self.spent = Spent(self.spent.from_ms, self.spent.bytes + size)
+        self.spent = msgspec.structs.replace(self.spent, bytes=self.spent.bytes + size)
 
     def _turn(self, now_ms: int) -> None:
-        """Begin a new period. A clock that goes back begins none: bytes that are paid for stay counted."""
+        """Begin a new period. A clock that goes back, or comes again, begins none: what is paid for stays counted."""
         begin, _ = period(now_ms, monthly=self.allowance.monthly)
-        if begin > self.spent.from_ms:
-            self.spent = Spent(begin, 0)
-        elif begin < self.spent.from_ms:
-            self.spent = Spent(begin, self.spent.bytes)
+        spent = self.spent
+        if begin < spent.from_ms:
+            self.spent = Spent(begin, spent.bytes, spent.left_ms or spent.from_ms)
+        elif begin > spent.from_ms:
+            self.spent = Spent(begin, spent.bytes if begin == spent.left_ms else 0)
 
     def used_bytes(self, now_ms: int) -> int:
         """What the running period has cost."""

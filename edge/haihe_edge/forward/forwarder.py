@@ -32,6 +32,19 @@ class _TooLarge(Exception):
     """The broker takes no such batch."""
 
 
+class _Unreadable(Exception):
+    """The disk refuses to be read now: nothing is known to be lost.
+
+    Args:
+        why: in words.
+        numbers: what cannot be read.
+    """
+
+    def __init__(self, why: str, numbers: RangeSet) -> None:
+        super().__init__(why)
+        self.numbers = numbers
+
+
 class Forwarder:
     """Sends to one centre until cancelled.
 
@@ -115,7 +128,7 @@ class Forwarder:
             lines.add(extent.line)
             self.outbox.extent(extent.line, extent.numbers, extent.urgent)
             self.outbox.settled(extent.line, self.held.of(extent.line), now)
-        self.held.keep_only(lines)
+        self._forget_all_but(lines)
 
     def committed(self, records: list[Record]) -> None:
         """Records of this line that have just become durable."""
@@ -134,7 +147,11 @@ class Forwarder:
             lines.add(extent.line)
             self.outbox.extent(extent.line, extent.numbers, extent.urgent)
         self.outbox.keep_only(lines)
-        self.held.keep_only(lines)
+        self._forget_all_but(lines)
+
+    def _forget_all_but(self, lines: set[int]) -> None:
+        if self._journal.whole:  # else others may come back, and would all be sent again
+            self.held.keep_only(lines)
 
     async def run(self) -> None:
         """Connect, send, and try again for ever."""
@@ -276,14 +293,15 @@ class Forwarder:
             return
         try:
             made = await asyncio.to_thread(self._make, offer, self.outbox.extremes(offer.line))
-        except OSError as error:  # the disk refuses to be read: nothing is known to be lost
-            self._troubles["disk"] = f"the journal cannot be read: {error.strerror or error}"
-            self.outbox.unreadable(offer, self._clock.monotonic_ms())
+        except _Unreadable as error:
+            self._troubles["disk"] = f"the journal cannot be read: {error}"
+            self.outbox.unreadable(offer.line, error.numbers, self._clock.monotonic_ms())
             return
         except _TooLarge:
             self.outbox.too_large(offer)
             return
-        self._troubles.pop("disk", None)
+        if not self.outbox.refusals.unread:
+            self._troubles.pop("disk", None)
         if made is None:
             self.outbox.missing(offer.line, offer.numbers)
             return
@@ -329,9 +347,13 @@ class Forwarder:
 
         Raises:
             _TooLarge: when the broker takes no batch of that size.
-            OSError: when the disk refuses to be read.
+            _Unreadable: when the disk refuses to be read.
         """
-        records = self._journal.read(offer.line, offer.numbers, BATCH_BYTES)
+        try:
+            records = self._journal.read(offer.line, offer.numbers, BATCH_BYTES)
+        except OSError as error:
+            numbers = self._journal.together(offer.line, offer.numbers)
+            raise _Unreadable(error.strerror or str(error), numbers) from None
         if not records:
             return None
         carried = RangeSet.from_numbers(record.number for record in records)

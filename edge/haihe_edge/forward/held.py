@@ -1,5 +1,6 @@
 """What one centre says it holds: receipts added up within an epoch, kept over a restart."""
 
+import threading
 from pathlib import Path
 
 import msgspec
@@ -32,7 +33,8 @@ class Held:
         self._asked: dict[int, RangeSet] = {}
         self._asked_ms = 0
         self._epoch_saved = True
-        if path is not None and path.exists():
+        self._saving = threading.Lock()  # a thread saves now and then, while the event loop takes receipts
+        if path is not None:
             try:
                 saved = _decoder.decode(path.read_bytes())
                 self.lines = {line: RangeSet(ranges) for line, ranges in saved.lines.items()}
@@ -57,10 +59,11 @@ class Held:
             return False
         voided = receipt.epoch > self.epoch and bool(self.lines)
         if receipt.epoch > self.epoch or not self._epoch_saved:
-            if receipt.epoch > self.epoch:
-                self.epoch, self.lines, self._saved = receipt.epoch, {}, False
-                self._asked, self._asked_ms = {}, 0
-            self._epoch_saved = self._path is None
+            with self._saving:
+                if receipt.epoch > self.epoch:
+                    self.epoch, self.lines, self._saved = receipt.epoch, {}, False
+                    self._asked, self._asked_ms = {}, 0
+                self._epoch_saved = self._path is None
             self.save()
         outdated = self._asked if receipt.issued_ms < self._asked_ms else {}
         wanted = {} if outdated else receipt.asked_for()
@@ -88,10 +91,17 @@ class Held:
         Raises:
             OSError: when the disk refuses.
         """
-        if self._saved or self._path is None:
-            return
-        beside = self._path.with_suffix(".new")
-        data = msgspec.msgpack.encode(_Saved(self.epoch, {k: list(v.ranges) for k, v in self.lines.items()}))
-        beside.write_bytes(data)
-        take_place(beside, self._path)
-        self._saved = self._epoch_saved = True
+        with self._saving:
+            if self._saved or self._path is None:
+                return
+            self._saved = True  # what is taken from here on is for the next time
+            lines = dict(self.lines)  # in one step: the event loop may add to it
+            data = msgspec.msgpack.encode(_Saved(self.epoch, {k: list(v.ranges) for k, v in lines.items()}))
+            beside = self._path.with_suffix(".new")
+            try:
+                beside.write_bytes(data)
+                take_place(beside, self._path)
+            except OSError:
+                self._saved = False
+                raise
+            self._epoch_saved = True

@@ -193,9 +193,9 @@ class Outbox:
         self.refusals.halve(Piece(*offer))
         self.passed_over += offer.numbers.count() == 1
 
-    def unreadable(self, offer: Offer, now_ms: int) -> None:
-        """The disk refuses to be read now: its lane pauses."""
-        self.refusals.pause(offer.lane, now_ms)
+    def unreadable(self, line: int, numbers: RangeSet, now_ms: int) -> None:
+        """The disk refuses to give these numbers now: what it can give goes before them."""
+        self.refusals.unreadable(line, numbers, now_ms)
 
     def failed(self, offer: Offer) -> None:
         """The offer could not be handed over: it may be offered again."""
@@ -293,6 +293,7 @@ class Outbox:
         """The next offer, or None when nothing should leave now."""
         if not self.room:
             return None
+        self.refusals.look_at_time(now_ms)
         found = self._alarm(now_ms) or self._live(now_ms)
         if found is None and self.room > min(KEPT_FOR_URGENT, self._grant.unanswered_max - 1):
             found = self._backlog(now_ms)
@@ -307,7 +308,7 @@ class Outbox:
             since = self._listening_since_ms()
             times += [since + self._silence_ms(), self._in_doubt_from_ms()]
         times += [self.refusals.until_ms(lane) for lane in (LANE_ALARM, LANE_LIVE, LANE_BACKLOG)]
-        times.append(self._settle_until_ms)
+        times += [self._settle_until_ms, self.refusals.unread_until_ms]
         if self._credit is not None:
             times.append(self._credit[1])
         if self._last_live_ms is not None:

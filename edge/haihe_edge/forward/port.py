@@ -85,12 +85,25 @@ class Source(Protocol):
         """The line of this opening."""
         ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether :meth:`extents` names every line that is here."""
+        ...
+
     def extents(self) -> Sequence[Extent]:
         """All lines, oldest first."""
         ...
 
     def read(self, line: int, wanted: RangeSet, most_bytes: int) -> list[Record]:
-        """Wanted records that are here, about so many bytes at most."""
+        """Wanted records that are here, about so many bytes at most.
+
+        Raises:
+            OSError: when the disk refuses now everything that has any of them.
+        """
+        ...
+
+    def together(self, line: int, wanted: RangeSet) -> RangeSet:
+        """The wanted numbers, and all that can be read only if these can."""
         ...
 
     def dictionary(self, line: int) -> Dictionary | None:

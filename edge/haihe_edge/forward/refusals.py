@@ -1,6 +1,6 @@
-"""What a broker refuses: lanes that pause, batches that are halved, records that are set aside. Pure.
+"""What a broker refuses: lanes that pause, batches that are halved, records that are set aside; and what the disk does.
 
-All of it is for one connection: the next one tries everything again, and nothing here frees a record.
+All of it is for one connection: the next one tries everything again, and nothing here frees a record. Pure.
 """
 
 from typing import NamedTuple
@@ -9,6 +9,8 @@ from haihe_contract.ranges import EMPTY, RangeSet
 
 PAUSE_MS_MIN = 1_000
 PAUSE_MS_MAX = 60_000
+UNREAD_AGAIN_MS = 600_000
+"""After so long a file that could not be read is tried again: a bad sector of a card takes its time to say so."""
 TRIES = 3
 """So often one record alone may be refused before it is set aside."""
 
@@ -26,6 +28,9 @@ class Refusals:
 
     def __init__(self) -> None:
         self.aside: dict[int, RangeSet] = {}
+        self.unread: dict[int, RangeSet] = {}
+        """Numbers by line that the disk refuses to give now."""
+        self.unread_until_ms = 0
         self._pieces: list[Piece] = []
         self._refused: dict[int, int] = {}
         self._until_ms: dict[int, int] = {}
@@ -85,6 +90,16 @@ class Refusals:
         """Not again on this connection."""
         self.aside[line] = self.aside.get(line, EMPTY) | numbers
 
+    def unreadable(self, line: int, numbers: RangeSet, now_ms: int) -> None:
+        """The disk refuses to give them now: the others do not wait for them."""
+        self.unread[line] = self.unread.get(line, EMPTY) | numbers
+        self.unread_until_ms = now_ms + UNREAD_AGAIN_MS
+
+    def look_at_time(self, now_ms: int) -> None:
+        """What could not be read may be tried again when its time has come."""
+        if now_ms >= self.unread_until_ms:
+            self.unread = {}
+
     def next_piece(self, lane: int) -> Piece | None:
         """Take the next piece of this lane."""
         for at, piece in enumerate(self._pieces):
@@ -94,7 +109,7 @@ class Refusals:
 
     def withheld(self, line: int) -> RangeSet:
         """Numbers that are not offered with others."""
-        numbers = self.aside.get(line, EMPTY)
+        numbers = self.aside.get(line, EMPTY) | self.unread.get(line, EMPTY)
         for piece in self._pieces:
             if piece.line == line:
                 numbers = numbers | piece.numbers

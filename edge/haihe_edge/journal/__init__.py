@@ -5,7 +5,8 @@ goes first when the disk runs short, ``look`` reads beside a running agent, ``si
 """
 
 from .disk import Disk, Folder
-from .journal import Extent, Journal
+from .extent import Extent
+from .journal import Journal
 from .look import Look
 from .sizing import Appetite, Rhythm, appetite
 

@@ -108,7 +108,6 @@ class Archive:
                 unsealed = True  # may be counted, or leave, before a power cut can no longer take it
                 with suppress(OSError):
                     self._disk.settle(name)
-            segment.forget_frames()
             self.add(segment)
         if unsealed:
             with suppress(OSError):
@@ -134,6 +133,7 @@ class Archive:
 
     def add(self, segment: Segment) -> None:
         """A closed file, mostly the newest. Files mostly repeat one dictionary: it is kept in memory once."""
+        segment.forget_frames()
         alike = (each.dictionary for each in reversed(self.segments) if each.dictionary == segment.dictionary)
         segment.dictionary = next(alike, segment.dictionary)
         insort(self.segments, segment, key=attrgetter("name"))

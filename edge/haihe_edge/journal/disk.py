@@ -14,6 +14,11 @@ from haihe_contract.errors import FieldError
 from haihe_edge.kept import sync
 
 
+def shown(name: str) -> str:
+    """The name of a file for people: a damaged folder may hold names that are no text."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class Appending(Protocol):
     """A new file that is written from its beginning to its end."""
 

@@ -7,17 +7,18 @@ starts a new line and never touches older files, so there is nothing that a data
 import errno
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError, must
 from haihe_contract.quality import PASS_MARK, Flag, Reason, mark, unmark
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import Body, Dictionary, Event, Opened, Readings, Record
+from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, Record
 from msgspec import structs
 
 from .archive import Archive, Fault
-from .disk import Disk
+from .disk import Disk, shown
+from .extent import Extent
 from .recent import Recent
 from .reserve import Reserve
 from .room import FULL, Room
@@ -36,24 +37,6 @@ _MISTAKES = {errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno
 """Errors of whoever wrote the site file; with any other the station measures on and waits for its disk."""
 
 
-class Extent(NamedTuple):
-    """What the journal still has of one line."""
-
-    line: int
-    numbers: RangeSet
-    urgent: RangeSet
-
-    @property
-    def first(self) -> int:
-        """Tail: the lowest number."""
-        return self.numbers.first if self.numbers else 0
-
-    @property
-    def last(self) -> int:
-        """Head: the highest number."""
-        return self.numbers.last if self.numbers else 0
-
-
 class Journal:
     """One opening of the journal: one line.
 
@@ -69,6 +52,8 @@ class Journal:
         self.dropped = 0
         self.flood = False
         """Whether the station is at flood stage: what is recorded then is thinned last."""
+        self.whole = True
+        """Whether all older files could be read at the start; else :meth:`extents` may not name every line."""
         self._disk = disk
         self._lock = threading.RLock()  # over the files
         self._numbering = threading.RLock()  # over what waits; never held while the disk works
@@ -131,6 +116,7 @@ class Journal:
             journal._refused(error)
             faults = [Fault(disk.where(), error.strerror or str(error), "journal_unreadable")]
             journal._tail.serial = max(BLIND_SERIAL, clock.now_ms() // 1000)
+        journal.whole = all(fault.kind != "journal_unreadable" for fault in faults)
         segments = journal._archive.segments
         # a start that was itself cut short left a line without numbers: the one before it is meant
         previous = next((each for each in reversed(segments) if each.numbers), None)
@@ -142,13 +128,13 @@ class Journal:
             previous.line if previous else 0,
             previous.last if previous else 0,
             previous.time_ms if previous else 0,
-            previous is not None and previous.final,
+            previous is not None and any(each.line == previous.line and each.final for each in segments),
         )
         first = structs.replace(first, **journal._still_here())
         must(journal.append(first) == 1, "the first record of a line is its opening")
         must(journal.append(dictionary) == DICTIONARY_NUMBER, "the second is its dictionary")
         for fault in faults:
-            detail = {"file": fault.name, "why": fault.why}
+            detail = {"file": shown(fault.name), "why": fault.why}
             journal.append(Event(first.time_ms, first.grade, fault.kind, detail=detail))
         journal.commit()
         journal._is_open = True
@@ -227,6 +213,8 @@ class Journal:
         at = next((i for i, record in enumerate(self._pending) if not record.urgent and record.number > 2), 0)
         lost = self._pending.pop(at)
         self._lose(self.line, RangeSet.of((lost.number, lost.number)), "memory_full")
+        if isinstance(lost.body, Gap):  # what it names is still gone
+            self._lose(lost.body.line, RangeSet(lost.body.ranges), lost.body.cause)
         self.dropped += 1
 
     def _lose(self, line: int, numbers: RangeSet, cause: str) -> None:
@@ -356,8 +344,9 @@ class Journal:
         Fewer than wanted means: the rest comes with the next call, or is not readable any more.
 
         Raises:
-            OSError: when the disk refuses now; nothing is known of the records then.
+            OSError: when the disk refuses now every file that has any of them; nothing is known of the records then.
         """
+        refused: OSError | None = None
         with self._lock:
             if line == self.line and wanted:
                 recent = self._recent.read(wanted)
@@ -366,19 +355,30 @@ class Journal:
             for segment in self._segments():
                 if segment.line != line or not (segment.numbers & wanted):
                     continue
-                records, gone = self._archive.read(segment, wanted, most_bytes)
+                try:
+                    records, gone = self._archive.read(segment, wanted, most_bytes)
+                except OSError as error:  # one bad sector holds up none of the other files
+                    refused = error
+                    continue
                 self._lose(line, gone, "unreadable")
                 if records:
                     return records
+            if refused is not None:
+                raise refused
             return []
+
+    def together(self, line: int, wanted: RangeSet) -> RangeSet:
+        """The wanted numbers and all others of the files that have them: files can be read or not as a whole."""
+        found = wanted
+        with self._lock:
+            for segment in self._segments():
+                if segment.line == line and segment.numbers & wanted:
+                    found |= segment.numbers
+        return found
 
     def settle(self, settled: Mapping[int, RangeSet]) -> None:
         """Tell what the required centres hold: these numbers may go when their space is needed."""
         self._settled = dict(settled)  # without the lock: the event loop must not wait for the disk
-
-    def unsettled(self, settled: Mapping[int, RangeSet]) -> int:
-        """How many records are here that these receipts do not cover."""
-        return sum((extent.numbers - settled.get(extent.line, EMPTY)).count() for extent in self.extents())
 
     def close(self) -> None:
         """Commit and seal: the next opening then knows that nothing is missing."""

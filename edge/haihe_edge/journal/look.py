@@ -6,7 +6,7 @@ from typing import NamedTuple
 from haihe_contract.record import Record
 
 from .archive import DAMAGED, attributed
-from .disk import Disk
+from .disk import Disk, shown
 from .segment import SUFFIX, Frame, Segment, SegmentDamaged
 
 
@@ -33,7 +33,7 @@ class Look:
         self._disk = disk
         for name in disk.names():
             if name.endswith(DAMAGED):
-                self.passed.append(Passed(name, "it was set aside"))
+                self._pass(name, "it was set aside")
             if not name.endswith(SUFFIX):
                 continue
             try:
@@ -41,12 +41,15 @@ class Look:
             except FileNotFoundError:
                 continue  # freed just now
             except (SegmentDamaged, ValueError) as error:
-                self.passed.append(Passed(name, str(error)))
+                self._pass(name, str(error))
             except OSError as error:
-                self.passed.append(Passed(name, error.strerror or str(error)))
+                self._pass(name, error.strerror or str(error))
             else:
                 segment.forget_frames()
                 self.segments.append(segment)
+
+    def _pass(self, name: str, why: str) -> None:
+        self.passed.append(Passed(shown(name), why))
 
     def groups(self, segment: Segment) -> Iterator[tuple[Frame, list[Record]]]:
         """The commit groups of a file, as far as they verify; none when it has gone since."""
@@ -55,7 +58,7 @@ class Look:
         except FileNotFoundError:
             return
         except OSError as error:
-            self.passed.append(Passed(segment.name, error.strerror or str(error)))
+            self._pass(segment.name, error.strerror or str(error))
 
     def series(self, line: int) -> list[str]:
         """Series keys of a line by number; every file of it has a copy, and one is enough."""

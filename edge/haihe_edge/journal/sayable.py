@@ -1,5 +1,6 @@
 """A record that no centre would take for what it says becomes an event that says so: it must not be lost silently."""
 
+import msgspec
 from haihe_contract.quality import Grade
 from haihe_contract.record import Body, Duty, Event, State, TimeFix
 from haihe_contract.record_fault import record_fault
@@ -12,7 +13,7 @@ def sayable(body: Body) -> Body:
     """
     if not isinstance(body, Duty | Event | State | TimeFix):
         return body
-    fault = record_fault(body)
+    fault = record_fault(body) or _form_fault(body)
     if not fault:
         return body
     told = {"what": type(body).__name__.lower(), "why": fault}
@@ -23,3 +24,12 @@ def sayable(body: Body) -> Body:
         if not record_fault(event):
             return event
     return Event(0, Grade.NONE, "not_recorded", detail=told)
+
+
+def _form_fault(body: Body) -> str:
+    """Why it cannot be written, or nothing: JSON knows longer numbers than the journal's form."""
+    try:
+        msgspec.msgpack.encode(body)
+    except OverflowError:
+        return "a number of more than 64 bits"
+    return ""

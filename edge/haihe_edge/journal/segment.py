@@ -38,6 +38,8 @@ COMMIT, FLOOD, DICTIONARY, SEAL = b"C", b"F", b"D", b"S"
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 FRAME_RECORDS_MAX = 200
 """So many records, and so many bytes: who reads believes no longer frame, so who writes makes none."""
+FILE_BYTES_MAX = 128 * 1024 * 1024
+"""No file is longer than a few megabytes and one commit group; what a damaged disk shows beyond that is not ours."""
 
 _range_last = itemgetter(1)
 _records = msgspec.msgpack.Decoder(list[Record])
@@ -196,6 +198,8 @@ class Segment:
             frames.append(frame)
             self._add(records, frame.time_ms, flood=frame.flood)
         self._frames = frames
+        if self.size > FILE_BYTES_MAX:
+            self.size = max((frame.offset + frame.length for frame in frames), default=HEAD.size)
 
     def _add(self, records: Sequence[Record], time_ms: int, *, flood: bool) -> None:
         self.time_ms = time_ms
@@ -210,7 +214,7 @@ class Segment:
 
     def _bytes(self) -> bytes:
         with self._disk.open(self.name) as file:
-            return file.read()
+            return file.read(FILE_BYTES_MAX)
 
     def _walk(self, data: bytes) -> Iterator[tuple[Frame, list[Record]]]:
         at = HEAD.size
@@ -270,8 +274,7 @@ class Segment:
 
     def forget_frames(self) -> None:
         """Let go of the index; it is found again when needed."""
-        if self.sealed:
-            self._frames = None
+        self._frames = None
 
     def read(self, wanted: RangeSet, most_bytes: int) -> list[Record]:
         """The wanted records of this file in order, stopping after about so many bytes.

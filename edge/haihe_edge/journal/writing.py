@@ -109,6 +109,9 @@ class OpenSegment(Segment):
         self._disk.protect(self.name)
         return Segment(self._disk, self.name)
 
+    def forget_frames(self) -> None:
+        """Its index grows with it."""
+
     def abandon(self) -> None:
         """Close the file as it is."""
         self._file.close()

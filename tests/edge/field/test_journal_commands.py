@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from haihe_contract.clock import beijing_ms
 from haihe_contract.quality import Flag, Reason, mark
+from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import LineHeld, Receipt
 from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, State, TimeFix, Unread
 from haihe_edge.cli import main
@@ -109,6 +110,21 @@ def test_stats_say_what_is_here_what_each_centre_holds_and_what_is_gone_and_why(
     first_bytes = next(line["bytes"] for line in said["lines"])
     assert said["bytes_per_day"] == pytest.approx(first_bytes * day / (100 * 300_000), rel=0.1)
     assert said["lasts_days"] == pytest.approx((1 << 20) / said["bytes_per_day"], rel=0.01)
+
+
+@pytest.mark.parametrize("words", [("stats",), ("stats", "--json"), ("show",), ("export",)])
+def test_a_file_whose_name_is_no_text_is_said_and_starts_and_shows_all_the_same(
+    site: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    directory = site.parent / "journal"
+    directory.mkdir()
+    Path(os.fsdecode(os.fsencode(directory) + b"/00000001-\xff.journal")).touch()
+    journal = start(directory, HandClock(T0), seed=1)
+    journal.close()
+    _, out, err = run(capsys, words[0], str(site), *words[1:])
+    assert "00000001-\\" in out + err
+    told = [r.body for r in journal.read(journal.line, RangeSet.of((1, 9))) if isinstance(r.body, Event)]
+    assert [(each.kind, each.detail["file"]) for each in told] == [("journal_damaged", "00000001-\\udcff.journal")]
 
 
 def test_what_was_freed_after_its_receipt_is_not_called_lost(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

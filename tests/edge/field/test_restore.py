@@ -247,13 +247,21 @@ def test_a_running_agent_is_never_restored_under_its_feet(
     agent.recorder.journal.close()
 
 
+DEEP = b'{"station": "31005650", "states": [{"name": "a", "time_ms": 1, "grade": 5, "value": {"a": %s%s}}]}'
+LONG_AGO = b'{"station": "31005650", "states": [{"name": "site", "time_ms": -1%s, "grade": 5, "value": {}}]}' % (
+    b"0" * 25
+)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         (b"", "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
         (b"[]", "cannot be read"),
+        (DEEP % (b"[" * 100_000, b"]" * 100_000), "cannot be read"),
         (b'{"station": "31005650", "states": []}', "no site file"),
+        (LONG_AGO, "no site file"),
         (b'{"station": "31005650", "states": [{"name": "site", "time_ms": 1, "grade": 5, "value": {}}]}', "damaged"),
         (
             json.dumps(
@@ -464,7 +472,15 @@ def test_what_is_further_on_here_stays_unless_forced_and_says_so(
     assert json.loads(out)["restored"] == []
 
 
-@pytest.mark.parametrize("value", [{}, {"tips": "many"}, {"tips": None, "tip_mm": 0.2, "time_ms": 1, "closed": 1}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"tips": "many"},
+        {"tips": None, "tip_mm": 0.2, "time_ms": 1, "closed": 1},
+        {"tips": 10**400, "tip_mm": 0.2, "time_ms": 1, "closed": True, "bytes": 1, "from_ms": 10**25},
+    ],
+)
 def test_a_state_that_cannot_be_read_restores_nothing_and_stops_nothing(
     tipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], value: dict[str, Any]
 ) -> None:

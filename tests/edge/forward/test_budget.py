@@ -2,6 +2,7 @@
 
 import datetime
 
+import msgspec
 from haihe_edge.forward.budget import Budget, Spent, period
 from haihe_edge.site import Allowance
 from hypothesis import given
@@ -51,7 +52,12 @@ def test_the_reserve_is_set_free_towards_the_end_of_the_period() -> None:
 def test_a_clock_that_goes_back_or_jumps_forgets_no_bytes_that_are_paid_for_and_blocks_no_later_month() -> None:
     budget, now = Budget(Allowance(200 * MB, monthly=True), Spent(moment("2026-08-01"), 190 * MB)), moment("2026-08-20")
     assert not budget.pace(0).backlog  # 1970, before the clock is set
-    assert not budget.pace(now - DAY_MS).backlog or budget.spent.bytes == 0
+    assert not budget.pace(now - DAY_MS).backlog  # and after it was set
+    budget = Budget(budget.allowance, Spent(moment("2026-08-01"), 190 * MB))
+    budget.count(MB, 0)
+    budget = Budget(budget.allowance, msgspec.json.decode(msgspec.json.encode(budget.spent), type=Spent))
+    assert budget.used_bytes(now) == 191 * MB  # restarted in between
+    assert budget.used_bytes(moment("2026-09-01")) == 0
     budget = Budget(Allowance(200 * MB, monthly=True), Spent(moment("2099-01-01"), 190 * MB))
     assert not budget.pace(now).backlog
     assert budget.pace(moment("2026-09-01")).backlog

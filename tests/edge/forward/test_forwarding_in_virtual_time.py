@@ -16,7 +16,7 @@ from haihe_edge.forward.port import PublishRefused
 from haihe_edge.site import Allowance
 from haihe_simulators.disk import SimulatedDisk
 
-from tests.edge.forward.simulated_link import SimulatedCentre, Station, now_s, virtually
+from tests.edge.forward.simulated_link import WALL_MS, SimulatedCentre, Station, now_s, virtually
 
 SLOW_BYTES_PER_S, SLOW_ONE_WAY_S = 8000.0, 0.3
 
@@ -408,3 +408,82 @@ def test_while_the_disk_refuses_the_newest_values_go_by_a_volatile_line_and_late
         await station.stop()
 
     virtually(refusing)
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+def test_a_file_that_cannot_be_read_holds_up_neither_the_other_files_nor_alarms(urgent: bool) -> None:
+    async def one_bad_sector() -> None:
+        disk, centre = SimulatedDisk(), SimulatedCentre()
+        centre.up = False
+        station = Station(centre, backlog=40_000, disk=disk)
+        bad = next(name for name in disk.names() if name.endswith(".journal"))
+        if urgent:  # in the file of this line that is closed next
+            bad = disk.names()[-2]
+            station.start()
+            station.record(Event(WALL_MS, 5, "level_raised", 0, 12.0), urgent=True)
+            for n in range(20_000):
+                station.record(station.reading(n))
+                if n % 100 == 0:
+                    await asyncio.sleep(1)
+
+        def before(what: str, name: str) -> None:
+            if (what, name) == ("open", bad):
+                raise OSError(errno.EIO, "Input/output error", name)
+
+        disk.before = before
+        if not urgent:
+            station.start()
+        centre.up = True
+        await asyncio.sleep(60)
+        alarm = station.recorder.journal.appended + 1
+        station.record(Event(WALL_MS, 5, "level_raised", 0, 13.0), urgent=True)
+        await asyncio.sleep(3)
+        assert alarm in centre.held[station.line]
+        await asyncio.sleep(120)
+        journal, sick = station.recorder.journal, station.line if urgent else station.backlog_line
+        for extent in journal.extents():
+            left = extent.numbers - centre.held[extent.line]
+            if extent.line == sick:
+                assert left
+                left -= journal.together(sick, RangeSet.of((1, 1)))
+            assert not left
+        assert "cannot be read: Input/output error" in station.forwarder.trouble
+        disk.before = lambda _what, _name: None
+        await station.until_settled(700)
+        assert not station.forwarder.trouble
+        await station.stop()
+
+    virtually(one_bad_sector)
+
+
+@pytest.mark.parametrize("sick", ["take", "open"])
+def test_what_a_receipt_covers_is_not_sent_again_after_a_start_that_could_not_see_it(tmp_path: Path, sick: str) -> None:
+    async def blind_once() -> None:
+        disk, centre, kept = SimulatedDisk(), SimulatedCentre(), tmp_path / "receipts"
+        station = Station(centre, backlog=100, disk=disk, held=Held(kept))
+        old = station.backlog_line
+
+        async def settle() -> None:
+            station.start()
+            await asyncio.sleep(30)
+            await station.stop()
+            station.recorder.journal.close()
+            station.recorder.save_now()
+
+        await settle()
+        assert old in Held(kept).lines
+
+        def before(what: str, name: str) -> None:
+            if what == sick and (not name or f"{old:016x}" in name):
+                raise OSError(errno.EIO, "Input/output error", name)
+
+        disk.before = before
+        centre.held = {}  # the broker has lost its retained receipt
+        station = Station(centre, disk=disk, held=Held(kept), seed=2)
+        await settle()
+        disk.before = lambda _what, _name: None
+        station = Station(centre, disk=disk, held=Held(kept), seed=3)
+        await settle()
+        assert max(count for (line, _), count in centre.times.items() if line == old) == 1
+
+    virtually(blind_once)

@@ -28,7 +28,7 @@ from haihe_contract.record import (
     TimeFix,
 )
 from haihe_contract.record_fault import record_fault
-from haihe_edge.journal import Folder, Journal
+from haihe_edge.journal import Folder, Journal, segment
 from haihe_edge.journal.segment import FRAME_BYTES_MAX
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -416,3 +416,44 @@ def test_what_no_centre_would_take_is_recorded_as_an_event_that_says_so(tmp_path
     assert kept.detail["why"] == record_fault(body)
     assert not record_fault(kept)
     journal.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Event(1, 1, "told", detail={"n": 2**64}),
+        Event(1, 1, "told", value=2**64),
+        State("tips bucket", {"tips": 2**64}, 1, 1),
+    ],
+)
+def test_a_number_that_no_record_can_hold_takes_none_of_the_others_along(tmp_path: Path, body: Body) -> None:
+    journal = start(tmp_path)
+    journal.append(group(1))
+    journal.append(body)
+    assert [record.number for record in journal.commit()] == [3, 4]
+    kept = everything(journal, journal.line)[4]
+    assert isinstance(kept, Event)
+    assert (kept.kind, kept.detail["why"]) == ("not_recorded", "a number of more than 64 bits")
+
+
+def test_a_file_that_a_damaged_disk_shows_as_endless_neither_fills_the_memory_nor_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment, "FILE_BYTES_MAX", 1 << 20)
+    journal = start(tmp_path, size=1 << 22)
+    for n in range(100):
+        journal.append(group(n))
+    journal.commit()
+    crash(journal)
+    (file,) = tmp_path.glob("*.journal")
+    os.truncate(file, 64 << 20)
+    tracemalloc.start()
+    again = start(tmp_path, size=1 << 22)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 16 << 20
+    assert len(everything(again, journal.line)) == 102
+    again.append(group(200))
+    again.commit()
+    assert file.exists()
+    assert again.bytes_used() < again.size

@@ -1,13 +1,17 @@
 """When the space runs short: what goes first, what is kept of it, and that nothing goes without being named."""
 
 import errno
+import gc
 import random
+import tracemalloc
 from collections.abc import Iterable
 
+import pytest
 from haihe_contract.quality import Flag, Grade, Reason, mark
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Dictionary, Event, Gap, Opened, Readings, Record, Summary
 from haihe_edge.journal import Journal
+from haihe_edge.journal import journal as journal_module
 from haihe_edge.journal.reserve import RESERVE_BYTES
 from haihe_edge.journal.space import THIN_BYTES_MIN, Held, Way, next_step
 from haihe_edge.journal.thin import summarise, thin
@@ -433,3 +437,55 @@ def test_a_full_disk_that_lets_nothing_be_removed_makes_no_records_of_its_own_wi
     here = RangeSet.from_numbers(record.number for record in records)
     assert here.covers(RangeSet.from_numbers(appended))
     assert (here | named(records)).covers(RangeSet.of((1, here.last)))
+
+
+def test_a_gap_record_that_memory_has_no_room_for_does_not_take_along_what_it_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal_module, "PENDING_RECORDS_MAX", 50)
+    disk = SimulatedDisk()
+    journal = start(disk, size=1 << 20)
+    disk.refuses = errno.EIO
+    for n in range(400):  # for so long that even what names the first losses is lost
+        journal.append(Readings(T0 + n, 5, [0], [1.0]))
+        journal.commit()
+    assert journal.dropped > 400
+    disk.refuses = 0
+    journal.commit()
+    journal.commit()
+    (extent,) = journal.extents()
+    gone = extent.numbers.holes(1, extent.last)
+    assert gone.count() == journal.dropped
+    assert named(record for _, record in all_records(journal)) == gone
+
+
+def test_a_journal_that_was_closed_just_as_a_file_was_full_was_closed_in_order() -> None:
+    disk = SimulatedDisk()
+    first = start(disk, size=1 << 20)
+    for n in range(2000):
+        first.append(Readings(T0 + n, 5, [0], [1.0]))
+    first.commit()  # that much in one group: the file is full, and the last one holds no number
+    first.close()
+    second = start(disk, size=1 << 20, seed=2)
+    opened = next(r.body for line, r in all_records(second) if line == second.line)
+    assert isinstance(opened, Opened)
+    assert (opened.previous, opened.closed) == (first.line, True)
+
+
+def test_the_memory_of_a_station_whose_power_fails_every_day_does_not_grow_with_its_commits() -> None:
+    disk = SimulatedDisk()
+    for day in range(8):
+        disk = disk.copy()  # as a power cut leaves it, at best
+        journal = start(disk, size=1 << 24, seed=day)
+        for n in range(500):
+            journal.append(Readings(T0 + day * DAY * MINUTE_MS + n, 5, [0], [1.0]))
+            journal.commit()
+    disk = disk.copy()
+    gc.collect()
+    tracemalloc.start()
+    again = start(disk, size=1 << 24, seed=99)
+    assert len(all_records(again)) == 8 * 502 + 2
+    gc.collect()
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < 8 * 500 * 100  # half of what an index takes, and only two are kept

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from haihe_contract.errors import FieldError
-from haihe_edge import control
+from haihe_edge import control, orders
 
 
 async def status(_request: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +65,7 @@ async def test_a_refusal_arrives_with_what_where_and_do(tmp_path: Path) -> None:
         assert (caught.value.where, caught.value.do) == ("site.yaml", "name one of radar")
 
 
-@pytest.mark.parametrize("line", [b"{", b"[]", b"{}", b'{"do": 7}', b"\xff\xfe", b"x" * 5000])
+@pytest.mark.parametrize("line", [b"{", b"[]", b"{}", b'{"do": 7}', b"\xff\xfe", b"x" * 5000, b"[" * 9000])
 async def test_nonsense_on_the_socket_is_answered_and_harms_nobody(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "control"
 
@@ -78,7 +78,7 @@ async def test_nonsense_on_the_socket_is_answered_and_harms_nobody(tmp_path: Pat
 
     async with agent(path):
         answer = await asyncio.to_thread(speak)
-        assert not answer or "what" in json.loads(answer)
+        assert "what" in json.loads(answer)
         assert await asyncio.to_thread(control.ask, path, {"do": "status"}) == {"ok": True}
 
 
@@ -113,3 +113,10 @@ def test_who_may_not_ask_a_running_agent_is_told_so_and_not_that_it_has_stopped(
             if os.getuid() == 0:
                 libc.setfsuid(0)
         assert "usermod -aG haihe" in caught.value.do
+
+
+@pytest.mark.parametrize("value", [10**400, "3", None, True])
+async def test_what_is_no_value_for_an_instrument_is_refused_in_words(value: object) -> None:
+    acquirer: Any = None  # it is not reached
+    with pytest.raises(FieldError, match="number"):
+        await orders.write(acquirer, {"instrument": "radar", "point": "offset", "value": value})

@@ -1,9 +1,13 @@
 """What a station keeps beside its journal (counters, times of boots, receipts), while the disk refuses it."""
 
 import asyncio
+import os
+import threading
+import time
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from haihe_edge.kept import Kept
 from haihe_edge.recorder import DISK_RETRY_S, STATES_SAVE_S
 
@@ -44,3 +48,31 @@ def test_a_state_that_cannot_be_saved_is_told_until_it_is_saved_though_the_journ
         await station.stop()
 
     virtually(refused)
+
+
+def test_what_is_saved_at_the_end_waits_for_a_save_that_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ended() -> None:
+        station = Station(SimulatedCentre())
+        counters, stands = Kept(tmp_path / "counters.json", int), [1]
+        states = [lambda: counters.save(stands[0])]
+        syncing, sync = threading.Event(), os.fsync
+        saving = threading.Thread(target=station.recorder.save_now, args=(states,))
+
+        def fsync(descriptor: int) -> None:
+            syncing.set()
+            if threading.current_thread() is saving:
+                time.sleep(0.3)  # as long as a card takes
+            sync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        saving.start()
+        assert syncing.wait(5)
+        stands[0] = 2
+        station.recorder.save_now(states)
+        saving.join()
+        assert not station.recorder.trouble
+        assert counters.load() == 2
+
+    virtually(ended)
