@@ -28,6 +28,8 @@ TOLERANCE_F32 = 2e-7
 """The same for registers that hold 32-bit floats, which have 24 bits: the agent writes their shortest decimal."""
 POLL_MS = 500.0
 """Beside the commit window: an answer waits for the rest of its poll, and the commit itself takes its time."""
+ON_THE_LINE_MS = 50.0
+"""A question that was on the line when the agent died is heard after that: its bytes take time, the instrument too."""
 
 
 class Said(NamedTuple):
@@ -277,7 +279,7 @@ def _miss(sheet: Sheet, book: SeriesBook, answer: Said, kills: Sequence[Kill], c
     if any(
         kill.station == book.station
         and kill.time_ms - kill.window_ms - POLL_MS <= answer.time_ms
-        and (answer.asked_ms or answer.time_ms) <= kill.time_ms
+        and (answer.asked_ms or answer.time_ms) <= kill.time_ms + ON_THE_LINE_MS
         for kill in kills
     ):
         sheet.in_loss_window += 1

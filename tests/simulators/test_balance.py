@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from haihe_simulators.balance import Kill, Row, Said, SeriesBook, Sheet, align, draw
+from haihe_simulators.balance import ON_THE_LINE_MS, Kill, Row, Said, SeriesBook, Sheet, align, draw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,6 +138,10 @@ def test_only_the_stated_window_before_a_kill_excuses_a_missing_reading() -> Non
     in_flight = said[7]._replace(time_ms=said[7].time_ms + 450, asked_ms=said[7].time_ms + 350)
     asked = [*said[:7], in_flight, *said[8:]]
     assert draw([book(asked, rows)], kills=[kill]).in_loss_window == 1
+    heard = in_flight._replace(asked_ms=kill.time_ms + ON_THE_LINE_MS)  # the last words of the dead were on the line
+    assert draw([book([*said[:7], heard, *said[8:]], rows)], kills=[kill]).in_loss_window == 1
+    later = in_flight._replace(asked_ms=kill.time_ms + ON_THE_LINE_MS + 1)
+    assert draw([book([*said[:7], later, *said[8:]], rows)], kills=[kill]).in_loss_window == 0
     other = draw([book(said, rows)], kills=[kill._replace(station="31005660")])
     assert other.readings_lost == 2
 
