@@ -15,6 +15,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from haihe_contract import wire
 from haihe_contract.backoff import Patience
+from haihe_contract.clock import SystemClock
 from haihe_contract.handshake import Handshake, Unanswered, hang_up
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -25,6 +26,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from haihe_edge.forward.flow import Grant
 from haihe_edge.forward.port import LinkDown, PublishRefused
 from haihe_edge.site import Centre
+
+from .tolerated import Tolerated
 
 TCP_TIMEOUT_S = 4.0
 """For TCP alone, in a thread that nobody can call back; for TLS, CONNACK and SUBACK there is :class:`Patience`."""
@@ -38,6 +41,8 @@ HEADER_BYTES = 128
 _BY_CONTENT = {128, 131, 149, 153}
 """Reason codes (MQTT 5, 3.4.2.1) that another content or size may avoid: unspecified, implementation specific,
 packet too large, payload format invalid."""
+_BY_SIZE = {130, 149}
+"""With which a connection may end over the size of a message: protocol error, packet too large."""
 
 
 class MqttLink:
@@ -75,11 +80,14 @@ class MqttLink:
         self._keepalive_s = keepalive_s
         self._grant = Grant()
         self._patience = Patience()
+        self._clock = SystemClock()
         self._handshake: Handshake | None = None
         self._client: paho.Client | None = None
         self._ready: asyncio.Future[None] | None = None
         self._ended: asyncio.Future[str] | None = None
-        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._waiting: dict[int, tuple[asyncio.Future[None], int]] = {}
+        """By packet id: who waits for the broker's answer, and the bytes of the payload."""
+        self._tolerated = Tolerated()
         self._aliases = _Aliases(0)
 
     async def connect(self) -> Grant:
@@ -111,7 +119,8 @@ class MqttLink:
             await self.close()
             raise
         self._patience.answered()
-        return self._grant
+        most = self._tolerated.bytes_max(self._clock.monotonic_ms())
+        return self._grant._replace(payload_bytes_max=min(self._grant.payload_bytes_max, most))
 
     def _dial(self, client: paho.Client) -> None:
         """Connect, in a thread.
@@ -193,13 +202,15 @@ class MqttLink:
                 "and still valid?"
             )
         else:
+            if reason.value in _BY_SIZE and self._waiting:
+                self._tolerated.ended(max(size for _, size in self._waiting.values()), self._clock.monotonic_ms())
             self._end(str(reason))
 
     def _end(self, why: str) -> None:
         self._fail(LinkDown(f"the connection ended: {why}"))
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(why)
-        for future in self._waiting.values():
+        for future, _ in self._waiting.values():
             if not future.done():
                 future.set_exception(LinkDown(f"the connection ended: {why}"))
         self._waiting = {}
@@ -212,12 +223,13 @@ class MqttLink:
         self.incoming.put_nowait((message.topic, bytes(message.payload)))
 
     def _published(self, client: paho.Client, mid: int, reason: ReasonCode, _properties: Properties) -> None:
-        future = self._waiting.pop(mid, None) if client is self._client else None
+        future, size = self._waiting.pop(mid, (None, 0)) if client is self._client else (None, 0)
         if future is None or future.done():
             return
         if reason.is_failure:
             future.set_exception(PublishRefused(str(reason), by_content=reason.value in _BY_CONTENT))
         else:
+            self._tolerated.taken(size)
             future.set_result(None)
 
     def publish(self, topic: str, payload: bytes) -> "asyncio.Future[None]":
@@ -235,7 +247,7 @@ class MqttLink:
         if info.rc != paho.MQTT_ERR_SUCCESS:
             future.set_exception(LinkDown(paho.error_string(info.rc)))
         else:
-            self._waiting[info.mid] = future
+            self._waiting[info.mid] = future, len(payload)
             aliases = self._aliases
             future.add_done_callback(lambda done: None if _failed(done) else aliases.taken(topic))
         return future

@@ -111,6 +111,20 @@ async def test_the_limits_that_a_real_broker_states_are_kept_and_everything_arri
     centre.voice.close()
 
 
+@pytest.mark.broker
+async def test_a_broker_that_hangs_up_over_a_long_message_and_names_no_limit_gets_shorter_ones(
+    tmp_path: Path, pki: Pki, broker: Broker
+) -> None:
+    limit(broker, message_size_limit=900)
+    journal, centre = journal_with(tmp_path / "journal", 4000), Centre(broker, pki)
+    hearing = asyncio.ensure_future(centre.run())
+    async with forwarding(journal, pki, broker.port) as forwarder:
+        await until(lambda: forwarder.outbox.unsettled() == 0, 40)
+        assert max(centre.sizes) <= 900
+    hearing.cancel()
+    centre.voice.close()
+
+
 def threads_of_links() -> int:
     """Threads that are not of the loop's own pool, which has as many as it had to do at once."""
     return sum(not each.name.startswith("asyncio_") for each in threading.enumerate())
