@@ -164,7 +164,7 @@ async def retry(
     taken = len(numbers) - len(left)
     rows = [(each.id, each.station or "-", words.retell(each.reason)) for each in refused]
     text = table([words(head) for head in ("number", "station", "reason")], rows, right=[0]) + "\n\n" if rows else ""
-    lines = [words("{taken} messages were taken, {refused} stay in quarantine", taken=taken, refused=len(refused))]
+    lines = [words("{taken} messages were taken, {refused} stay in quarantine", taken=taken, refused=len(left))]
     if waiting:
         lines.append(words("{count} are taken when the centre runs", count=len(waiting)))
     data = {
