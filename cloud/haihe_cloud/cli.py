@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 from haihe_contract.clock import SystemClock
+from haihe_contract.command_line import asked_language, speak
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.language import choose
@@ -42,7 +43,8 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0 all is well, 1 something is wrong, 2 asked wrongly."""
-    language = choose(_asked_language(sys.argv[1:] if arguments is None else arguments))
+    language = choose(asked_language(sys.argv[1:] if arguments is None else arguments))
+    speak(language)
     words = Sentences(language)
     root = parser(words)
     if "_ARGCOMPLETE" in os.environ:
@@ -70,16 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except BrokenPipeError:
         return GOOD
-
-
-def _asked_language(arguments: Sequence[str]) -> str | None:
-    """What ``--lang`` says, wherever it stands: the help itself is in that language."""
-    for at, argument in enumerate(arguments):
-        if argument == "--lang" and at + 1 < len(arguments):
-            return arguments[at + 1]
-        if argument.startswith("--lang="):
-            return argument.removeprefix("--lang=")
-    return None
 
 
 def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from haihe_contract import language
+from haihe_contract import command_line, language
 from haihe_contract.clock import beijing
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
@@ -30,7 +30,7 @@ SITE_FILE = "/etc/haihe/site.yaml"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. No stack trace ever reaches the person who typed it."""
-    root = parser()
+    root = parser(argv)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
@@ -71,9 +71,11 @@ def _fail_document(talk: Talk, error: DocumentError) -> int:
     return ASKED_WRONGLY
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     """All commands with their help in the language that was asked for."""
-    say = language.Words(CHINESE, language.choose(_asked_language()))
+    spoken = language.choose(command_line.asked_language(sys.argv[1:] if argv is None else argv))
+    command_line.speak(spoken)
+    say = language.Words(CHINESE, spoken)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--lang", choices=("zh", "en"), help=say("language of the output (default: from the locale)"))
     common.add_argument("--json", action="store_true", help=say("print one JSON object instead of words"))
@@ -131,14 +133,6 @@ def parser() -> argparse.ArgumentParser:
     add_profile_commands(commands, common, say)
     add_journal_commands(commands, common, say, Path(SITE_FILE))
     return root
-
-
-def _asked_language() -> str | None:
-    """``--lang`` is needed before the arguments are parsed, for the help itself."""
-    for before, after in zip(sys.argv, sys.argv[1:], strict=False):
-        if before == "--lang":
-            return after
-    return next((word[7:] for word in sys.argv if word.startswith("--lang=")), None)
 
 
 def _load(arguments: argparse.Namespace) -> Site:

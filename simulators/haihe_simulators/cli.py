@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from haihe_contract.clock import SystemClock
+from haihe_contract.command_line import asked_language, speak
 from haihe_contract.errors import FieldError
 from haihe_contract.language import Words, choose
 from haihe_contract.quantity import duration_ms
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 all is well, 1 something is wrong, 2 asked wrongly.
     """
+    speak(choose(asked_language(sys.argv[1:] if argv is None else argv)))
     root = parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete

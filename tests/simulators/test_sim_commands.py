@@ -36,7 +36,7 @@ def test_the_hydrograph_is_printed_for_people_and_for_machines(capsys: pytest.Ca
 )
 def test_a_wrong_question_ends_with_two_and_says_why(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(arguments)
+        main([*arguments, "--lang", "en"])
     assert ended.value.code == 2
     assert "usage" in capsys.readouterr().err
 

@@ -1,0 +1,59 @@
+"""The words of Python's own command-line reader, in Chinese: it asks gettext for them, which has none."""
+
+import argparse
+import gettext
+from collections.abc import Sequence
+
+_CHINESE = {
+    "usage: ": "用法：",
+    "positional arguments": "参数",
+    "options": "选项",
+    "show this help message and exit": "显示本帮助后退出",
+    "%(prog)s: error: %(message)s\n": "%(prog)s：错误：%(message)s\n",
+    "argument %(argument_name)s: %(message)s": "参数 %(argument_name)s：%(message)s",
+    "unrecognized arguments: %s": "无法识别的参数：%s",
+    "the following arguments are required: %s": "缺少参数：%s",
+    "one of the arguments %s is required": "须给出以下参数之一：%s",
+    "not allowed with argument %s": "不能与参数 %s 同时使用",
+    "ignored explicit argument %r": "不接受取值 %r",
+    "expected one argument": "须有一个取值",
+    "expected at most one argument": "最多一个取值",
+    "expected at least one argument": "至少一个取值",
+    "expected %s argument": "须有 %s 个取值",
+    "expected %s arguments": "须有 %s 个取值",
+    "ambiguous option: %(option)s could match %(matches)s": "选项 %(option)s 不明确，可能是 %(matches)s",
+    "unexpected option string: %s": "不应有的选项：%s",
+    "invalid %(type)s value: %(value)r": "%(value)r 不是有效的 %(type)s 值",
+    "invalid choice: %(value)r (choose from %(choices)s)": "%(value)r 不可选（可选：%(choices)s）",
+}
+"""Sentences of ``argparse`` in Python 3.11; one that another version words otherwise stays English."""
+
+
+def asked_language(arguments: Sequence[str]) -> str | None:
+    """What ``--lang`` says, wherever it stands: it is needed before the arguments are read, for the help itself."""
+    for at, argument in enumerate(arguments):
+        if argument == "--lang" and at + 1 < len(arguments):
+            return arguments[at + 1]
+        if argument.startswith("--lang="):
+            return argument.removeprefix("--lang=")
+    return None
+
+
+def speak(language: str) -> None:
+    """Have ``argparse`` speak that language from now on, in this process.
+
+    Args:
+        language: ``zh`` or ``en``.
+    """
+    chinese = _CHINESE if language == "zh" else {}
+
+    def one(text: str) -> str:
+        return chinese.get(text, gettext.gettext(text))
+
+    def one_or_more(single: str, plural: str, count: int) -> str:
+        text = gettext.ngettext(single, plural, count)
+        return chinese.get(text, text)
+
+    # The two names under which it looks for its words. There is no other way but a compiled catalogue on the disk.
+    setattr(argparse, "_", one)  # noqa: B010 - the name is not declared
+    setattr(argparse, "ngettext", one_or_more)  # noqa: B010
