@@ -142,12 +142,12 @@ def _alarm_thinned() -> None:
 def _stored_row_rekeyed() -> None:
     right: Any = SqliteStore._settle  # noqa: SLF001
 
-    def wrong(self: Any, connection: Any, series_id: int, reading: Any) -> None:
-        connection.execute(
+    def wrong(self: Any, connection: Any, series_id: int, offered: Sequence[Any]) -> Any:
+        connection.executemany(
             "UPDATE OR IGNORE reading SET time_ms = time_ms + 1 WHERE series_id = ? AND time_ms = ? AND value IS NOT ?",
-            (series_id, reading.time_ms, reading.value),
+            [(series_id, reading.time_ms, reading.value) for reading in offered],
         )
-        right(self, connection, series_id, reading)
+        return right(self, connection, series_id, offered)
 
     _replace(SqliteStore, "_settle", wrong)
 
