@@ -106,17 +106,16 @@ class FileBeside:
         self._restored: list[str] = []
         self._newer: list[str] = []
         for key in keys:
-            self._choose(key, told.get(kind.prefix + key), force=force)
+            if row := told.get(kind.prefix + key):
+                self._choose(key, row, force=force)
 
-    def _choose(self, key: str, row: StationState | None, *, force: bool) -> None:
+    def _choose(self, key: str, row: StationState, *, force: bool) -> None:
         try:
-            state = None if row is None else msgspec.convert(row.value, self._kind.type)
+            state = msgspec.convert(row.value, self._kind.type)
         except msgspec.ValidationError:
             return  # it begins anew, as one that was never known
-        if state is not None and not _shown_by_a_counter(state):
-            return
         here = self._values.get(key)
-        if state is None or here == state:
+        if here == state or not _shown_by_a_counter(state):
             return
         progress: Any = self._kind.progress
         if here is not None and progress(here) > progress(state) and not force:

@@ -50,6 +50,16 @@ def all_records(journal: Journal) -> list[tuple[int, Record]]:
     return found
 
 
+def fill(journal: Journal, seconds: range) -> int:
+    """Five series each second, ten of them a commit; the newest number."""
+    newest = 0
+    for n in seconds:
+        newest = journal.append(Readings(T0 + n * 1000, 5, list(range(5)), [n / 7] * 5))
+        if n % 10 == 9:
+            journal.commit()
+    return newest
+
+
 def named(records: Iterable[Record]) -> RangeSet:
     return RangeSet([each for r in records if isinstance(r.body, Gap | Summary) for each in r.body.ranges])
 
@@ -241,16 +251,9 @@ def test_alarms_in_a_file_that_cannot_be_read_now_do_not_go_while_routine_readin
 def test_a_disk_that_others_have_filled_costs_old_routine_and_never_the_newest_and_says_so() -> None:
     disk = SimulatedDisk()
     journal = start(disk, size=1 << 22)
-    for n in range(8000):
-        journal.append(Readings(T0 + n * 1000, 5, list(range(5)), [n / 7] * 5))
-        if n % 10 == 9:
-            journal.commit()
+    fill(journal, range(8000))
     disk.capacity = disk.used_bytes() + 500
-    newest = 0
-    for n in range(8000, 14_000):
-        newest = journal.append(Readings(T0 + n * 1000, 5, list(range(5)), [n / 7] * 5))
-        if n % 10 == 9:
-            journal.commit()
+    newest = fill(journal, range(8000, 14_000))
     for _ in range(5):
         journal.commit()
     assert not journal.trouble
@@ -410,10 +413,7 @@ def test_what_goes_is_named_once_and_not_again_at_every_start() -> None:
 def test_a_full_disk_that_lets_nothing_be_removed_makes_no_records_of_its_own_without_end() -> None:
     disk = SimulatedDisk()
     journal = start(disk, size=1 << 22)
-    for n in range(8000):
-        journal.append(Readings(T0 + n * 1000, 5, list(range(5)), [n / 7] * 5))
-        if n % 10 == 9:
-            journal.commit()
+    fill(journal, range(8000))
     files = {name for name in disk.names() if name != "reserve"}
 
     def before(what: str, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from haihe_contract.clock import Clock
@@ -42,6 +42,10 @@ def wanted_lines(wiring: Wiring) -> list[Wanted]:
         Wanted(each.line.name, each.line.line, "none", rest=each.line.active == "low") for each in wiring.outputs
     ]
     return wanted
+
+
+def _tips(counts: Mapping[str, Count]) -> dict[str, int]:
+    return {name: count.tips for name, count in counts.items()}
 
 
 class DigitalRunner:
@@ -91,7 +95,6 @@ class DigitalRunner:
         self._failures = 0
         self.counted: dict[str, Count] = {}
         """What the gauges stood at when their totals were last kept: nothing that was sent is beyond it."""
-        self._saved_tips: dict[str, int] | None = None
         self._saving: asyncio.Future[str] | None = None
         self._unsaved = ""
         self._lost_told_ms = -_LOST_TOLD_MS
@@ -135,13 +138,12 @@ class DigitalRunner:
     async def _save_before_saying(self) -> None:
         """Keep the totals, if they have grown, before anybody hears of them."""
         counts = self._counts()
-        tips = {name: count.tips for name, count in counts.items()}
-        if tips != self._saved_tips:
+        if _tips(counts) != _tips(self.counted):
             self._saving = asyncio.get_running_loop().run_in_executor(None, self._save, counts)
             why = await asyncio.shield(self._saving)
             self._saving = None
             if not why:
-                self._saved_tips, self.counted = tips, counts
+                self.counted = counts
             elif why != self._unsaved:
                 self._happened("rain_total_not_kept", {"why": why})
             self._unsaved = why
