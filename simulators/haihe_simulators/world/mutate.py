@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .bugs import BUGS, Bug
@@ -68,12 +68,8 @@ def changes(only: str = "") -> list[Bug | Mutant]:
     return [change for change in every if only in change.name]
 
 
-def hunts(
-    start: int, most: int, jobs: int, told: Callable[[Hunt], None] = lambda _hunt: None, *, only: str = ""
-) -> Iterator[Hunt]:
+def hunts(wanted: Sequence[Bug | Mutant], start: int, most: int, jobs: int) -> Iterator[Hunt]:
     """Hunt all of them, each in a process of its own."""
-    tasks = [(change, start, most) for change in changes(only)]
+    tasks = [(change, start, most) for change in wanted]
     with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
-        for found in pool.imap_unordered(hunt, tasks):
-            told(found)
-            yield found
+        yield from pool.imap_unordered(hunt, tasks)

@@ -87,10 +87,11 @@ def print_report(report: Report, words: Words) -> None:
 
 def _mutate(asked: argparse.Namespace, words: Words) -> int:
     found = []
-    if not changes(asked.only):
+    wanted = changes(asked.only)
+    if not wanted:
         print(words("no bug or mutant has {text} in its name", text=repr(asked.only)), file=sys.stderr)
         return ASKED_WRONGLY
-    for each in hunts(asked.start, asked.seeds, asked.jobs, only=asked.only):
+    for each in hunts(wanted, asked.start, asked.seeds, asked.jobs):
         found.append(each)
         if asked.json:
             continue
