@@ -1,7 +1,8 @@
-"""The words of Python's own command-line reader, in Chinese: it asks gettext for them, which has none."""
+"""What all commands share: the language they are asked in, argparse's own words in Chinese, a line that moves."""
 
 import argparse
 import gettext
+import sys
 from collections.abc import Sequence
 
 _CHINESE = {
@@ -39,6 +40,13 @@ def asked_language(arguments: Sequence[str]) -> str | None:
     return None
 
 
+def progress(text: str) -> None:
+    """The moving line of long work, on a terminal only; the empty text takes it away."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.flush()
+
+
 def speak(language: str) -> None:
     """Have ``argparse`` speak that language from now on, in this process.
 
@@ -54,6 +62,7 @@ def speak(language: str) -> None:
         text = gettext.ngettext(single, plural, count)
         return chinese.get(text, text)
 
-    # The two names under which it looks for its words. There is no other way but a compiled catalogue on the disk.
+    # It asks gettext for its words, which has none, under these two names. The only other way is a compiled catalogue
+    # on the disk.
     setattr(argparse, "_", one)  # noqa: B010 - the name is not declared
     setattr(argparse, "ngettext", one_or_more)  # noqa: B010

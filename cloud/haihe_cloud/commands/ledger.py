@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from haihe_contract.clock import Clock, beijing
+from haihe_contract.command_line import progress
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import GRADE_NAMES, Grade
 
@@ -20,7 +21,7 @@ from haihe_cloud.ledger.packed import line_text
 from haihe_cloud.limits import IN_TIME_MS, LINES_SHOWN
 from haihe_cloud.store.port import Store
 
-from .output import GOOD, WRONG, Answer, AskedWrongly, progress
+from .output import GOOD, WRONG, Answer, AskedWrongly
 from .table import table
 from .words import Sentences
 

@@ -40,13 +40,6 @@ def tell(answer: Answer, *, as_json: bool) -> int:
     return answer.code
 
 
-def progress(text: str) -> None:
-    """The moving line of long work, on a terminal only; the empty text takes it away."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{text}")
-        sys.stderr.flush()
-
-
 def tell_fault(error: FieldError | DocumentError, words: Sentences, *, as_json: bool) -> int:
     """Print what is wrong, where, and what to do; the exit code."""
     if isinstance(error, DocumentError):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TextIO
 
 import msgspec
 from haihe_contract.clock import beijing, beijing_ms
+from haihe_contract.command_line import progress
 from haihe_contract.errors import FieldError
 from haihe_contract.language import Words
 
@@ -309,10 +310,10 @@ def _everything(look: Look, wanted: Wanted, talk: Talk | None) -> Iterator[Told]
     files = [segment for segment in look.segments if wanted.file(segment)]
     for done, segment in enumerate(files):
         if talk is not None:
-            talk.progress(talk.say("file {n} of {all}", n=done + 1, all=len(files)))
+            progress(talk.say("file {n} of {all}", n=done + 1, all=len(files)))
         yield from wanted_of(look, segment, wanted)
     if talk is not None:
-        talk.progress("")
+        progress("")
 
 
 @contextmanager

@@ -51,11 +51,6 @@ class Talk:
         """What a person should know beside the result."""
         print(self.paint(f"! {text}", good=False), file=sys.stderr)
 
-    def progress(self, text: str) -> None:
-        """The moving line of long work, on a terminal only; the empty text takes it away."""
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
     def verdict(self, text: str, *, good: bool) -> int:
         """The last line and the exit code."""
         print(self.paint(text, good=good))
