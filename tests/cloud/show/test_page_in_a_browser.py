@@ -146,6 +146,7 @@ def test_an_alarm_is_answered_with_a_name_and_live_values_arrive(browser: Browse
     try:
         with serve(centre, write_token="s3cret") as address:
             page = open_page(browser, address + "/?lang=zh")
+            expect(page.locator("#alarms .alarm.open").first).to_be_visible()  # counting does not wait for the list
             before = page.locator("#alarms .alarm.open").count()
             page.click("#alarms .do >> nth=0")
             page.fill("dialog [name=who]", "王海燕 <b>")
