@@ -79,20 +79,40 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, tag="state"):
         Raises:
             ValueError: when they cannot be read.
         """
-        opened = zlib.decompressobj()
-        try:
-            text = opened.decompress(self.packed, STATES_BYTES_MAX)
-        except zlib.error as error:
-            raise ValueError(str(error)) from None
-        if not opened.eof:
-            raise ValueError("the states are too long, or cut off")
-        return _states.decode(text)
+        return unpack_states(self.packed)
 
 
 _states = msgspec.json.Decoder(list[StationState])
 _decoder = msgspec.msgpack.Decoder(Answer)
 _FRAME_BYTES = 256
 """What an answer has around its states, its signature included."""
+
+
+def pack_states(states: Sequence[StationState], most: int) -> tuple[bytes, int]:
+    """The states as JSON, compressed to at most so many bytes, and how many had no room; the site file goes last."""
+    told = sorted(states, key=lambda state: (state.name != SITE, -state.time_ms, state.name))
+    while True:
+        text = msgspec.json.encode(told)
+        packed = zlib.compress(text)
+        if len(text) <= STATES_BYTES_MAX and len(packed) <= most:
+            return packed, len(states) - len(told)
+        told = told[: len(told) * 3 // 4]
+
+
+def unpack_states(packed: bytes) -> list[StationState]:
+    """What :func:`pack_states` has packed.
+
+    Raises:
+        ValueError: when they cannot be read.
+    """
+    opened = zlib.decompressobj()
+    try:
+        text = opened.decompress(packed, STATES_BYTES_MAX)
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    if not opened.eof:
+        raise ValueError("the states are too long, or cut off")
+    return _states.decode(text)
 
 
 def sign(
@@ -108,17 +128,8 @@ def sign(
         issued_ms: when, by the centre's clock.
         states: what is known of the station; None when it is not registered.
     """
-    known = states or ()
-    told = sorted(known, key=lambda state: (state.name != SITE, -state.time_ms, state.name))
-    while True:
-        text = msgspec.json.encode(told)
-        packed = zlib.compress(text)
-        if len(text) <= STATES_BYTES_MAX and len(packed) + _FRAME_BYTES <= ANSWER_BYTES_MAX:
-            break
-        told = told[: len(told) * 3 // 4]
-    answer = Answer(
-        VERSION, centre, station, question, issued_ms, states is not None, len(known) - len(told), packed
-    )  # fmt: skip
+    packed, left_out = pack_states(states or (), ANSWER_BYTES_MAX - _FRAME_BYTES)
+    answer = Answer(VERSION, centre, station, question, issued_ms, states is not None, left_out, packed)
     body = msgspec.msgpack.encode(answer)
     return key.sign(body) + body
 
