@@ -101,6 +101,8 @@ class RangeSet:
     def __sub__(self, other: "RangeSet") -> "RangeSet":
         if not other.ranges or not self.ranges:
             return self
+        if other.ranges[-1][1] < self.ranges[0][0] or self.ranges[-1][1] < other.ranges[0][0]:
+            return self
         left: list[Range] = []
         for first, last in self.ranges:
             at = bisect_left(other.ranges, first, key=_last)

@@ -48,6 +48,7 @@ def is_station(code: str) -> bool:
     return bool(_STATION.fullmatch(code))
 
 
+@lru_cache(maxsize=4096)
 def shard(station: str) -> str:
     """Two hex digits that spread stations over workers where the broker has no shared subscriptions."""
     return hashlib.sha256(station.encode()).hexdigest()[:2]
@@ -96,6 +97,7 @@ def latest(station: str) -> str:
     return f"{ROOT}/{shard(station)}/{station}/latest"
 
 
+@lru_cache(maxsize=4096)
 def station_of(topic: str) -> str | None:
     """The station whose rights the broker checked for this upward topic, or None if it is no such topic."""
     parts = topic.split("/")

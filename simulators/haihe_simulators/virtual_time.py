@@ -9,6 +9,8 @@ from haihe_contract.errors import must
 
 _T = TypeVar("_T")
 _EPOCH_S = 1000.0
+_OWN_SOCKETS = 1
+"""A loop listens to itself, for calls from other threads; here there are none."""
 
 
 class _Leaping(selectors.SelectSelector):
@@ -17,7 +19,7 @@ class _Leaping(selectors.SelectSelector):
     leap: Callable[[float], None]
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0) if timeout != 0 else []
+        ready = super().select(0) if timeout != 0 and len(self.get_map()) > _OWN_SOCKETS else []
         if not ready:
             must(timeout is not None, "everybody waits for ever")
             self.leap(max(0.0, timeout or 0.0))

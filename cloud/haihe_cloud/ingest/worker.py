@@ -7,13 +7,12 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_contract import topic
 from haihe_contract.clock import Clock
 from haihe_contract.quality import Grade
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.reading import Reading
-from haihe_contract.receipt import Credit, LineWanted, sign
+from haihe_contract.receipt import Credit, LineWanted, Signer, sign
 from haihe_contract.record import Opened
 from haihe_contract.wire import Batch, Envelope, encode
 
@@ -82,7 +81,7 @@ class Worker:
         ledger: Ledger,
         registry: Registry,
         publish: Publish,
-        receipt_key: Ed25519PrivateKey,
+        receipt_key: Signer,
         *,
         clock: Clock,
         chance: random.Random,

@@ -16,20 +16,26 @@ class _Connection:
     """A connection whose faults are those of the port."""
 
     def __init__(self, path: Path) -> None:
-        with _our_faults():
+        try:
             self.raw = open_file(path, patience_s=_BUSY_S)
             self.raw.execute("PRAGMA foreign_keys=ON")
+        except sqlite3.Error as error:
+            raise _said(error) from error
 
     def execute(self, sql: str, facts: Sequence[Any] = (), /) -> Rows:
         """See :class:`haihe_cloud.database.Connection`."""
-        with _our_faults():
+        try:
             cursor = self.raw.execute(sql, facts)
             return Rows(cursor.fetchall(), cursor.rowcount)
+        except sqlite3.Error as error:
+            raise _said(error) from error
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> None:
         """See :class:`haihe_cloud.database.Connection`."""
-        with _our_faults():
+        try:
             self.raw.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise _said(error) from error
 
     def close(self) -> None:
         """Close it; what was not committed is undone."""
@@ -88,17 +94,6 @@ class SqliteDatabase(Database):
         for statement in statements:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version={version}")
-
-
-class _our_faults:  # noqa: N801 - reads as a statement
-    """Turns SQLite's exceptions into those of the port. A class, because it stands around every statement."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error):
-            raise _said(error) from error
 
 
 def _said(error: sqlite3.Error) -> DatabaseError:

@@ -129,26 +129,32 @@ class _Stepped(Coroutine[Any, Any, Any]):
         self._work, self._life = work, life
 
     def send(self, value: Any) -> Any:
-        return self._go(self._work.send, value)
+        life = self._life
+        if life.over:
+            self._die()
+        try:
+            waits = self._work.send(value)
+        except PowerCut as error:
+            raise asyncio.CancelledError from error
+        if life.stop_at is not None:
+            life.suspended(self._work)
+        return waits
 
     def throw(self, *error: Any) -> Any:
-        return self._go(self._work.throw, *error)
+        if self._life.over:
+            self._die()
+        try:
+            waits = self._work.throw(*error)
+        except PowerCut as cut:
+            raise asyncio.CancelledError from cut
+        self._life.suspended(self._work)
+        return waits
 
     def close(self) -> None:
         self._work.close()
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._work.__await__()
-
-    def _go(self, on: Callable[..., Any], *given: Any) -> Any:
-        if self._life.over:
-            self._die()
-        try:
-            waits = on(*given)
-        except PowerCut as error:
-            raise asyncio.CancelledError from error
-        self._life.suspended(self._work)
-        return waits
 
     def _die(self) -> None:
         for _ in range(100):

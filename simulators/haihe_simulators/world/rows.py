@@ -32,19 +32,22 @@ def all_stored(centre: "Centre") -> set[Row]:
 
 def rows_of(key: Line, records: Sequence[Record], names: Sequence[str]) -> Iterator[tuple[int, Row]]:
     """What a store must have of these records, each row with its record's number."""
+    station, line = key
     for record in records:
         body = record.body
         if isinstance(body, Readings):
+            if body.grade:
+                for series, value in zip(body.series, body.values, strict=True):
+                    yield record.number, (station, names[series], 0, body.time_ms, value, 0, 0)
+                continue
             marks = body.marks or [PASS_MARK] * len(body.series)
             for series, value, mark in zip(body.series, body.values, marks, strict=True):
-                timed = (0, body.time_ms, value, 0, 0)
-                place = timed if body.grade else (key[1], body.time_ms, value, record.number, mark)
-                yield record.number, (key[0], names[series], *place)
+                yield record.number, (station, names[series], line, body.time_ms, value, record.number, mark)
         elif isinstance(body, Summary):
             for told in body.series:
                 for time_ms, value, _, grade in (told.lowest, told.highest):
                     if grade:  # the others wait until the time of their boot is known
-                        yield record.number, (key[0], told.series, 0, time_ms, value, 0, 0)
+                        yield record.number, (station, told.series, 0, time_ms, value, 0, 0)
 
 
 def stored_of(centre: "Centre", key: Line, rows: Sequence[Row]) -> set[Row]:

@@ -33,7 +33,8 @@ class Stage:
         self.plan, self._folder = plan, folder
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(lambda _loop, context: self._noticed(context.get("exception")))
-        self._start_s = self._loop.time()
+        self._time = self._loop.time
+        self._start_s = self._time()
         self._chance = random.Random(plan.seed ^ 0x5EED)
         self.history = History(self.seconds)
         names = ["bureau", "district"]
@@ -48,6 +49,7 @@ class Stage:
                 random.Random(self._chance.random()),
                 self.truth_ms,
                 codes,
+                signs=plan.real_files,
             )
             for name, weather in zip(names, plan.weather, strict=True)
         ]
@@ -69,7 +71,7 @@ class Stage:
 
     def truth_ms(self) -> int:
         """The true time."""
-        return T0_MS + round((self._loop.time() - self._start_s) * 1000)
+        return T0_MS + round((self._time() - self._start_s) * 1000)
 
     def close(self) -> None:
         """Let go of all files."""
