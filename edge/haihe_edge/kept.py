@@ -49,20 +49,36 @@ class Kept(Generic[_T]):
         data = msgspec.json.encode(value)
         if data == self._last:
             return False
-        beside = self.path.with_suffix(".new")
-        beside.write_bytes(data)
-        take_place(beside, self.path)
+        write(self.path, data)
         self._last = data
         return True
 
 
+def write(path: Path, data: bytes) -> None:
+    """Write beside and put it in the place of what was there, durably: after a power cut it is one or the other.
+
+    Raises:
+        OSError: when the disk refuses.
+    """
+    beside = path.with_suffix(".new")
+    with beside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    _rename(beside, path)
+
+
 def take_place(beside: Path, path: Path) -> None:
-    """Put a file that was written beside in the place of another, durably: after a power cut it is one or the other.
+    """Put a file that was written beside in the place of another, durably.
 
     Raises:
         OSError: when the disk refuses.
     """
     sync(beside)
+    _rename(beside, path)
+
+
+def _rename(beside: Path, path: Path) -> None:
     beside.replace(path)
     sync(path.parent)
 

@@ -7,7 +7,7 @@ import msgspec
 from haihe_contract.ranges import EMPTY, Range, RangeSet
 from haihe_contract.receipt import Receipt
 
-from haihe_edge.kept import take_place
+from haihe_edge.kept import write
 
 
 class _Saved(msgspec.Struct, array_like=True):
@@ -97,10 +97,8 @@ class Held:
             self._saved = True  # what is taken from here on is for the next time
             lines = dict(self.lines)  # in one step: the event loop may add to it
             data = msgspec.msgpack.encode(_Saved(self.epoch, {k: list(v.ranges) for k, v in lines.items()}))
-            beside = self._path.with_suffix(".new")
             try:
-                beside.write_bytes(data)
-                take_place(beside, self._path)
+                write(self._path, data)
             except OSError:
                 self._saved = False
                 raise
