@@ -49,12 +49,12 @@ class Kept(Generic[_T]):
         data = msgspec.json.encode(value)
         if data == self._last:
             return False
-        write(self.path, data)
+        write_whole(self.path, data)
         self._last = data
         return True
 
 
-def write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write beside and put it in the place of what was there, durably: after a power cut it is one or the other.
 
     Raises:

@@ -7,7 +7,7 @@ import msgspec
 from haihe_contract.ranges import EMPTY, Range, RangeSet
 from haihe_contract.receipt import Receipt
 
-from haihe_edge.kept import write
+from haihe_edge.kept import write_whole
 
 
 class _Saved(msgspec.Struct, array_like=True):
@@ -98,7 +98,7 @@ class Held:
             lines = dict(self.lines)  # in one step: the event loop may add to it
             data = msgspec.msgpack.encode(_Saved(self.epoch, {k: list(v.ranges) for k, v in lines.items()}))
             try:
-                write(self._path, data)
+                write_whole(self._path, data)
             except OSError:
                 self._saved = False
                 raise

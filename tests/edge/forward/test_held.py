@@ -18,22 +18,22 @@ def receipt(line: int, *, epoch: int = 1) -> Receipt:
 
 
 class Sync:
-    """A card that takes its time: whoever puts a file in its place waits for ``release``."""
+    """A card that takes its time: whoever writes a file waits for ``release``."""
 
-    def __init__(self, real: Callable[[Path, Path], None]) -> None:
+    def __init__(self, real: Callable[[Path, bytes], None]) -> None:
         self.reached, self.release = threading.Event(), threading.Event()
         self._real = real
 
-    def __call__(self, beside: Path, path: Path) -> None:
+    def __call__(self, path: Path, data: bytes) -> None:
         self.reached.set()
         assert self.release.wait(10)
-        self._real(beside, path)
+        self._real(path, data)
 
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sync]:
-    made = Sync(held_module.take_place)
-    monkeypatch.setattr(held_module, "take_place", made)
+    made = Sync(held_module.write_whole)
+    monkeypatch.setattr(held_module, "write_whole", made)
     yield made
     made.release.set()
 
