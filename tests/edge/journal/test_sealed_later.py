@@ -24,7 +24,7 @@ T0 = 1_790_000_000_000
 WORDS = Dictionary(["water_level.main.instant.0.derived.dagu", "supply_voltage.main.instant.0.instrument.-"])
 SIZE = 1 << 24
 BLOCK_BYTES = 4096
-AROUND_BYTES = 1024
+AROUND_BYTES = 2048
 """More than header, dictionary and seal of a file have in these tests."""
 
 
