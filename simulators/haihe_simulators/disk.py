@@ -145,6 +145,11 @@ class SimulatedDisk:
         self._pending.append((name, inode))
         return _Appending(self, name, inode)
 
+    def extend(self, name: str) -> "_Appending":
+        """Open a file to append to it."""
+        self.may("extend", name)
+        return _Appending(self, name, self._inode(name))
+
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading: it shows what was written, synced or not."""
         self.before("open", name)

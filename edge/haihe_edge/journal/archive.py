@@ -13,14 +13,17 @@ from haihe_contract.record import Body, Dictionary, Record
 
 from . import space
 from .disk import Disk
+from .reserve import RESERVE_BYTES
 from .segment import SUFFIX, Segment, SegmentDamaged, name_parts
 from .space import Way
 from .thin import gaps, thin
-from .writing import THIN_SUFFIX, replace_thinned
+from .writing import THIN_SUFFIX, replace_thinned, seal_later
 
 DAMAGED = ".damaged"
 DAMAGED_SHARE = 16
 """Damaged files that were set aside may take one part in so many of the journal's size."""
+SEAL_FREE_BYTES = 2 * RESERVE_BYTES
+"""With less than this left on the disk, what is left is for records."""
 _INDEXES_KEPT = 2
 
 
@@ -76,6 +79,8 @@ class Archive:
         self._disk = disk
         self._size = size
         self._indexed: deque[Segment] = deque()
+        self._unsealed: list[tuple[Segment, RangeSet]] = []
+        """Files that were read whole at the start, and what they had; the newest last."""
 
     def survey(self) -> tuple[list[Fault], int]:
         """Find what is there; what cannot be attributed is set aside. Returns the faults and the highest serial.
@@ -108,12 +113,23 @@ class Archive:
                 unsealed = True  # may be counted, or leave, before a power cut can no longer take it
                 with suppress(OSError):
                     self._disk.settle(name)
+                    self._unsealed.append((segment, segment.numbers))
             self.add(segment)
         if unsealed:
             with suppress(OSError):
                 self._disk.sync()
         self._shed_damaged()
         return faults, serial
+
+    def seal_one(self) -> None:
+        """Close the newest file that was left without a seal; where the disk refuses, the next start tries again."""
+        with suppress(OSError):
+            while self._unsealed and self._disk.free_bytes() >= SEAL_FREE_BYTES:
+                segment, found = self._unsealed.pop()
+                # one that has given way needs no seal, one that shows less than at the start is to be read again
+                if segment in self.segments and segment.numbers == found:
+                    seal_later(self._disk, segment)
+                    return
 
     def _set_aside(self, name: str, why: str) -> Fault:
         with suppress(OSError):  # read-only: it stays where it is, and is passed over again next time

@@ -20,7 +20,7 @@ def shown(name: str) -> str:
 
 
 class Appending(Protocol):
-    """A new file that is written from its beginning to its end."""
+    """A file that is written at its end, a new one from its beginning."""
 
     def write(self, data: bytes) -> None:
         """Append all of it; durable only after :meth:`sync`.
@@ -78,6 +78,10 @@ class Disk(Protocol):
         """Make a new file; its name is durable only after :meth:`sync`. FileExistsError when there is one."""
         ...
 
+    def extend(self, name: str) -> Appending:
+        """Open a file to append to what it has."""
+        ...
+
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading."""
         ...
@@ -104,8 +108,8 @@ class Disk(Protocol):
 
 
 class _File:
-    def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    def __init__(self, path: Path, flags: int) -> None:
+        self._fd = os.open(path, os.O_WRONLY | flags, 0o640)
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -172,7 +176,11 @@ class Folder:
 
     def create(self, name: str) -> Appending:
         """Make a new file."""
-        return _File(self.directory / name)
+        return _File(self.directory / name, os.O_CREAT | os.O_EXCL)
+
+    def extend(self, name: str) -> Appending:
+        """Open a file to append to it."""
+        return _File(self.directory / name, os.O_APPEND)
 
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading."""

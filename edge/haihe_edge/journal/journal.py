@@ -243,6 +243,7 @@ class Journal:
                     self._tail.seal()
                 except OSError as error:
                     self._refused(error)
+            self._archive.seal_one()  # each commit one: what older agents left makes no start wait
             return done
 
     def _refused(self, error: OSError) -> None:

@@ -5,12 +5,14 @@ r"""One file of the journal: a header, commit groups each with its own CRC, and 
     commit  frame "C", or "F" at flood stage: records
     seal    frame "S": SHA-256 of all before it and what the file holds; then its own offset and "SEALED\n"
 
-A file is only ever appended to by the opening of the journal that made it. A torn end is therefore an end:
-nothing is repaired in place, and everything before the tear stays readable. A thinned file is a new one that takes
+Commit groups are only ever appended by the opening of the journal that made the file. A torn end is therefore an
+end: nothing is repaired in place, and everything before the tear stays readable. All that a later opening adds is
+the seal of a file that was left without one, behind whatever is torn there. A thinned file is a new one that takes
 the place of the old. The name says serial, line and first number too, so that a file whose header is damaged can
 still be attributed.
 """
 
+import hashlib
 import os
 import re
 import struct
@@ -128,6 +130,8 @@ class Segment:
         self._frames: list[Frame] | None = None
         self.dictionary: Dictionary | None
         self.named: dict[int, RangeSet]
+        self.digest = b""
+        """SHA-256 of a file that was read whole, for want of a seal."""
         with disk.open(name) as file:
             head = file.read(HEAD.size)
             self.whole_header = self._read_head(head)
@@ -194,7 +198,9 @@ class Segment:
         self.numbers = self.readings = self.urgent = self.flood = EMPTY
         self.named = {}
         frames: list[Frame] = []
-        for frame, records in self._walk(self._bytes()):
+        data = self._bytes()
+        self.digest = hashlib.sha256(data).digest()
+        for frame, records in self._walk(data):
             frames.append(frame)
             self._add(records, frame.time_ms, flood=frame.flood)
         self._frames = frames

@@ -91,6 +91,9 @@ class _Paper:
     def create(self, name: str) -> Appending:  # noqa: ARG002
         return self
 
+    def extend(self, name: str) -> Appending:  # noqa: ARG002
+        return self
+
     def write(self, data: bytes) -> None:
         self._written += data
 

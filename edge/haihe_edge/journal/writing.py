@@ -91,19 +91,7 @@ class OpenSegment(Segment):
         Raises:
             OSError: when the disk refuses.
         """
-        offset = self.size
-        seal = Seal(
-            self._digest.digest(),
-            list(self.numbers.ranges),
-            self.time_ms,
-            list(self.urgent.ranges),
-            list(self.readings.ranges),
-            list(self.flood.ranges),
-            {line: list(named.ranges) for line, named in self.named.items()},
-            final,
-        )
-        self._write_frame(SEAL, self.first, 0, self.time_ms, _encode(seal))
-        self._write(END.pack(offset, END_MAGIC))
+        self._write(_seal_of(self, self._digest.digest(), final=final))
         self._file.sync()
         self.abandon()
         self._disk.protect(self.name)
@@ -117,13 +105,32 @@ class OpenSegment(Segment):
         self._file.close()
 
     def _write_frame(self, kind: bytes, first: int, count: int, time_ms: int, payload: bytes) -> None:
-        crc = frame_crc(kind, first, count, time_ms, payload)
-        self._write(FRAME.pack(FRAME_MAGIC, kind, len(payload), crc, first, count, time_ms) + payload)
+        self._write(_frame(kind, first, count, time_ms, payload))
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
         self.size += len(data)
         self._digest.update(data)
+
+
+def _frame(kind: bytes, first: int, count: int, time_ms: int, payload: bytes) -> bytes:
+    crc = frame_crc(kind, first, count, time_ms, payload)
+    return FRAME.pack(FRAME_MAGIC, kind, len(payload), crc, first, count, time_ms) + payload
+
+
+def _seal_of(segment: Segment, digest: bytes, *, final: bool) -> bytes:
+    """What closes a file: it follows the last byte that is there."""
+    seal = Seal(
+        digest,
+        list(segment.numbers.ranges),
+        segment.time_ms,
+        list(segment.urgent.ranges),
+        list(segment.readings.ranges),
+        list(segment.flood.ranges),
+        {line: list(named.ranges) for line, named in segment.named.items()},
+        final,
+    )
+    return _frame(SEAL, segment.first, 0, segment.time_ms, _encode(seal)) + END.pack(segment.size, END_MAGIC)
 
 
 def _framed(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], bytes]]:
@@ -140,6 +147,30 @@ def _framed(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], bytes
             half = len(part) // 2
             yield from _framed(part[:half])
             yield from _framed(part[half:])
+
+
+def seal_later(disk: Disk, segment: Segment) -> None:
+    """Append its seal to a file that an earlier opening left without one, so that no later start reads it whole.
+
+    It says what was found in the file, and not that the journal was closed in order with it. What it says must be
+    durable already: else a power cut could leave the seal, and not the records.
+
+    Raises:
+        OSError: when the disk refuses. The file then has all that it had, and behind it perhaps a part of the seal,
+            which counts as little as any other torn end.
+    """
+    if disk.size(segment.name) != segment.size:
+        return  # not what was read
+    seal = _seal_of(segment, segment.digest, final=False)
+    file = disk.extend(segment.name)
+    try:
+        segment.size += len(seal)  # refused or not: nobody knows then how much of it is there
+        file.write(seal)
+        file.sync()
+    finally:
+        file.close()
+    segment.sealed = True
+    disk.protect(segment.name)
 
 
 def replace_thinned(disk: Disk, old: Segment, kept: Sequence[Record]) -> Segment:

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Body, Dictionary, Gap, Opened, Readings, Record, Summary
 
-from .gives_way import Settled, freed_before_its_turn, is_short, objection, untrue, victim
+from .gives_way import Settled, freed_before_its_turn, is_short, may_repeat, objection, untrue, victim
 from .history import History
 from .reading import File, is_closed, journal_files, read_file
 from .times import Times
@@ -108,7 +108,7 @@ class CardAccount:
         if wrong := self.times.appended((machine.station, machine.boot), line, number, body):
             self.fail(f"{machine.name}, line {line:016x}: {wrong}")
         if isinstance(body, Summary) or (isinstance(body, Gap) and body.cause == "no_space"):
-            self._gives_way(machine, body)
+            self._gives_way(machine, line, body)
 
     def waits(self, machine: "Machine", line: int, record: Record) -> bool:
         """Whether a number was given to that very body."""
@@ -175,14 +175,17 @@ class CardAccount:
         if wrong := untrue(body, records, dictionary.series):
             self.fail(f"{machine.name} sums {RangeSet(body.ranges)} of line {body.line:016x} up wrongly: {wrong}")
 
-    def _gives_way(self, machine: "Machine", body: Gap | Summary) -> None:
+    def _gives_way(self, machine: "Machine", line: int, body: Gap | Summary) -> None:
         """It was just said what gives way next: nothing milder could."""
         if machine.opened_blind:
             return  # it does not know what lies there
         card = self._card(machine)
         closed = self._closed(machine)
+        left_open = self._left_open(machine)
+        if may_repeat(body, [*closed, *(file for file in left_open if file.line != line)]):
+            return
         settled = self._settled(machine)
-        going = victim(body, closed, settled) or victim(body, self._left_open(machine), settled)
+        going = victim(body, [*closed, *left_open], settled)
         if going is None:
             return
         others = [file for file in closed if card.going.get(file.name) is not file]

@@ -16,6 +16,8 @@ REAL_FILES_EVERY = 50
 
 GIVING_WAY = ("disk: rename", "disk: unlink")
 """Points that only a journal meets that must give way: it is small on such days, and they are waited for."""
+LEFT_UNSEALED = "disk: extend"
+"""A point that only an agent meets whose predecessor was cut short: that one is, first."""
 
 KINDS = (
     "cut",

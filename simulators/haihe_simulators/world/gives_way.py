@@ -45,6 +45,15 @@ def is_short(card: Card) -> bool:
     return bool(refuses) or disk.free_bytes() < COPY_BYTES
 
 
+def may_repeat(body: Gap | Summary, files: Iterable[File]) -> bool:
+    """Whether it may say no more than what one of these files says, which goes itself: what that names stays named.
+
+    The numbers may well be there still: of a file of which the gap was durable, and then the power failed.
+    """
+    named = RangeSet(body.ranges)
+    return isinstance(body, Gap) and any(file.named.get(body.line, EMPTY).covers(named) for file in files)
+
+
 def victim(body: Gap | Summary, files: Iterable[File], settled: Settled) -> File | None:
     """The file that a record says gives way; None where it only repeats what an older record named.
 

@@ -11,7 +11,7 @@ from haihe_simulators.disk import SimulatedDisk
 
 from .card import Card
 from .centre import Centre
-from .faults import GIVING_WAY, Fault
+from .faults import GIVING_WAY, LEFT_UNSEALED, Fault
 from .machine import Machine
 from .stage import Stage
 
@@ -124,7 +124,10 @@ class Happenings(Stage):
     def _crash(self, fault: Fault, machine: Machine, _centre: Centre) -> None:
         machine.pause_s = self._chance.choice((1.0, 60.0, 900.0))
         machine.power_fails = self._chance.random() < 0.3
-        if machine.life is not None:
+        if machine.life is not None and fault.point == LEFT_UNSEALED:
+            machine.next_stop = fault.point
+            machine.life.end("power cut at rest" if machine.power_fails else "killed at rest")
+        elif machine.life is not None:
             machine.life.stop_at = fault.point
             if "RETRY" in fault.point or "_unsaved" in fault.point:
                 self._disk_refuses(fault, machine, _centre)

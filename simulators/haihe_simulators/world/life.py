@@ -42,7 +42,7 @@ def _awaits(module: ModuleType) -> list[tuple[str, int, int]]:
 
 
 AWAITS = await_points()
-DISK_POINTS = [f"disk: {what}" for what in ("create", "write", "sync", "rename", "unlink", "sync folder")]
+DISK_POINTS = [f"disk: {what}" for what in ("create", "write", "sync", "rename", "unlink", "sync folder", "extend")]
 POINTS = sorted(set(AWAITS.values())) + DISK_POINTS
 """Where an agent is stopped."""
 

@@ -101,6 +101,8 @@ class Machine:
         """How long it stays off when it has ended."""
         self.power_fails = False
         """Whether its next end takes the disk's power, too."""
+        self.next_stop: str | None = None
+        """The point at which the next agent is to be stopped, by the power."""
         self.reads_fail = False
         self.off = True
         """Whether it has lost its power since the last agent ran: the next one starts in a new boot."""
@@ -125,6 +127,8 @@ class Machine:
                 ended.set_result(why)
 
         life = self.life = Life(end)
+        if self.next_stop is not None:
+            life.stop_at, self.next_stop, self.power_fails = self.next_stop, None, True
         self._guard(life)
         agent = life.start(self._agent(life))
         either: set[asyncio.Future[Any]] = {agent, ended}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
-from haihe_contract.ranges import RangeSet
-from haihe_contract.record import Readings, Record
+from haihe_contract.ranges import EMPTY, RangeSet
+from haihe_contract.record import Gap, Readings, Record, Summary
 from haihe_edge.journal import Disk
 
 from haihe_simulators.disk import SimulatedDisk
@@ -53,6 +53,15 @@ class File:
     def urgent(self) -> RangeSet:
         """Those of the alarm lane."""
         return RangeSet.from_numbers(number for number, record in self.records.items() if record.urgent)
+
+    @cached_property
+    def named(self) -> dict[int, RangeSet]:
+        """Numbers that its gap and summary records say to be gone, by line."""
+        found: dict[int, RangeSet] = {}
+        for record in self.records.values():
+            if isinstance(record.body, Gap | Summary):
+                found[record.body.line] = found.get(record.body.line, EMPTY) | RangeSet(record.body.ranges)
+        return found
 
     @cached_property
     def quiet(self) -> RangeSet:

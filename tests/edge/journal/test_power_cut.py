@@ -204,6 +204,9 @@ Work().on(Folder(Path(sys.argv[1])), random.Random(1))
 """
 
 
+CALLS = {"create", "extend", "write", "sync", "sync folder", "unlink"}
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: the kernel cannot be listened to")
 def test_the_real_journal_asks_the_kernel_for_just_what_the_simulated_disk_is_asked_for(tmp_path: Path) -> None:
     directory, trace = tmp_path / "journal", tmp_path / "trace"
@@ -220,9 +223,9 @@ def test_the_real_journal_asks_the_kernel_for_just_what_the_simulated_disk_is_as
         asked.append((what, name))
 
     Work().on(SimulatedDisk(before=before), random.Random(1))
-    expected = [each for each in asked if each[0] in ("create", "write", "sync", "sync folder", "unlink")]
+    expected = [each for each in asked if each[0] in CALLS]
     assert _of_kernel(trace.read_text(), directory) == expected
-    assert {what for what, _ in expected} == {"create", "write", "sync", "sync folder", "unlink"}
+    assert {what for what, _ in expected} == CALLS
 
 
 def _of_kernel(trace: str, directory: Path) -> list[tuple[str, str]]:
@@ -232,6 +235,8 @@ def _of_kernel(trace: str, directory: Path) -> list[tuple[str, str]]:
     for line in trace.splitlines():
         if made := re.search(rf'openat\(.*"{folder}/([^"]+)", .*O_CREAT\|O_EXCL.*= \d', line):
             found.append(("create", made[1]))
+        elif more := re.search(rf'openat\(.*"{folder}/([^"]+)", .*O_APPEND.*= \d', line):
+            found.append(("extend", more[1]))
         elif wrote := re.search(rf"\bwrite\(\d+<{folder}/([^>]+)>", line):
             found.append(("write", wrote[1]))
         elif synced := re.search(rf"\bf(?:data)?sync\(\d+<{folder}(?:/([^>]+))?>", line):
