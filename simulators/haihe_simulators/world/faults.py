@@ -18,6 +18,10 @@ GIVING_WAY = ("disk: rename", "disk: unlink")
 """Points that only a journal meets that must give way: it is small on such days, and they are waited for."""
 LEFT_UNSEALED = "disk: extend"
 """A point that only an agent meets whose predecessor was cut short: that one is, first."""
+LEFT_UNSEALED_EVERY = 5
+"""One seed of so many has it."""
+_OFTEN = [point for point in lives.POINTS if point != LEFT_UNSEALED]
+"""Each seed has four of these, in turn."""
 
 KINDS = (
     "cut",
@@ -111,13 +115,17 @@ def draw(seed: int) -> Plan:
         faults += [cut, cut._replace(at_s=cut.at_s + 3600.0, kind="flood", lasts_s=5 * 3600.0)]
         if seed % 3 == 0:  # and what gives way has no time yet
             faults.append(cut._replace(at_s=cut.at_s + 1800.0, kind="clock none"))
-    points = [lives.POINTS[(4 * seed + at) % len(lives.POINTS)] for at in range(4)]
+    points = [_OFTEN[(4 * seed + at) % len(_OFTEN)] for at in range(4)]
     for point in points:
         where = chance.uniform(0.02, 0.35 if point in GIVING_WAY else 0.9) * DAY_S
         faults.append(Fault(where, "crash", chance.randrange(stations), chance.randrange(2), 1200.0, point))
     for at in range(3):
         point = centres.POINTS[(3 * seed + at) % len(centres.POINTS)]
         faults.append(Fault(chance.uniform(0.02, 0.97) * DAY_S, "kill centre", 0, chance.randrange(2), 0.0, point))
+    if seed % LEFT_UNSEALED_EVERY == 1:
+        further = random.Random(seed ^ 0x5EA1)  # of its own: the rest of the day is what it was without it
+        where = further.uniform(0.02, 0.9) * DAY_S
+        faults.append(Fault(where, "crash", further.randrange(stations), 0, 1200.0, LEFT_UNSEALED))
     gives_way = bool(set(points) & set(GIVING_WAY)) or any(fault.kind == "restore" for fault in faults)
     return Plan(
         seed,
