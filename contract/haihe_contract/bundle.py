@@ -178,6 +178,16 @@ class BundleWriter:
         self._out.write(data)
 
 
+def is_bundle(data: bytes) -> bool:
+    """Whether they begin as a bundle file does, of whatever version."""
+    return data.startswith(_BUNDLE[:-1])
+
+
+def is_receipts(data: bytes) -> bool:
+    """Whether they begin as a file of receipts does, of whatever version."""
+    return data.startswith(_RECEIPTS[:-1])
+
+
 def read_bundle(data: bytes) -> BundleFile:
     """Read a file and check that the key of the certificate in it has signed it, whoever that is.
 
