@@ -10,7 +10,7 @@ from haihe_contract.wire import BATCH_BYTES_MAX
 
 from haihe_edge.forward.batching import BACKLOG_RECORDS_MAX, BATCH_BYTES, DICTIONARY_NUMBER, batch_of
 from haihe_edge.journal import Look
-from haihe_edge.journal.segment import Frame, Segment
+from haihe_edge.journal.segment import Frame
 
 
 class Packed(NamedTuple):
@@ -51,7 +51,7 @@ def packed(
     """
     extremes = {extent.line: (extent.last, extent.first) for extent in look.extents()}
     done = 0
-    for line, files in groupby(look.segments, key=_line):
+    for line, files in groupby(look.segments, key=lambda segment: segment.line):
         line_packed = _Line(station, line, extremes.get(line, (0, 0)), look.dictionary(line))
         out = left_out.get(line, EMPTY)
         for segment in files:
@@ -62,10 +62,6 @@ def packed(
             done += 1
             file_done(done)
         yield from line_packed.rest()
-
-
-def _line(segment: Segment) -> int:
-    return segment.line
 
 
 class _Line:

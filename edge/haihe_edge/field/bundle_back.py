@@ -210,14 +210,20 @@ def _tell(talk: Talk, site: Site, known: Mapping[str, Known], refused: list[Refu
         do = f"; {talk.told(each.do)}" if each.do else ""
         talk.worry(f"{each.file}: {talk.told(each.what)}{do}")
     for name, of_it in known.items():
-        words = (
-            "centre {name}: {receipts} receipts; it holds {held} of the {here} records here, {new} more than was known"
+        talk.line(
+            talk.say(
+                "centre {name}: {receipts} receipts; of {here} records here it holds {held}, {new} more than was known",
+                name=name,
+                receipts=of_it.receipts,
+                here=of_it.here,
+                held=of_it.here - of_it.waiting,
+                new=of_it.new,
+            )
         )
-        held = of_it.here - of_it.waiting
-        talk.line(talk.say(words, name=name, receipts=of_it.receipts, held=held, here=of_it.here, new=of_it.new))
         if of_it.waiting:
             talk.line(talk.say("{n} records are only here", n=of_it.waiting))
     if refused:
         return talk.verdict(talk.say("not every receipt was accepted, see above"), good=False)
-    words = "the running agent knows it" if running else "kept for the next start of the agent"
-    return talk.verdict(talk.say(words), good=True)
+    return talk.verdict(
+        talk.say("the running agent knows it" if running else "kept for the next start of the agent"), good=True
+    )

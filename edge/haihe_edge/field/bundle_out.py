@@ -312,18 +312,15 @@ def _tell(talk: Talk, site: Site, told: Told, place: Place, bundles: list[_Bundl
 def _tell_one(talk: Talk, bundle: _Bundle) -> None:
     for each in bundle.files:
         talk.line(f"{each.path}  {each.size / 1e6:.1f} MB")
-    sentence = "for {name}: {n} records, {from} to {to}, {mb} MB; it has given receipts for {held} more"
     talk.line(
         talk.say(
-            sentence,
+            "for {name}: {n} records, {begin} to {end}, {mb} MB; it has given receipts for {held} more",
             name=bundle.centre,
             n=bundle.records,
+            begin=beijing(bundle.from_ms) if bundle.from_ms is not None else "—",
+            end=beijing(bundle.to_ms) if bundle.to_ms is not None else "—",
             mb=f"{sum(each.size for each in bundle.files) / 1e6:.1f}",
             held=bundle.held,
-            **{
-                "from": beijing(bundle.from_ms) if bundle.from_ms is not None else "—",
-                "to": beijing(bundle.to_ms) if bundle.to_ms is not None else "—",
-            },
         )
     )
     if bundle.fault is not None:

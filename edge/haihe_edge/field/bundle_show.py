@@ -195,39 +195,11 @@ def _moment(time_ms: int) -> int | None:
 
 
 def _tell(talk: Talk, said: dict[str, Any]) -> None:
-    talk.line(f"{said['file']}")
+    talk.line(said["file"])
     if said["kind"] == "bundle":
-        bundle = said["bundle"]
-        made = beijing(bundle["made_ms"]) if bundle["made_ms"] is not None else talk.say("time unknown")
-        words = "  bundle of station {station} for {centre}, made {made} ({grade}), file {part}{last}"
-        grade = Grade(bundle["grade"]) if bundle["grade"] in Grade.__members__.values() else Grade.NONE
-        last = talk.say(", the last") if bundle["last"] else ""
-        talk.line(
-            talk.say(
-                words,
-                station=bundle["station"],
-                centre=bundle["centre"],
-                made=made,
-                grade=GRADE_NAMES[grade][talk.language == "en"],
-                part=bundle["part"],
-                last=last,
-            )
-        )
-        words = "  {n} records in {batches} batches, {mb} MB"
-        talk.line(talk.say(words, n=bundle["records"], batches=bundle["batches"], mb=f"{said['bytes'] / 1e6:.1f}"))
-        _tell_lines(talk, bundle["lines"])
-        if bundle["states"]:
-            talk.line(talk.say("  for a new card: {names}", names=", ".join(bundle["states"])))
+        _tell_bundle(talk, said["bundle"], said["bytes"])
     for each in said["receipts"] if said["kind"] == "receipts" else ():
-        words = "  receipt of {centre} for station {station}, {when}: {signed}"
-        signed = {
-            True: "the signature holds",
-            False: "the signature does not hold",
-            None: "its key is not here: not checked",
-        }[each["signed"]]
-        when = beijing(each["issued_ms"]) if each["issued_ms"] is not None else talk.say("time unknown")
-        talk.line(talk.say(words, centre=each["centre"], station=each["station"], when=when, signed=talk.say(signed)))
-        _tell_lines(talk, each["lines"])
+        _tell_receipt(talk, each)
     if said["what"] is not None:
         talk.line(talk.paint(f"  {talk.told(said['what'])}", good=False))
     elif said["kind"] == "bundle" and said["bundle"]["vouched"]:
@@ -236,7 +208,50 @@ def _tell(talk: Talk, said: dict[str, Any]) -> None:
         talk.line(talk.say("  the signature holds; whose key it is nobody here can say"))
 
 
+def _tell_bundle(talk: Talk, bundle: dict[str, Any], size: int) -> None:
+    grade = Grade(bundle["grade"]) if bundle["grade"] in list(Grade) else Grade.NONE
+    talk.line(
+        talk.say(
+            "  bundle of station {station} for {centre}, made {made} ({grade}), file {part}, the last"
+            if bundle["last"]
+            else "  bundle of station {station} for {centre}, made {made} ({grade}), file {part}",
+            station=bundle["station"],
+            centre=bundle["centre"],
+            made=_when(talk, bundle["made_ms"]),
+            grade=GRADE_NAMES[grade][talk.language == "en"],
+            part=bundle["part"],
+        )
+    )
+    n, batches, mb = bundle["records"], bundle["batches"], f"{size / 1e6:.1f}"
+    talk.line(talk.say("  {n} records in {batches} batches, {mb} MB", n=n, batches=batches, mb=mb))
+    _tell_lines(talk, bundle["lines"])
+    if bundle["states"]:
+        talk.line(talk.say("  for a new card: {names}", names=", ".join(bundle["states"])))
+
+
+def _tell_receipt(talk: Talk, receipt: dict[str, Any]) -> None:
+    signed = {
+        True: "the signature holds",
+        False: "the signature does not hold",
+        None: "its key is not here: not checked",
+    }
+    talk.line(
+        talk.say(
+            "  receipt of {centre} for station {station}, {when}: {why}",
+            centre=receipt["centre"],
+            station=receipt["station"],
+            when=_when(talk, receipt["issued_ms"]),
+            why=signed[receipt["signed"]],
+        )
+    )
+    _tell_lines(talk, receipt["lines"])
+
+
+def _when(talk: Talk, time_ms: int | None) -> str:
+    return beijing(time_ms) if time_ms is not None else talk.say("time unknown")
+
+
 def _tell_lines(talk: Talk, lines: list[dict[str, Any]]) -> None:
-    for each in lines:
-        words = "  line {line}: {n} records, {first} to {last}"
-        talk.line(talk.say(words, line=each["line"], n=each["records"], first=each["first"], last=each["last"]))
+    for line in lines:
+        name, n, first, last = line["line"], line["records"], line["first"], line["last"]
+        talk.line(talk.say("  line {line}: {n} records, {first} to {last}", line=name, n=n, first=first, last=last))
