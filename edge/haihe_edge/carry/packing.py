@@ -10,7 +10,7 @@ from haihe_contract.wire import BATCH_BYTES_MAX
 
 from haihe_edge.forward.batching import BACKLOG_RECORDS_MAX, BATCH_BYTES, DICTIONARY_NUMBER, batch_of
 from haihe_edge.journal import Look
-from haihe_edge.journal.segment import Frame
+from haihe_edge.journal.segment import Frame, Segment
 
 
 class Packed(NamedTuple):
@@ -38,7 +38,7 @@ def packed(
     station: str,
     left_out: Mapping[int, RangeSet],
     chosen: Callable[[Frame], bool] = lambda _frame: True,
-    file_done: Callable[[int], object] = lambda _done: None,
+    file_done: Callable[[Segment, RangeSet], object] = lambda _segment, _lost: None,
 ) -> Iterator[Packed]:
     """What is here in batches as the backlog of a link has them, oldest line first.
 
@@ -47,20 +47,19 @@ def packed(
         station: whose.
         left_out: numbers per line that need not be carried.
         chosen: whether a commit is wanted.
-        file_done: told how many files are done, after each.
+        file_done: told each file once it is done, and its numbers that should be there and cannot be read.
     """
     extremes = {extent.line: (extent.last, extent.first) for extent in look.extents()}
-    done = 0
     for line, files in groupby(look.segments, key=lambda segment: segment.line):
         line_packed = _Line(station, line, extremes.get(line, (0, 0)), look.dictionary(line))
         out = left_out.get(line, EMPTY)
         for segment in files:
-            if not out.covers(segment.numbers):
-                for frame, records in look.durable_groups(segment):
-                    if chosen(frame):
-                        yield from line_packed.take(frame, [each for each in records if each.number not in out])
-            done += 1
-            file_done(done)
+            unread = segment.numbers - out
+            for frame, records in look.durable_groups(segment) if unread else ():
+                unread = unread - RangeSet.from_numbers(record.number for record in records)
+                if chosen(frame):
+                    yield from line_packed.take(frame, [each for each in records if each.number not in out])
+            file_done(segment, unread if look.has(segment) else EMPTY)
         yield from line_packed.rest()
 
 

@@ -54,7 +54,7 @@ class Place:
     def __init__(self, directory: Path, card: Path) -> None:
         self.directory = directory
         self._device = directory.stat().st_dev
-        self.is_card = self._device == card.stat().st_dev
+        self.is_card = card.exists() and self._device == card.stat().st_dev
         """Whether it lies on the disk of the journal."""
 
     def room(self) -> int:

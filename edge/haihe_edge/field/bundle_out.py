@@ -19,7 +19,7 @@ from haihe_edge.carry.packing import Packed, packed
 from haihe_edge.carry.writing import BundleFiles, FileMade, Place, StickFull, StickGone
 from haihe_edge.clock.trust import BUILT_MS
 from haihe_edge.forward.held import Held
-from haihe_edge.journal.segment import Frame
+from haihe_edge.journal.segment import Frame, Segment
 from haihe_edge.site import Centre, Site, load_site
 from haihe_edge.talk import OK, WRONG, Talk
 
@@ -49,6 +49,7 @@ class _Bundle:
         self.files: list[FileMade] = []
         self.lines: dict[int, RangeSet] = {}
         self.held = 0
+        self.unread = 0
         self.fault: Fault | None = None
         self._times: list[int] = []
         self._pending: list[Packed] = []
@@ -85,6 +86,7 @@ class _Bundle:
             "bytes": sum(each.size for each in self.files),
             "records": self.records,
             "held": self.held,
+            "unread": self.unread,
             "lines": [
                 {"line": f"{line:016x}", "first": numbers.first, "last": numbers.last, "records": numbers.count()}
                 for line, numbers in self.lines.items()
@@ -107,8 +109,8 @@ def write(talk: Talk, arguments: argparse.Namespace) -> int:
     with suppress(OSError):
         os.nice(_NICE)
     directory = arguments.journal or site.journal.directory
-    told = _told(site, directory)
     place = _place(arguments.to, directory)
+    told = _told(site, directory)
     if not talk.json:
         _warn(talk, site, told, place, signing)
     bundles = []
@@ -251,8 +253,9 @@ def _written(
     held = {} if arguments.all else Held(directory / f"receipts-{centre.name}").lines
     bundle.held = sum((each.numbers & held.get(each.line, EMPTY)).count() for each in look.extents())
 
-    def done(files: int) -> None:
-        progress(talk.say("file {n} of {all}", n=files, all=len(look.segments)))
+    def done(segment: Segment, lost: RangeSet) -> None:
+        bundle.unread += lost.count()
+        progress(talk.say("file {n} of {all}", n=look.segments.index(segment) + 1, all=len(look.segments)))
 
     moment = beijing(SystemClock().now_ms()).replace("-", "").replace(":", "").replace(" ", "T")
     code, states = site.station.code, told.states
@@ -284,7 +287,7 @@ def _go_on(bundle: _Bundle) -> str:
 
 
 def _tell(talk: Talk, site: Site, told: Told, place: Place, bundles: list[_Bundle]) -> int:
-    good = all(bundle.fault is None for bundle in bundles) and not told.look.passed
+    good = not told.look.passed and all(bundle.fault is None and not bundle.unread for bundle in bundles)
     if talk.json:
         said = {
             "station": site.station.code,
@@ -323,5 +326,7 @@ def _tell_one(talk: Talk, bundle: _Bundle) -> None:
             held=bundle.held,
         )
     )
+    if bundle.unread:
+        talk.worry(talk.say("{n} records cannot be read from the journal's files any more", n=bundle.unread))
     if bundle.fault is not None:
         talk.worry(f"{talk.told(bundle.fault.what)}; {talk.told(bundle.fault.do)}")

@@ -74,6 +74,13 @@ class Look:
         yield first
         yield from groups
 
+    def has(self, segment: Segment) -> bool:
+        """Whether the file is still there as a whole: an agent frees and thins files while others look."""
+        try:
+            return self._disk.size(segment.name) >= segment.size
+        except OSError:
+            return False
+
     def extents(self) -> list[Extent]:
         """What is here of every line, oldest line first."""
         return extents_of(self.segments)
