@@ -57,6 +57,20 @@ class Place:
         self.is_card = card.exists() and self._device == card.stat().st_dev
         """Whether it lies on the disk of the journal."""
 
+    def still_there(self) -> None:
+        """Nothing, as long as it is.
+
+        Raises:
+            StickGone: when it is not.
+            OSError: when it cannot be looked at.
+        """
+        try:
+            if self.directory.stat().st_dev == self._device:
+                return
+        except FileNotFoundError:
+            pass
+        raise StickGone
+
     def room(self) -> int:
         """Bytes that may be written.
 
@@ -64,8 +78,7 @@ class Place:
             StickGone: when it is not there any more.
             OSError: when it cannot be looked at.
         """
-        if self.directory.stat().st_dev != self._device:
-            raise StickGone
+        self.still_there()
         found = os.statvfs(self.directory)
         return found.f_bavail * found.f_frsize - (CARD_LEFT_BYTES if self.is_card else 0)
 
@@ -136,6 +149,7 @@ class BundleFiles:
         """There are no more.
 
         Raises:
+            StickGone: when the stick was pulled out.
             OSError: when the disk refuses.
         """
         if self._writer is not None:
@@ -167,6 +181,7 @@ class BundleFiles:
             return
         writer.close(last=last)
         self._out.close()
+        self._place.still_there()
         take_place(self._beside, self._path)
         self.made.append(FileMade(self._path, writer.size))
         self._head = replace(self._head, part=self._head.part + 1)

@@ -218,7 +218,7 @@ def test_on_a_full_stick_what_was_finished_is_whole_and_another_stick_takes_the_
     assert len(carried) + len(rest) < len(carried | rest) + 1100, "little is carried twice"
     assert main(["bundle", "write", str(site), "--to", str(small_stick), "--lang", "zh"]) == 1
     shown = capsys.readouterr()
-    assert "U 盘已满；请换一个 U 盘重新开始" in shown.err
+    assert "U 盘已满; 请换一个 U 盘重新开始" in shown.err
     assert in_bundles(small_stick.iterdir()) == carried
 
 
