@@ -4,7 +4,6 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -165,11 +164,6 @@ def test_a_bundle_that_is_not_to_be_believed_restores_nothing_and_says_why(
         writer.states([StationState("site", 1, 5, {"x": 1})])
         writer.close(last=True)
     assert "其证书属于 31005651，不是测站 31005650" in refused(posing)
-    empty = tmp_path / "empty.haihe"
-    with empty.open("wb") as out:
-        signature = Signature((own / f"{CODE}.pem").read_bytes(), (own / f"{CODE}.key").read_bytes())
-        BundleWriter(out, head, signature).close(last=True)
-    assert "其证书属于 31005651" in refused(empty)
 
 
 def test_of_several_files_the_one_that_holds_states_is_taken_and_the_latest_of_them(
