@@ -54,7 +54,8 @@ async def receipt(recorder: Recorder, request: Mapping[str, Any]) -> dict[str, A
     forwarder = next((each for each in recorder.forwarders if each.centre == centre), None)
     if forwarder is None:
         raise FieldError(f"the running agent knows no centre {centre}", do="start it again with the site file of now")
-    before = forwarder.outbox.unsettled()
+    here = await asyncio.to_thread(recorder.journal.extents)
+    before = forwarder.held.count(here)
     try:
         data = base64.b64decode(str(request.get("receipt", ""))[: 2 * RECEIPT_BYTES_MAX], validate=True)
         forwarder.bring(data)
@@ -65,7 +66,5 @@ async def receipt(recorder: Recorder, request: Mapping[str, Any]) -> dict[str, A
         raise FieldError(why, where=str(error.filename or ""), do="look at the disk: df -h") from None
     if request.get("save"):
         await asyncio.to_thread(recorder.save_now)
-    waiting = forwarder.outbox.unsettled()
-    extents = await asyncio.to_thread(recorder.journal.extents)
-    here = sum(extent.numbers.count() for extent in extents)
-    return {"here": here, "waiting": waiting, "new": max(0, before - waiting), "trouble": recorder.trouble}
+    records, after = sum(extent.numbers.count() for extent in here), forwarder.held.count(here)
+    return {"here": records, "waiting": records - after, "new": max(0, after - before), "trouble": recorder.trouble}

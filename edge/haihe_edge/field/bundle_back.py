@@ -11,7 +11,6 @@ import msgspec
 from haihe_contract.bundle import RECEIPTS_MAX, BundleRefused, read_receipts
 from haihe_contract.ed25519 import SIGNATURE_BYTES
 from haihe_contract.errors import FieldError
-from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import RECEIPT_BYTES_MAX, Receipt, ReceiptRefused, verify
 
 from haihe_edge import control
@@ -161,14 +160,14 @@ def _to_file(site: Site, brought: list[Brought], refused: list[Refused]) -> dict
     directory = site.journal.directory
     folder = Folder(directory)
     try:
-        here = {extent.line: extent.numbers for extent in Look(folder).extents()}
+        here = Look(folder).extents()
         folder.take()
         for centre in site.centres:
             of_it = [each for each in brought if each.centre == centre.name]
             if of_it:
                 key = read_receipt_key(centre.receipt_key)
                 held = Held(directory / f"receipts-{centre.name}")
-                before = _held(held, here)
+                before = held.count(here)
                 taken = 0
                 for each in of_it:
                     try:
@@ -177,7 +176,7 @@ def _to_file(site: Site, brought: list[Brought], refused: list[Refused]) -> dict
                     except ReceiptRefused as error:
                         refused.append(Refused(each.file, f"a receipt was not accepted: {error}"))
                 held.save()
-                count, now = sum(numbers.count() for numbers in here.values()), _held(held, here)
+                count, now = sum(extent.numbers.count() for extent in here), held.count(here)
                 known[centre.name] = Known(taken, max(0, now - before), count, count - now)
     except OSError as error:
         raise FieldError(
@@ -188,10 +187,6 @@ def _to_file(site: Site, brought: list[Brought], refused: list[Refused]) -> dict
     finally:
         folder.leave()
     return known
-
-
-def _held(held: Held, here: Mapping[int, RangeSet]) -> int:
-    return sum((numbers & held.of(line)).count() for line, numbers in here.items())
 
 
 def _tell(talk: Talk, site: Site, known: Mapping[str, Known], refused: list[Refused], *, running: bool) -> int:

@@ -250,8 +250,8 @@ def _written(
     centre, signature = signing
     look, bundle = told.look, _Bundle(centre.name)
     directory = arguments.journal or site.journal.directory
-    held = {} if arguments.all else Held(directory / f"receipts-{centre.name}").lines
-    bundle.held = sum((each.numbers & held.get(each.line, EMPTY)).count() for each in look.extents())
+    known = Held(None if arguments.all else directory / f"receipts-{centre.name}")
+    bundle.held = known.count(look.extents())
 
     def done(segment: Segment, lost: RangeSet) -> None:
         bundle.unread += lost.count()
@@ -263,7 +263,7 @@ def _written(
         stem = place.free_stem(f"{code}-{centre.name}-{moment}")
         with BundleFiles(place, stem, _head(site, told, centre, signature), signature, states) as files:
             try:
-                for each in packed(look, code, held, chosen, done):
+                for each in packed(look, code, known.lines, chosen, done):
                     files.add(each)
                     bundle.take(files.made, each)
                 files.close()
@@ -314,7 +314,7 @@ def _tell(talk: Talk, site: Site, told: Told, place: Place, bundles: list[_Bundl
 
 def _tell_one(talk: Talk, bundle: _Bundle) -> None:
     for each in bundle.files:
-        talk.line(f"{each.path}  {each.size / 1e6:.1f} MB")
+        talk.line(f"{each.path}  {each.size / 1e6:.2f} MB")
     talk.line(
         talk.say(
             "for {name}: {n} records, {begin} to {end}, {mb} MB; it has given receipts for {held} more",
@@ -322,7 +322,7 @@ def _tell_one(talk: Talk, bundle: _Bundle) -> None:
             n=bundle.records,
             begin=beijing(bundle.from_ms) if bundle.from_ms is not None else "—",
             end=beijing(bundle.to_ms) if bundle.to_ms is not None else "—",
-            mb=f"{sum(each.size for each in bundle.files) / 1e6:.1f}",
+            mb=f"{sum(each.size for each in bundle.files) / 1e6:.2f}",
             held=bundle.held,
         )
     )

@@ -222,7 +222,7 @@ def _tell_bundle(talk: Talk, bundle: dict[str, Any], size: int) -> None:
             part=bundle["part"],
         )
     )
-    n, batches, mb = bundle["records"], bundle["batches"], f"{size / 1e6:.1f}"
+    n, batches, mb = bundle["records"], bundle["batches"], f"{size / 1e6:.2f}"
     talk.line(talk.say("  {n} records in {batches} batches, {mb} MB", n=n, batches=batches, mb=mb))
     _tell_lines(talk, bundle["lines"])
     if bundle["states"]:
