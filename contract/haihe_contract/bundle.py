@@ -151,14 +151,14 @@ class BundleWriter:
         self._out = out
         self._signature = signature
         self._hash = hashlib.sha256()
-        self._batches = self._records = 0
-        self.size = 0
+        self._records = 0
+        self.size = self.batches = 0
         self._put(_BUNDLE)
         self._item(_HEAD, msgspec.msgpack.encode(head))
 
     def batch(self, data: bytes, records: int) -> None:
         """Add a batch of so many records."""
-        self._batches += 1
+        self.batches += 1
         self._records += records
         self._item(_BATCH, data)
 
@@ -168,7 +168,7 @@ class BundleWriter:
 
     def close(self, *, last: bool) -> None:
         """Say the end and sign."""
-        self._item(_END, msgspec.msgpack.encode(End(self._batches, self._records, last)))
+        self._item(_END, msgspec.msgpack.encode(End(self.batches, self._records, last)))
         self._item(_SIGNATURE, self._signature.of(self._hash.digest()))
 
     def _item(self, kind: int, body: bytes) -> None:

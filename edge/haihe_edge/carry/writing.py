@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
-from haihe_contract.bundle import FILE_BYTES, SUFFIX, BundleWriter, Head, Signature
+from haihe_contract.bundle import BATCHES_MAX, FILE_BYTES, SUFFIX, BundleWriter, Head, Signature
 from haihe_contract.restore import StationState, pack_states
 from haihe_contract.wire import BATCH_BYTES_MAX
 from msgspec.structs import replace
@@ -138,7 +138,7 @@ class BundleFiles:
             StickGone: when the stick was pulled out.
             OSError: when the disk refuses.
         """
-        if self._writer is not None and self._writer.size + len(packed.data) + _END_BYTES > self._most:
+        if self._writer is not None and not self._takes(self._writer, len(packed.data)):
             self._finish(self._writer, last=False)
         if self._writer is None:
             self._begin(len(packed.data))
@@ -162,6 +162,9 @@ class BundleFiles:
     @property
     def _beside(self) -> Path:
         return self._path.with_name(self._path.name + BESIDE)
+
+    def _takes(self, writer: BundleWriter, size: int) -> bool:
+        return writer.batches < BATCHES_MAX and writer.size + size + _END_BYTES <= self._most
 
     def _begin(self, first_bytes: int) -> None:
         self._most = min(self._file_bytes, self._place.room())

@@ -143,6 +143,7 @@ BUNDLE_FAULTS = {
     "a certificate is not valid now, only from {begin} to {end}": "证书现在无效，有效期 {begin} 至 {end}",
     "its certificate is of {whom}, not of station {station}": "其证书属于 {whom}，不是测站 {station}",
     "nobody": "无",
+    "it holds more than {n} batches": "其中的批超过 {n} 个",
     "it holds more than {n} receipts": "其中的回执超过 {n} 个",
     "this is {what}, not {which}": "这是{what}，不是{which}",
     "this is not {which}": "这不是{which}",
