@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from haihe_cloud.admit.pki import Pki
 from haihe_contract import wire
-from haihe_contract.bundle import Head, Signature
+from haihe_contract.bundle import Head, Signature, write_receipts
 from haihe_contract.clock import beijing
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Dictionary, Event, Readings, Record, State
@@ -25,6 +25,8 @@ from haihe_edge.cli import main
 from haihe_edge.forward.held import Held
 from haihe_edge.journal import Folder, Journal, Look
 from haihe_edge.remember.site_states import BUDGET
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.clocks import HandClock
 from tests.edge.carry.carried import (
@@ -407,3 +409,49 @@ def test_what_a_bundle_and_receipts_are_is_shown_and_whether_anybody_vouches_for
     assert "签名不符：途中损坏或被改动" in shown
     assert "签名无效" in shown
     assert "这不是数据包" in shown
+
+
+def test_a_card_that_was_taken_out_is_carried_by_the_site_file_and_keys_that_are_here(
+    site: Path, stick: Path, tmp_path: Path, bundle: Bundle
+) -> None:
+    directory = site.parent / "journal"
+    fill(directory, groups=10).close()
+    (directory / "budget-haihe.json").write_bytes(msgspec.json.encode({"from_ms": T0, "bytes": 4_000}))
+    card = tmp_path / "card"
+    directory.rename(card)
+    for path in card.iterdir():
+        path.chmod(0o440)
+    before = {path.name: path.read_bytes() for path in card.iterdir()}
+    code, said = bundle("write", site, "--to", stick, "--journal", card)
+    assert (code, said["running"]) == (0, False)
+    assert in_bundles(stick.iterdir()) == in_journal(card)
+    told = {state.name for each in bundles_in(stick.iterdir()) for state in each.states}
+    assert told == {SITE, BUDGET + "haihe"}
+    assert {path.name: path.read_bytes() for path in card.iterdir()} == before
+    assert not directory.exists()
+
+
+@given(
+    st.binary(max_size=200),
+    st.sampled_from(["as it is", "a bundle", "receipts", "a receipt"]),
+    st.integers(0, 400),
+    st.integers(1, 255),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_on_a_stick_crash_what_reads_them_and_none_is_believed(
+    site: Path, pki: Pki, tmp_path: Path, data: bytes, what: str, at: int, change: int
+) -> None:
+    path = tmp_path / "file"
+    if what == "as it is":
+        path.write_bytes(data)
+    elif what == "a receipt":
+        path.write_bytes(write_receipts([data]))
+    else:
+        receipts_file(path, pki, {1: RangeSet.of((1, 9))})
+        changed = bytearray(path.read_bytes() if what == "receipts" else b"HAIHEB" + path.read_bytes()[6:])
+        changed[at % len(changed)] ^= change
+        path.write_bytes(changed)
+    assert main(["bundle", "show", str(path), "--site", str(site)]) == 1
+    assert main(["bundle", "receipts", str(path), "--site", str(site)]) == 1
+    assert not (site.parent / "journal" / "receipts-haihe").exists()
+    assert main(["init", str(tmp_path / "new.yaml"), "--restore", str(path), "--yes"]) == 1
