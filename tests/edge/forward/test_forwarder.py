@@ -217,6 +217,4 @@ async def test_a_receipt_that_was_brought_by_hand_frees_what_it_covers_and_says_
         assert forwarder.trouble == "", "who has brought it is told, and the link has no trouble by it"
         forwarder.bring(receipts.sign(Receipt(1, CENTRE, 2, STATION, 0, [LineHeld(journal.line, [(1, 7)])]), KEY))
         forwarder.bring(receipts.sign(Receipt(1, CENTRE, 1, STATION, 0, lines), KEY))
-        assert forwarder.held.of(journal.line) == RangeSet.of((1, 7)), (
-            "of the higher epoch, whatever comes late"
-        )
+        assert forwarder.held.of(journal.line) == RangeSet.of((1, 7)), "of the higher epoch, whatever comes late"
