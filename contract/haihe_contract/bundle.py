@@ -30,6 +30,8 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 """More is not read."""
 FILE_BYTES = 32 * 1024 * 1024
 """A station begins another file here: any stick takes it, and a bad sector costs no more."""
+BATCHES_MAX = 65_536
+"""In one file; a station begins another there, too. A million empty ones would pass for a file of 64 MiB."""
 BUNDLE_BYTES = 8
 RECEIPTS_MAX = 4096
 SUFFIX = ".haihe"
@@ -149,14 +151,14 @@ class BundleWriter:
         self._out = out
         self._signature = signature
         self._hash = hashlib.sha256()
-        self._batches = self._records = 0
-        self.size = 0
+        self._records = 0
+        self.size = self.batches = 0
         self._put(_BUNDLE)
         self._item(_HEAD, msgspec.msgpack.encode(head))
 
     def batch(self, data: bytes, records: int) -> None:
         """Add a batch of so many records."""
-        self._batches += 1
+        self.batches += 1
         self._records += records
         self._item(_BATCH, data)
 
@@ -166,7 +168,7 @@ class BundleWriter:
 
     def close(self, *, last: bool) -> None:
         """Say the end and sign."""
-        self._item(_END, msgspec.msgpack.encode(End(self._batches, self._records, last)))
+        self._item(_END, msgspec.msgpack.encode(End(self.batches, self._records, last)))
         self._item(_SIGNATURE, self._signature.of(self._hash.digest()))
 
     def _item(self, kind: int, body: bytes) -> None:
@@ -176,6 +178,16 @@ class BundleWriter:
         self._hash.update(data)
         self.size += len(data)
         self._out.write(data)
+
+
+def is_bundle(data: bytes) -> bool:
+    """Whether they begin as a bundle file does, of whatever version."""
+    return data.startswith(_BUNDLE[:-1])
+
+
+def is_receipts(data: bytes) -> bool:
+    """Whether they begin as a file of receipts does, of whatever version."""
+    return data.startswith(_RECEIPTS[:-1])
 
 
 def read_bundle(data: bytes) -> BundleFile:
@@ -190,6 +202,8 @@ def read_bundle(data: bytes) -> BundleFile:
         if (kind != _HEAD) != bool(kinds[_HEAD]) or (kinds[_END] and kind != _SIGNATURE):
             raise BundleRefused(f"item of kind {kind} in the wrong place, at byte {at}")
         kinds[kind].append(body)
+        if len(kinds[_BATCH]) > BATCHES_MAX:
+            raise BundleRefused(f"it holds more than {BATCHES_MAX} batches")
         signed_bytes = at
     if kind != _SIGNATURE or not kinds[_END]:
         raise BundleRefused("it is cut off: its end is missing")

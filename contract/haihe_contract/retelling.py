@@ -39,6 +39,8 @@ class Retelling:
 
     def _fact(self, name: str, fact: str) -> str:
         """What stands in braces. A key of a file stays as it is written there, also where it is a word of ours."""
+        if name == "why":  # a sentence of its own
+            return self(fact)
         return fact if name == "key" and fact.isidentifier() else self._whole.get(fact, fact)
 
 

@@ -18,6 +18,7 @@ from haihe_contract.errors import FieldError
 from haihe_contract.quality import GRADE_NAMES, Flag, Grade
 
 from . import control
+from .field.bundles import add_bundle_commands
 from .field.journals import add_journal_commands
 from .field.profiles import add_profile_commands
 from .field.restore import add_init_command
@@ -132,6 +133,7 @@ def parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     watch_parser.add_argument("--count", "-n", type=int, default=0, help=say("stop after so many (0: never)"))
     add_profile_commands(commands, common, say)
     add_journal_commands(commands, common, say, Path(SITE_FILE))
+    add_bundle_commands(commands, common, say, Path(SITE_FILE))
     return root
 
 

@@ -30,6 +30,19 @@ class Kept(Generic[_T]):
             ValueError: when the file is damaged; it is set aside, so that the next start finds none.
             OSError: when it cannot be read.
         """
+        try:
+            return self.look()
+        except ValueError:
+            self.path.replace(self.path.with_suffix(".damaged"))
+            raise
+
+    def look(self) -> _T | None:
+        """The same for whoever only reads: a damaged file stays where it is.
+
+        Raises:
+            ValueError: when the file is damaged.
+            OSError: when it cannot be read.
+        """
         if not self.path.exists():
             return None
         with self.path.open("rb") as file:
@@ -37,7 +50,6 @@ class Kept(Generic[_T]):
         try:
             return msgspec.json.decode(data, type=self._kind)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self.path.replace(self.path.with_suffix(".damaged"))
             raise ValueError(f"{self.path.name}: {error}") from None
 
     def save(self, value: _T) -> bool:

@@ -22,7 +22,7 @@ from haihe_contract.quality import PASS_MARK, Reason, mark, unmark
 from haihe_contract.record import Dictionary, Duty, Event, Opened, Readings, State
 from haihe_contract.service_manager import notify, watchdog_s
 
-from . import orders, status
+from . import handover, orders, status
 from .acquire import Acquirer, Group, Happening
 from .card import CardWear
 from .clock.kernel import boot_id
@@ -216,6 +216,8 @@ class StationAgent:
                 "read": self.answer_read,
                 "write": self.answer_write,
                 "command": self.answer_command,
+                "standing": self.answer_standing,
+                "receipt": self.answer_receipt,
             },
             {"watch": self.answer_watch},
         )
@@ -257,6 +259,14 @@ class StationAgent:
     async def answer_command(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send an instrument a command through the bus that is in use."""
         return await orders.command(self.acquirer, request)
+
+    async def answer_standing(self, _request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a bundle has to say to a new card."""
+        return await handover.standing(self.recorder, self._standing(), self.clock.stamp())
+
+    async def answer_receipt(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A receipt that was brought by hand."""
+        return await handover.receipt(self.recorder, request)
 
     async def answer_watch(self) -> AsyncIterator[dict[str, Any]]:
         """Every reading group as it is taken."""

@@ -12,6 +12,7 @@ import haihe_cloud.cli
 import haihe_edge.cli
 import haihe_simulators.cli
 import pytest
+from haihe_cloud.admit.pki import Pki
 from haihe_cloud.admit.registry import Registry
 from haihe_cloud.alarm.rule import read_rules
 from haihe_cloud.commands.words import Sentences
@@ -40,10 +41,12 @@ from tests.cloud.whole import Whole
 from tests.docs.json_page import holds, strictly, tables
 from tests.edge.acquire.write import wired
 from tests.edge.acquire.write.wired import Controller
+from tests.edge.carry.carried import in_bundles, numbers_of, receipts_file, site_in
 from tests.edge.field.test_journal_commands import SITE as JOURNAL_SITE
 from tests.edge.field.test_journal_commands import filled
 from tests.edge.field.test_restore import TEXT as RAIN_SITE
 from tests.edge.field.test_restore import state_file
+from tests.edge.journals import journal_in
 
 ROOT = Path(__file__).parents[2]
 PROFILES = ROOT / "firmware_profiles"
@@ -166,6 +169,29 @@ def test_a_site_file_is_checked_planned_and_restored_as_the_page_says(printed: P
     told = printed(*restore, "--yes")
     assert told["restored"]
     holds("haihe-edge init", told, shown_elsewhere=("centres[]",))
+
+
+def test_a_bundle_is_written_shown_and_answered_as_the_page_says(printed: Printed, tmp_path: Path, pki: Pki) -> None:
+    site = site_in(tmp_path / "station", pki)
+    directory = tmp_path / "station" / "journal"
+    journal = journal_in(directory)
+    journal.append(Event(T0, 5, "stopped"))
+    journal.close()
+    (directory / "00.journal").write_bytes(b"noise")
+    stick, gone = tmp_path / "stick", tmp_path / "gone"
+    stick.mkdir()
+    gone.mkdir()
+    written = printed("haihe-edge bundle write", site, "--to", stick, code=1)
+    holds("haihe-edge bundle write", written)
+    (file,) = stick.iterdir()
+    told = receipts_file(tmp_path / "told", pki, numbers_of(in_bundles([file])))
+    shown = printed("haihe-edge bundle show", file, told, gone, "--site", site, code=1)
+    holds("haihe-edge bundle show", shown)
+    heard = printed("haihe-edge bundle receipts", told, file, "--site", site, code=1)
+    holds("haihe-edge bundle receipts", heard)
+    place = tmp_path / "new" / "site.yaml"
+    restored = printed("haihe-edge init", place, "--restore", file, "--yes")
+    assert restored["vouched"] is False
 
 
 CENTRE = """

@@ -1,6 +1,6 @@
 """The small files beside the journal that a restore brings back: rain counters, tips, what metered links carried."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -157,6 +157,34 @@ def _shown_by_a_counter(state: msgspec.Struct) -> bool:
     return all(abs(each) <= NUMBER_MAX for each in numbers)
 
 
+class _Place(NamedTuple):
+    """Where states are kept.
+
+    Args:
+        kept: the file.
+        kind: of what stands in it.
+        keys: of those that stand in it.
+        one: it holds a single value, not a table of them.
+    """
+
+    kept: Kept[Any]
+    kind: _Kind
+    keys: Sequence[str]
+    one: bool = False
+
+
+def _places(site: Site) -> Iterator[_Place]:
+    directory = site.journal.directory
+    counters = [site.series[rule.number].key for rule in site.counters]
+    yield _Place(Kept(directory / FILE, dict[str, CounterState]), _COUNTERS, counters)
+    for bus, wiring in site.wirings.items():
+        gauges = [rain.line.name for rain in wiring.rains]
+        yield _Place(Kept(totals_file(directory, bus), dict[str, Count]), _GAUGES, gauges)
+    for centre in site.centres:
+        if centre.allowance is not None:
+            yield _Place(Kept(budget_file(directory, centre.name), Spent), _LINKS, [centre.name], one=True)
+
+
 def files_beside(site: Site, told: Mapping[str, StationState], *, force: bool) -> list[FileBeside]:
     """Every file of a station that states go into.
 
@@ -168,15 +196,19 @@ def files_beside(site: Site, told: Mapping[str, StationState], *, force: bool) -
     Raises:
         OSError: when one cannot be read.
     """
-    directory = site.journal.directory
-    counters = [site.series[rule.number].key for rule in site.counters]
-    files = [FileBeside(Kept(directory / FILE, dict[str, CounterState]), _COUNTERS, told, counters, force=force)]
-    for bus, wiring in site.wirings.items():
-        gauges = [rain.line.name for rain in wiring.rains]
-        kept = Kept(totals_file(directory, bus), dict[str, Count])
-        files.append(FileBeside(kept, _GAUGES, told, gauges, force=force))
-    for centre in site.centres:
-        if centre.allowance is not None:
-            spent = Kept(budget_file(directory, centre.name), Spent)
-            files.append(FileBeside(spent, _LINKS, told, [centre.name], one=True, force=force))
-    return files
+    return [FileBeside(each.kept, each.kind, told, each.keys, one=each.one, force=force) for each in _places(site)]
+
+
+def stood(site: Site) -> dict[str, dict[str, Any] | None]:
+    """What stands in these files, by the name of its state; None where nothing can be read."""
+    found: dict[str, dict[str, Any] | None] = {}
+    for kept, kind, keys, one in _places(site):
+        try:
+            here = kept.look()
+        except (OSError, ValueError):
+            here = None
+        values = {keys[0]: here} if one else here or {}
+        for key in keys:
+            value = values.get(key)
+            found[kind.prefix + key] = msgspec.to_builtins(value) if value is not None else None
+    return found

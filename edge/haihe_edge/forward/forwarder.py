@@ -12,8 +12,9 @@ from haihe_contract.backoff import Backoff
 from haihe_contract.clock import Clock
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import LANE_LIVE, LANE_NAMES, Dictionary, Record
+from haihe_contract.record import LANE_LIVE, LANE_NAMES, Record
 
+from .batching import BATCH_BYTES, DICTIONARY_NUMBER, batch_of
 from .budget import CONNECTION_BYTES, FREELY, MESSAGE_BYTES, Budget
 from .flow import Grant
 from .held import Held
@@ -22,10 +23,6 @@ from .port import Link, LinkDown, PublishRefused, Source
 from .volatile import EVERY_MS, VolatileLine
 
 _log = logging.getLogger(__name__)
-
-DICTIONARY_NUMBER = 2
-BATCH_BYTES = 512 * 1024
-"""Of the journal, read for one batch: less than that goes over the wire."""
 
 
 class _TooLarge(Exception):
@@ -255,35 +252,60 @@ class Forwarder:
                 continue
             self._count(len(payload) + MESSAGE_BYTES)
             try:
-                receipt = receipts.verify(payload, self._key, centre=self.centre, station=self._station)
+                receipt = self._verified(payload)
             except receipts.ReceiptRefused as error:
                 self.refused += 1
                 self._troubles["receipt"] = f"a receipt was not accepted: {error}"
                 continue
             now = self._clock.monotonic_ms()
             self._got_receipt, self._unheard = True, False
-            self.last_receipt_ms = self._clock.now_ms()
             for kind in ("receipt", "receipts"):
                 self._troubles.pop(kind, None)
             self.outbox.heard_receipt(now)
-            epoch = self.held.epoch
             try:
-                voided = self.held.take(receipt)
+                self._take(receipt)
             except OSError as error:
                 why = f"the centre's new epoch cannot be kept: {error.strerror} ({error.filename})"
                 self._troubles["receipt"] = why
-                self.outbox.void()
-                self._receipted()
                 continue
-            if voided or self.held.epoch != epoch:
-                self.outbox.void()
-            for line, numbers in self.held.lines.items():
-                self.outbox.settled(line, numbers, now)
             if receipt.credit is not None:
                 self.outbox.credit(receipt.credit.batches, now + 1000 * receipt.credit.seconds)
-            self._receipted()
-            self._heard(receipt)
             self._wake.set()
+
+    def bring(self, payload: bytes) -> None:
+        """A receipt that was carried here by hand: it says what the centre holds, and nothing of the link.
+
+        Raises:
+            ReceiptRefused: with the reason.
+            OSError: when it begins a new epoch that cannot be kept.
+        """
+        self._take(self._verified(payload))
+        self._wake.set()
+
+    def _verified(self, payload: bytes) -> receipts.Receipt:
+        return receipts.verify(payload, self._key, centre=self.centre, station=self._station)
+
+    def _take(self, receipt: receipts.Receipt) -> None:
+        """What it covers needs no longer be sent.
+
+        Raises:
+            OSError: when it begins a new epoch that cannot be kept; nothing is held then.
+        """
+        self.last_receipt_ms = self._clock.now_ms()
+        epoch = self.held.epoch
+        try:
+            voided = self.held.take(receipt)
+        except OSError:
+            self.outbox.void()
+            self._receipted()
+            raise
+        if voided or self.held.epoch != epoch:
+            self.outbox.void()
+        now = self._clock.monotonic_ms()
+        for line, numbers in self.held.lines.items():
+            self.outbox.settled(line, numbers, now)
+        self._receipted()
+        self._heard(receipt)
 
     async def _send(self, offer: Offer) -> None:
         """Read, encode and hand over; what the journal cannot give is not offered again."""
@@ -361,17 +383,10 @@ class Forwarder:
         dictionary = None
         if not known and DICTIONARY_NUMBER not in carried:
             dictionary = self._journal.dictionary(offer.line)
-        payload = self._encode(offer, extremes, records, dictionary)
-        if len(payload) > self._grant.payload_bytes_max and dictionary is not None and len(records) == 1:
-            payload = self._encode(offer, extremes, records, None)  # the dictionary comes by itself, as record 2
-        if len(payload) > self._grant.payload_bytes_max:
+        line, lane, most = offer.line, offer.lane, self._grant.payload_bytes_max
+        data = batch_of(self._station, line, lane, extremes, records, dictionary)
+        if len(data) > most and dictionary is not None and len(records) == 1:
+            data = batch_of(self._station, line, lane, extremes, records, None)  # it comes by itself, as record 2
+        if len(data) > most:
             raise _TooLarge
-        return payload, carried
-
-    def _encode(
-        self, offer: Offer, extremes: tuple[int, int], records: list[Record], dictionary: Dictionary | None
-    ) -> bytes:
-        if dictionary is not None:
-            records = sorted([*records, Record(DICTIONARY_NUMBER, False, dictionary)], key=lambda each: each.number)
-        head, tail = extremes
-        return wire.encode(wire.Batch(self._station, offer.line, offer.lane, head, tail, records))
+        return data, carried

@@ -1,6 +1,7 @@
 """What one centre says it holds: receipts added up within an epoch, kept over a restart."""
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,8 @@ from haihe_contract.ranges import EMPTY, Range, RangeSet
 from haihe_contract.receipt import Receipt
 
 from haihe_edge.kept import write_whole
+
+from .port import Extent
 
 
 class _Saved(msgspec.Struct, array_like=True):
@@ -45,6 +48,10 @@ class Held:
     def of(self, line: int) -> RangeSet:
         """What is held of one line."""
         return self.lines.get(line, EMPTY)
+
+    def count(self, here: Iterable[Extent]) -> int:
+        """How many of these numbers are held."""
+        return sum((extent.numbers & self.of(extent.line)).count() for extent in here)
 
     def take(self, receipt: Receipt) -> bool:
         """Add a receipt. Returns whether anything that was held became void.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import LANE_ALARM, LANE_BACKLOG, LANE_LIVE, Readings, Record
 
+from .batching import BACKLOG_RECORDS_MAX
 from .budget import FREELY
 from .flow import Flow, Grant, Ticket
 from .refusals import Piece, Refusals
@@ -19,7 +20,6 @@ LIVE_RECORDS_MAX = 64
 LIVE_OFFERS_MAX = 4
 ALARM_RECORDS_MAX = 64
 ALARM_OFFERS_MAX = 4
-BACKLOG_RECORDS_MAX = 2000
 BACKLOG_OFFERS_MAX = 32
 HEARTBEAT_MS = 30_000
 PATIENCE_MIN_MS = 5_000

@@ -18,7 +18,7 @@ from msgspec import structs
 
 from .archive import Archive, Fault
 from .disk import Disk, shown
-from .extent import Extent
+from .extent import Extent, extents_of
 from .recent import Recent
 from .reserve import Reserve
 from .room import FULL, Room
@@ -321,11 +321,7 @@ class Journal:
     def extents(self) -> list[Extent]:
         """What is still here of every line, oldest line first."""
         with self._lock:
-            lines: dict[int, tuple[RangeSet, RangeSet]] = {}
-            for segment in self._segments():
-                numbers, urgent = lines.get(segment.line, (EMPTY, EMPTY))
-                lines[segment.line] = (numbers | segment.numbers, urgent | segment.urgent)
-            return [Extent(line, numbers, urgent) for line, (numbers, urgent) in lines.items() if numbers]
+            return extents_of(self._segments())
 
     def dictionary(self, line: int) -> Dictionary | None:
         """The dictionary of a line that is still here."""

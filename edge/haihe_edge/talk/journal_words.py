@@ -81,10 +81,6 @@ JOURNAL = {
         "换新存储卡：用中心保存的状态恢复测站的配置文件、计数器和链路流量"
     ),
     "site file to write (default: {file})": "要写入的配置文件（默认 {file}）",
-    "what `haihe-cloud station state CODE --json` printed, - for the standard input;"
-    " without it the centres of the site file are asked over the link": (
-        "`haihe-cloud station state 站码 --json` 的输出，- 为标准输入；不写则经链路向配置文件中的各中心查询"
-    ),
     "how long the centres have to answer (default {n})": "等待中心答复的秒数（默认 {n}）",
     "asking {names}, for up to {n} s": "正在查询 {names}，最多等 {n} 秒",
     "--wait can be up to {most} seconds": "--wait 最大为 {most} 秒",

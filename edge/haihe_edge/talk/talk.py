@@ -13,6 +13,7 @@ from haihe_contract.quality import FLAG_NAMES, Flag, Reason, reasons_text
 from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 from haihe_contract.series import parse_series
 
+from .bundle_words import BUNDLE_FAULTS
 from .doing_words import DOING_FAULTS
 from .journal_words import JOURNAL_FAULTS
 from .memory_words import MEMORY_FAULTS
@@ -66,7 +67,7 @@ class Talk:
 
     def told(self, text: str) -> str:
         """A fault that was raised in English, in the language of the person, as far as its form is known."""
-        return Retelling(DOING_FAULTS, JOURNAL_FAULTS, CHINESE)(text) if self.language == "zh" else text
+        return Retelling(DOING_FAULTS, JOURNAL_FAULTS, BUNDLE_FAULTS, CHINESE)(text) if self.language == "zh" else text
 
     def problem(self, problem: Problem) -> str:
         """A fault of a file with its place."""

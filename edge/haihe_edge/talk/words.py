@@ -1,9 +1,11 @@
 """Sentences of the station's side in Chinese; the English ones stand in the code."""
 
+from .bundle_words import BUNDLE
 from .journal_words import JOURNAL
 
 CHINESE = {
     **JOURNAL,
+    **BUNDLE,
     # command line
     "The station's side of Haihe.": "海河系统的测站端。",
     "COMMAND": "命令",

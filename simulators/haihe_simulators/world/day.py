@@ -1,8 +1,7 @@
 """One world: stations, centres, a day of faults, then everything is mended and must come to rest.
 
-The carried bundle has no code of its own in the product yet. Here batches are made from a station's journal by the
-real wire code, and are given to the centre late and twice, through the same judgement as a message of the broker;
-they are not signed, since batches are not signed yet.
+A carried bundle is written beside the agent by the product's own code, signed, and read and checked like one at the
+centre; its batches are given to the worker late and twice, as a message of the broker is. A receipt comes back by hand.
 """
 
 import asyncio
@@ -178,8 +177,8 @@ class World(Happenings):
             if machine.opened_blind:
                 machine.stop()
         self._flap()
-        for centre, name, payload in self._bundles:
-            centre.carried(name, payload)
+        for centre, data in self._bundles:
+            self._bring(centre, data)
         await self._pass(600)
         for machine in self.machines:
             machine.measuring = False

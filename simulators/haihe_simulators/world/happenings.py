@@ -1,14 +1,16 @@
 """What can happen on a day; each fault says what it did, and is mended after a while."""
 
 import errno
+from contextlib import suppress
 from functools import partial
 
 from haihe_cloud.admit.registry import Station
-from haihe_contract import topic, wire
-from haihe_contract.record import LANE_BACKLOG, Record
+from haihe_contract import topic
+from haihe_contract.record import LANE_BACKLOG
 
 from haihe_simulators.disk import SimulatedDisk
 
+from . import stick
 from .card import Card
 from .centre import Centre
 from .faults import GIVING_WAY, LEFT_UNSEALED, Fault
@@ -170,22 +172,31 @@ class Happenings(Stage):
         machine.stop()
 
     def _bundle(self, fault: Fault, machine: Machine, centre: Centre) -> None:
-        """Copy what the journal has, carry it for hours, bring it twice."""
+        """Somebody writes a bundle, carries it for hours, brings it twice, and brings receipts back."""
         if machine.recorder is None or machine.reads_fail:
             return
-        journal = machine.recorder.journal
-        for extent in journal.extents():
-            records = journal.read(extent.line, extent.numbers, 400_000)
-            dictionary = journal.dictionary(extent.line)
-            if not records or dictionary is None:
-                continue
-            if 2 not in {record.number for record in records}:
-                records = sorted([*records, Record(2, False, dictionary)], key=lambda record: record.number)
-            batch = wire.Batch(machine.station, extent.line, LANE_BACKLOG, extent.last, extent.first, records[:5000])
-            carried = (centre, topic.up(machine.station, LANE_BACKLOG), wire.encode(batch))
-            self.account.hit("bundle, late and twice")
-            self._later(fault.lasts_s + 3600, centre.carried, *carried[1:])
-            self._bundles.append(carried)
+        held = machine.card.held(centre.name) if len(self._bundles) % 2 else {}
+        data = stick.written(machine.card, machine.station, centre.name, held, self.truth_ms())
+        self.account.hit("bundle, late and twice")
+        self._later(fault.lasts_s + 3600, self._bring, centre, data)
+        self._later(2 * fault.lasts_s + 7200, self._bring_back, centre, machine)
+        self._bundles.append((centre, data))
+
+    def _bring(self, centre: Centre, data: bytes) -> None:
+        bundle = stick.read(data, self.truth_ms())
+        for batch in bundle.batches:
+            centre.carried(topic.up(bundle.head.station, LANE_BACKLOG), batch)
+
+    def _bring_back(self, centre: Centre, machine: Machine) -> None:
+        """The receipt that the broker keeps for it, however old, by hand."""
+        payload = dict(centre.broker.retained()).get(topic.receipt(machine.station, centre.name))
+        if payload is None or machine.recorder is None:
+            return
+        self.account.hit("receipt by hand")
+        self.account.heard(machine, centre.name, payload)
+        forwarder = next(each for each in machine.recorder.forwarders if each.centre == centre.name)
+        with suppress(OSError):  # the disk refuses to keep its epoch: whoever brings it is told
+            forwarder.bring(payload)
 
     def _take_image(self, machine: Machine) -> None:
         self._files += 1

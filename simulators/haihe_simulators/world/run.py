@@ -47,6 +47,7 @@ FAULTS = [
     "reading placed",
     "reading without a time for ever",
     "bundle, late and twice",
+    "receipt by hand",
     "card cloned",
     "card rolled back",
     "card dead",

@@ -58,7 +58,7 @@ class Stage:
         self._mends: list[Callable[[], None]] = []
         self._backups: list[tuple[Centre, Path]] = []
         self._images: dict[str, Card] = {}
-        self._bundles: list[tuple[Centre, str, bytes]] = []
+        self._bundles: list[tuple[Centre, bytes]] = []
         self._files = 0
         self._errors: list[BaseException] = []
         self.healed = False

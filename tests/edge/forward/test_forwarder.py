@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
@@ -196,3 +197,24 @@ async def test_a_link_that_is_down_is_said_with_its_reason_and_tried_again(tmp_p
 
 def test_lanes_have_a_topic_each() -> None:
     assert [topic.up(STATION, lane).rsplit("/", 1)[1] for lane in range(3)] == list(LANE_NAMES)
+
+
+async def test_a_receipt_that_was_brought_by_hand_frees_what_it_covers_and_says_nothing_of_the_link(
+    tmp_path: Path,
+) -> None:
+    journal, centre = journal_with(tmp_path, 200), Centre()
+    centre.answers = False
+    async with forwarding(journal, centre) as forwarder:
+        await centre.until(lambda: bool(centre.batches))
+        before = forwarder.outbox._heard_ms, forwarder._got_receipt
+        lines = [LineHeld(journal.line, [(1, 100)])]
+        forwarder.bring(receipts.sign(Receipt(1, CENTRE, 1, STATION, 0, lines), KEY))
+        assert forwarder.held.of(journal.line) == RangeSet.of((1, 100))
+        assert forwarder.outbox.unsettled() == journal.head - 100
+        assert (forwarder.outbox._heard_ms, forwarder._got_receipt) == before, "a dead link stays a dead link"
+        with pytest.raises(receipts.ReceiptRefused, match="not of the centre's receipt key"):
+            forwarder.bring(receipts.sign(Receipt(1, CENTRE, 1, STATION, 0, lines), Ed25519PrivateKey.generate()))
+        assert forwarder.trouble == "", "who has brought it is told, and the link has no trouble by it"
+        forwarder.bring(receipts.sign(Receipt(1, CENTRE, 2, STATION, 0, [LineHeld(journal.line, [(1, 7)])]), KEY))
+        forwarder.bring(receipts.sign(Receipt(1, CENTRE, 1, STATION, 0, lines), KEY))
+        assert forwarder.held.of(journal.line) == RangeSet.of((1, 7)), "of the higher epoch, whatever comes late"
