@@ -332,8 +332,10 @@ class Worker:
         quarantine, now_ms = self._quarantine, self._clock.monotonic_ms()
         if quarantine is None or now_ms - self._asked_ms < _ASK_EVERY_MS:
             return
-        messages = self._until_it_works("database", lambda: again(quarantine, self._clock.now_ms()))
-        if not messages:
+        messages = self._until_it_works(
+            "database", lambda: again(quarantine, self._ledger, self._registry, self._clock.now_ms())
+        )
+        if messages is None:
             self._asked_ms = now_ms
         while messages:
             messages = messages[self._round_whatever_comes(messages) :]

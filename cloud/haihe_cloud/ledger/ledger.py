@@ -279,17 +279,27 @@ class Ledger:
         hours = Sheet(connection, tally.TALLY)
         tally.put(hours, batch, RangeSet.from_numbers(record.number for record in batch.records), received_ms)
         hours.save()
-        connection.execute("UPDATE meta SET value=value+1 WHERE name='arrival'")
-        connection.execute(
-            "INSERT INTO arrival(position, station, line, lane, received_ms, data)"
-            " VALUES((SELECT value FROM meta WHERE name='arrival'), ?, ?, ?, ?, ?)",
-            (batch.station, line_text(batch.line), TIMED, received_ms, encode(batch)),
-        )
+        _log_entry(connection, ArrivalEntry(0, batch.station, batch.line, TIMED, received_ms, encode(batch)))
 
     def log_timed_alone(self, batch: Batch, received_ms: int) -> None:
         """The same in a commit of its own."""
         with self._database.transaction() as connection:
             self.log_timed(connection, batch, received_ms)
+
+    def log_again(self, entries: Mapping[int, ArrivalEntry], refusals: Sequence[Refusal] = ()) -> None:
+        """Log entries once more that a follower had set aside, by their number in quarantine, and nothing else.
+
+        They were booked when they came. They leave the quarantine with the commit, and every follower meets them again.
+
+        Args:
+            entries: to be logged; their positions are of no account.
+            refusals: those that cannot be, and stay.
+        """
+        with self._database.transaction() as connection:
+            quarantine.put(connection, refusals, self._clock.now_ms())
+            for number, entry in entries.items():
+                _log_entry(connection, entry)
+                quarantine.leave(connection, number)
 
     def _know(self, position: int) -> None:
         with self._arrived:
@@ -302,3 +312,13 @@ class Ledger:
 
     def _one(self, sql: str) -> int:
         return int(self._database.connection().execute(sql).fetchone()[0])
+
+
+def _log_entry(connection: Connection, entry: ArrivalEntry) -> None:
+    """Put one behind the last, inside a transaction of the centre's book."""
+    connection.execute("UPDATE meta SET value=value+1 WHERE name='arrival'")
+    connection.execute(
+        "INSERT INTO arrival(position, station, line, lane, received_ms, data)"
+        " VALUES((SELECT value FROM meta WHERE name='arrival'), ?, ?, ?, ?, ?)",
+        (entry.station, line_text(entry.line), entry.lane, entry.received_ms, entry.data),
+    )
