@@ -137,6 +137,10 @@ CREDIT_BATCHES = 1
 CREDIT_S = 30
 """What a receipt allows of backlog while the waiting room is more than half full."""
 
+WHO_CHARACTERS = 100
+WHY_CHARACTERS = 500
+"""Length of the name of who answers, acknowledges or drops, and of the reason."""
+
 STATION_CHANGES = 100
 """Earlier entries of the registry that are kept of one station."""
 

@@ -9,7 +9,7 @@ from haihe_contract.unfold import extremes
 from haihe_cloud.database import Connection, Database
 from haihe_cloud.limits import LINES_SHOWN
 
-from . import contents, missing, tally, told, troubles
+from . import acknowledged, contents, missing, tally, told, troubles
 from .arrival import LineState
 from .ledger import Ledger
 from .sheet import Sheet
@@ -57,6 +57,10 @@ class Book:
     def troubles(self, station: str | None = None) -> list[missing.Trouble]:
         """What must not be about the numbers of one station or of all, the latest first."""
         return troubles.found(self._connection, station)
+
+    def acknowledged(self, station: str | None = None) -> acknowledged.Noted:
+        """What people have taken note of, of one station or of all."""
+        return acknowledged.noted(self._connection, station)
 
     def missing_ranges(self, station: str) -> list[missing.MissingRange]:
         """Every number of a station that is missing, line by line, the line heard last first."""

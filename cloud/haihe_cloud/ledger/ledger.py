@@ -216,7 +216,7 @@ class Ledger:
         """Events, openings, gaps and troubles of one station or of all, latest received first."""
         connection = self._database.connection()
         found = events.recent(connection, station, most)
-        found += [troubles.as_event(each) for each in troubles.found(connection, station)[:most]]
+        found += [troubles.as_event(each) for each in troubles.found(connection, station, most)[:most]]
         return sorted(found, key=lambda event: -event.received_ms)[:most]
 
     def summaries(self, station: str, series: str, start_ms: int, end_ms: int) -> list[told.KeptSummary]:
