@@ -14,8 +14,6 @@ from .arrival import LineState
 from .ledger import Ledger
 from .sheet import Sheet
 
-_ALL = 2**31
-
 
 class Book:
     """What the ledger has kept besides its ranges.
@@ -35,7 +33,7 @@ class Book:
 
     def all_lines(self, station: str) -> list[LineState]:
         """Every line of a station, in the same order: what is counted must not end where a list does."""
-        return self._ledger.lines(station, _ALL)
+        return self._ledger.lines(station, told.ALL_LINES)
 
     def dictionary(self, station: str, line: int) -> list[str] | None:
         """See :meth:`Ledger.dictionary`."""

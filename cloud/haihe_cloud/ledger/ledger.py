@@ -18,6 +18,7 @@ from haihe_cloud.database import Connection, Database, select_among
 from haihe_cloud.limits import (
     ARRIVALS_KEPT_MS,
     LINES_SHOWN,
+    OPENINGS_READ,
     PRUNE_ROWS,
     RECEIPT_LINES,
     RECEIPT_LINES_IN_TURN,
@@ -130,6 +131,20 @@ class Ledger:
         )
         return {(station, line_of(line)): msgspec.msgpack.decode(body, type=list[str]) for station, line, body in rows}
 
+    def heard_of(self, lines: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Those of these lines of which anything is known, volatile ones too."""
+        keys = [(station, line_text(line)) for station, line in lines]
+        connection = self._database.connection()
+        return {
+            (station, line_of(line))
+            for table in ("line", "volatile_line")
+            for station, line in select_among(
+                connection,
+                f"SELECT station, line FROM {table} WHERE (station, line) IN (VALUES {{}})",  # noqa: S608
+                keys,
+            )
+        }
+
     def arrivals(self, after: int, most: int = 256) -> list[ArrivalEntry]:
         """Entries of the arrival log behind a position, in order."""
         rows = self._database.connection().execute(
@@ -198,7 +213,7 @@ class Ledger:
         lines, previous = line_rows.of_stations(connection, stations, most)
         # A station that restarts every few seconds has openings without end: nearly always these lines tell enough.
         unsure = [each for each in stations if not missing.are_one_journal(lines[each], previous[each])]
-        openings = told.openings_of(connection, unsure)
+        openings = told.openings_of(connection, unsure, max(most, OPENINGS_READ))
         return lines | {each: missing.with_gone(lines[each], openings[each]) for each in unsure}
 
     def last_heard(self) -> dict[str, int]:
