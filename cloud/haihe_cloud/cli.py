@@ -26,6 +26,7 @@ from .commands import centre, keys
 from .commands import ledger as ledger_commands
 from .commands import quarantine as quarantine_commands
 from .commands import registry as registry_commands
+from .commands import troubles as trouble_commands
 from .commands.output import ASKED_WRONGLY, GOOD, WRONG, Answer, tell, tell_fault
 from .commands.words import Sentences
 from .database import Database, DatabaseError
@@ -135,6 +136,11 @@ def _ledger(
     book = Book(database, ledger)
     if asked.what == "gaps":
         return ledger_commands.gaps(ledger, book, registry, asked.station, words)
+    if asked.what == "acknowledge":
+        ledger_commands.must_know(ledger, registry, asked.station)
+        return trouble_commands.acknowledged(
+            database, book, SystemClock(), words, code=asked.station, who=asked.who, why=asked.why
+        )
     if asked.what == "audit":
         store = open_store(settings)
         try:
@@ -265,6 +271,14 @@ def parser(words: Sentences) -> argparse.ArgumentParser:
         "audit", parents=[of_centre], help=words("compare every reading of the store with the ledger")
     )
     audit.add_argument("station", nargs="?", metavar="CODE", help=words("only this station"))
+    note = ledger.add_parser(
+        "acknowledge",
+        parents=[of_centre],
+        help=words("take note of a station's troubles and losses; nothing is deleted"),
+    )
+    note.add_argument("station", metavar="CODE", help=words("station code"))
+    note.add_argument("--who", required=True, metavar="NAME", help=words("who takes note"))
+    note.add_argument("--why", default="", metavar="TEXT", help=words("what has happened, which is kept"))
     ledger.add_parser("renew", parents=[of_centre], help=words("after a restore from a backup: void older receipts"))
 
     alarm = top.add_parser("alarm", help=words("alarms")).add_subparsers(dest="what", required=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 
 from haihe_contract.errors import FieldError
@@ -119,6 +120,12 @@ def _rows_in(sql: str, rows: int, width: int) -> str:
     return sql.replace("{}", ",".join(["(" + ",".join("?" * width) + ")"] * rows))
 
 
+def schema_files() -> list[Traversable]:
+    """The numbered files of ``schema/``, in order: each is run once in the life of a database."""
+    files = (item for item in resources.files("haihe_cloud.schema").iterdir() if item.name.endswith(".sql"))
+    return sorted(files, key=lambda item: item.name)
+
+
 class Database(ABC):
     """Ledger, arrival log, registry and alarms; safe from any thread.
 
@@ -170,10 +177,7 @@ class Database(ABC):
             FieldError: when the database was written by a newer version.
             DatabaseAway: when it cannot be done now.
         """
-        files = sorted(
-            (item for item in resources.files("haihe_cloud.schema").iterdir() if item.name.endswith(".sql")),
-            key=lambda item: item.name,
-        )
+        files = schema_files()
         done = self._schema(self.connection())
         if done > len(files):
             raise FieldError(

@@ -20,6 +20,28 @@ ROUND_MESSAGES = 64
 ROUND_READINGS = 100_000
 """Readings opened before a round is closed early, so that a few huge batches cannot fill the memory."""
 
+WORK_OF_A_MESSAGE = 6_000
+"""Rows that one message may ask for. A station sends at most 2,000 records in a batch, of which each touches at most an
+hour and a block of contents, or tells something itself; its summaries count one row for eight series."""
+
+SUMMARIES_A_ROW = 8
+"""Summaries of single series that cost about as much as one row of the tally."""
+
+WORK_BURST = 200_000
+"""Rows that one station may ask for at once: twenty years of a reading an hour, or of one a minute."""
+
+WORK_PER_S = 20
+"""Rows a second that one station may go on asking for. A live batch asks for two; what backs up is a burst."""
+
+LINES_BURST = 50_000
+LINE_EVERY_MS = 10_000
+"""New lines of one station, those that its openings, gaps and summaries name counted too: seventeen days of a restart
+every minute at once, then three restarts a minute."""
+
+OPENINGS_READ = 4096
+"""Openings of one station that are looked at for a receipt, of the lines heard last: what is read for a message does
+not grow with the years. With more lines than these, one of an earlier card is asked for in vain."""
+
 RECEIPTS_ROUND = 64
 """Receipts stated between two rounds, besides those of the round."""
 
@@ -136,6 +158,10 @@ WANTED_LINES = 8
 CREDIT_BATCHES = 1
 CREDIT_S = 30
 """What a receipt allows of backlog while the waiting room is more than half full."""
+
+WHO_CHARACTERS = 100
+WHY_CHARACTERS = 500
+"""Length of the name of who answers, acknowledges or drops, and of the reason."""
 
 STATION_CHANGES = 100
 """Earlier entries of the registry that are kept of one station."""

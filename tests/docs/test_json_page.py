@@ -367,8 +367,11 @@ def test_the_ledger_is_shown_and_audited_as_the_page_says(
     whole.settle()
     day = ("--day", "2026-09-21")
     shown = printed("haihe-cloud ledger show", STATION, *day, *where, code=1)
-    holds("haihe-cloud ledger show", shown, printed("haihe-cloud ledger show", *day, *where, code=1))
+    all_shown = printed("haihe-cloud ledger show", *day, *where, code=1)
     holds("haihe-cloud ledger gaps", printed("haihe-cloud ledger gaps", *where, code=1))
+    note = ("haihe-cloud ledger acknowledge", STATION, "--who", "Wang", *where)
+    holds("haihe-cloud ledger acknowledge", printed(*note), printed(*note))
+    holds("haihe-cloud ledger show", shown, all_shown, printed("haihe-cloud ledger show", *day, *where))
     with sqlite3.connect(series) as raw:
         raw.execute("DELETE FROM reading WHERE number=5")
     raw.close()

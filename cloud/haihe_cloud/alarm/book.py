@@ -7,12 +7,12 @@ import msgspec
 from haihe_contract.errors import FieldError
 
 from haihe_cloud.database import Connection, Database
+from haihe_cloud.limits import WHO_CHARACTERS
 
 ALARMS_SHOWN = 1000
 """Alarms that one question returns at most."""
 ANSWERS_MAX = 200
 """Answers kept of one alarm."""
-WHO_CHARACTERS = 100
 NOTE_CHARACTERS = 2000
 BOOK = "alarm"
 """The book in whose transactions alarms are written: the engine's name as a follower."""

@@ -8,21 +8,24 @@ from haihe_contract.clock import Clock, beijing
 from haihe_contract.command_line import progress
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import GRADE_NAMES, Grade
+from haihe_contract.ranges import RangeSet
 
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.audit import Disagreement, StationAudit, audit
 from haihe_cloud.balance import StationDay, day_of, station_day
+from haihe_cloud.ledger.acknowledged import Noted
 from haihe_cloud.ledger.arrival import LineState
 from haihe_cloud.ledger.book import Book
 from haihe_cloud.ledger.day import Figures
 from haihe_cloud.ledger.ledger import Ledger
-from haihe_cloud.ledger.missing import Missing, MissingRange, Trouble
+from haihe_cloud.ledger.missing import Missing, MissingRange
 from haihe_cloud.ledger.packed import line_text
 from haihe_cloud.limits import IN_TIME_MS, LINES_SHOWN
 from haihe_cloud.store.port import Store
 
 from .output import GOOD, WRONG, Answer, AskedWrongly
 from .table import table
+from .troubles import acknowledged_verdict, trouble_data, troubles_table
 from .words import Sentences
 
 RANGES_SHOWN = 1000
@@ -40,36 +43,42 @@ def show(
     """
     now_ms = clock.now_ms()
     which = _day(day, now_ms)
-    _must_know(ledger, registry, code)
+    must_know(ledger, registry, code)
     known = {station.code: station for station in registry.stations()}
     stations = [known.get(code, Station(code))] if code is not None else list(known.values())
     days = [station_day(book, station, which, now_ms) for station in stations]
     lines: list[LineState] = []
-    lost = awaited = 0
+    lost = awaited = known_lost = 0
+    noted = book.acknowledged(code)
     for each in [code] if code else ledger.stations():
         of_station = book.all_lines(each)
         lost += sum(line.lost.count() for line in of_station)
+        known_lost += sum((line.lost & noted.lost(each, line.line)).count() for line in of_station)
         awaited += sum(line.awaited.count() for line in of_station)
         lines += of_station[:LINES_SHOWN]
     troubles = book.troubles(code)
+    new = [each for each in troubles if noted.of(each) is None]
     fixes = book.fixes(code) if code else []
     title = _title(which, now_ms, words)
     text = [f"{title}\n{_one_day(days[0], words) if code is not None else _all_days(days, words)}"]
     text += [_lines(lines, words)] if lines else []
     text += [_fixes(fixes, words)] if fixes else []
-    text += [_troubles(troubles, words)] if troubles else []
-    text.append(_verdict(lost, awaited, len(troubles), words))
+    text += [troubles_table(troubles, noted, words)] if troubles else []
+    seen = acknowledged_verdict(len(troubles) - len(new), known_lost, words)
+    text.append("\n".join([*seen, _verdict(lost - known_lost, awaited, len(new), words)]))
     data = {
         "epoch": str(ledger.epoch),
         "day": which.isoformat(),
         "days": [_day_data(each) for each in days],
-        "lines": [_line_data(line) for line in lines],
+        "lines": [_line_data(line, noted) for line in lines],
         "fixes": [{**fix._asdict(), "line": line_text(fix.line)} for fix in fixes],
-        "troubles": [_trouble_data(each) for each in troubles],
+        "troubles": [trouble_data(each, noted) for each in troubles],
+        "acknowledgements": [each._asdict() for each in noted.by],
         "lost": lost,
+        "lost_acknowledged": known_lost,
         "awaited": awaited,
     }
-    return Answer(data, "\n\n".join(text), WRONG if lost or troubles else GOOD)
+    return Answer(data, "\n\n".join(text), WRONG if lost > known_lost or new else GOOD)
 
 
 def gaps(ledger: Ledger, book: Book, registry: Registry, code: str | None, words: Sentences) -> Answer:
@@ -78,7 +87,7 @@ def gaps(ledger: Ledger, book: Book, registry: Registry, code: str | None, words
     Raises:
         FieldError: when the station is not known.
     """
-    _must_know(ledger, registry, code)
+    must_know(ledger, registry, code)
     found: list[tuple[str, MissingRange, int | None]] = [
         (station, each, book.missing_since(station, each.line, each.first))
         for station in ([code] if code else ledger.stations())
@@ -99,8 +108,14 @@ def gaps(ledger: Ledger, book: Book, registry: Registry, code: str | None, words
     ]
     heads = ("station", "line", "numbers", "count", "state", "cause", "missing since", "found out")
     text = table([words(head) for head in heads], rows, right=[3]) + "\n\n" if rows else ""
-    lost = sum(each.last - each.first + 1 for _, each, _ in found if each.state is Missing.LOST)
+    noted = book.acknowledged(code)
+    lost = known_lost = 0
+    for station, each, _ in found:
+        if each.state is Missing.LOST:
+            lost += each.last - each.first + 1
+            known_lost += (RangeSet.of((each.first, each.last)) & noted.lost(station, each.line)).count()
     count = sum(each.last - each.first + 1 for _, each, _ in found)
+    seen = acknowledged_verdict(0, known_lost, words)
     verdict = words("{count} numbers are missing in {ranges} ranges, {lost} of them lost", count=count,
                     ranges=len(found), lost=lost)  # fmt: skip
     data = {
@@ -110,8 +125,9 @@ def gaps(ledger: Ledger, book: Book, registry: Registry, code: str | None, words
         ],
         "count": count,
         "lost": lost,
+        "lost_acknowledged": known_lost,
     }
-    return Answer(data, text + verdict, WRONG if lost else GOOD)
+    return Answer(data, text + "\n".join([*seen, verdict]), WRONG if lost > known_lost else GOOD)
 
 
 def compare(ledger: Ledger, book: Book, store: Store, code: str | None, words: Sentences) -> Answer:
@@ -155,7 +171,12 @@ def compare(ledger: Ledger, book: Book, store: Store, code: str | None, words: S
     return Answer(data, "\n\n".join(text), WRONG if count else GOOD)
 
 
-def _must_know(ledger: Ledger, registry: Registry, code: str | None) -> None:
+def must_know(ledger: Ledger, registry: Registry, code: str | None) -> None:
+    """Nothing, where a station is registered or known to the ledger.
+
+    Raises:
+        FieldError: when it is neither.
+    """
     if code is not None and registry.get(code) is None and not ledger.lines(code, 1):
         raise FieldError(f"station {code} is not registered", do="haihe-cloud station list")
 
@@ -283,23 +304,6 @@ def _fixes(fixes: Iterable[Any], words: Sentences) -> str:
     return table([words(head) for head in ("boot", "began", "error", "clock", "found out", "used")], rows)
 
 
-def _troubles(troubles: Iterable[Trouble], words: Sentences) -> str:
-    rows = [
-        (
-            each.station,
-            line_text(each.line)[:8],
-            each.number,
-            words(each.kind),
-            ", ".join(f"{words(name)} {value}" for name, value in each.detail.items()),
-            beijing(each.received_ms),
-        )
-        for each in troubles
-    ]
-    return table(
-        [words(head) for head in ("station", "line", "number", "trouble", "facts", "found out")], rows, right=[2]
-    )
-
-
 def _verdict(lost: int, awaited: int, troubles: int, words: Sentences) -> str:
     if lost:
         return words("{count} records are neither here, nor at the station, nor explained", count=lost)
@@ -343,7 +347,7 @@ def _figures_data(figures: Figures) -> dict[str, Any]:
     return {**figures._asdict(), "missing": missing}
 
 
-def _line_data(line: LineState) -> dict[str, object]:
+def _line_data(line: LineState, noted: Noted) -> dict[str, object]:
     return {
         "station": line.station,
         "line": line_text(line.line),
@@ -355,13 +359,10 @@ def _line_data(line: LineState) -> dict[str, object]:
         "gaps": line.gaps.ranges,
         "awaited": line.awaited.ranges,
         "lost": line.lost.ranges,
+        "lost_acknowledged": (line.lost & noted.lost(line.station, line.line)).ranges,
         "first_ms": line.first_ms,
         "last_ms": line.last_ms,
     }
-
-
-def _trouble_data(trouble: Trouble) -> dict[str, object]:
-    return {**trouble._asdict(), "line": line_text(trouble.line)}
 
 
 def _audit_data(done: StationAudit) -> dict[str, Any]:

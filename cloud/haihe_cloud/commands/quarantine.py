@@ -15,6 +15,7 @@ from haihe_cloud.ledger.arrival import Quarantined
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.packed import line_text
 from haihe_cloud.ledger.quarantine import Quarantine
+from haihe_cloud.limits import WHY_CHARACTERS
 
 from .output import GOOD, WRONG, Answer, AskedWrongly
 from .table import table
@@ -25,7 +26,6 @@ _RECORDS = 40
 _RECORD_CHARACTERS = 160
 _GONE_SHOWN = 200
 _LOOK_EVERY_S = 0.2
-_WHY_CHARACTERS = 500
 
 
 def add_parser(
@@ -183,10 +183,8 @@ def drop(quarantine: Quarantine, number: int, why: str, clock: Clock, words: Sen
         FieldError: when there is no such one, or nobody agreed.
     """
     why = why.strip()
-    if not why or len(why) > _WHY_CHARACTERS:
-        raise AskedWrongly(
-            f"the reason has 1 to {_WHY_CHARACTERS} characters", where="--why", do="say it in a sentence"
-        )
+    if not why or len(why) > WHY_CHARACTERS:
+        raise AskedWrongly(f"the reason has 1 to {WHY_CHARACTERS} characters", where="--why", do="say it in a sentence")
     kept, _ = _get(quarantine, number)
     if not sure and not _agreed(kept, words):
         raise FieldError("nothing was dropped", where=f"number {number}", do="answer with y, or give --yes")

@@ -64,6 +64,12 @@ class WaitingForDictionary(NamedTuple):
     line: int
 
 
+class Later(NamedTuple):
+    """Its station has sent more than its rate. Without receipt it sends it again."""
+
+    station: str
+
+
 class StateAsked(NamedTuple):
     """Not a batch: a station with a new card asks what it had told of itself.
 
@@ -78,7 +84,7 @@ class StateAsked(NamedTuple):
     registered: bool
 
 
-Verdict = Admitted | Heartbeat | Quarantine | UnknownStation | WaitingForDictionary | StateAsked
+Verdict = Admitted | Heartbeat | Quarantine | UnknownStation | WaitingForDictionary | Later | StateAsked
 KnownDictionary = Callable[[str, int], Sequence[str] | None]
 
 
@@ -131,7 +137,7 @@ def contents(envelope: Envelope, series: Sequence[str] | None) -> Verdict:
     try:
         batch = open_batch(envelope)
     except WireError as error:
-        return _refuse(envelope, str(error))
+        return refuse(envelope, str(error))
     if not batch.records:
         return Heartbeat(envelope)
     return _unfold(envelope, batch, series or ())
@@ -141,7 +147,8 @@ class NotUnderstood(Exception):
     """A batch cannot be understood; the text says why."""
 
 
-def _refuse(envelope: Envelope, reason: str) -> Admitted:
+def refuse(envelope: Envelope, reason: str) -> Admitted:
+    """All numbers of it refused, its bytes for quarantine."""
     empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])
     return Admitted(envelope, empty, [], envelope.numbers, reason)
 
@@ -151,7 +158,7 @@ def _unfold(envelope: Envelope, batch: Batch, known: Sequence[str]) -> Admitted:
     try:
         dictionary = _dictionary(batch, known)
     except NotUnderstood as error:  # what its readings are of is anybody's guess
-        return _refuse(envelope, str(error))
+        return refuse(envelope, str(error))
     faults = _faults(batch)
     batch = without(batch, faults)
     try:

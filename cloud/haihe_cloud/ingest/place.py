@@ -87,9 +87,8 @@ class Placing:
                 self._place_rows(connection, entry.station, entry.line, fix, (waiting[0], waiting[-1]))
 
     def _place_boot(self, connection: Connection, entry: ArrivalEntry, number: int, boot: str) -> None:
-        for line in told.lines_of_boot(connection, entry.station, boot):
-            fix = told.fix_of_line(connection, entry.station, line)
-            if fix is not None and (fix.line, fix.number) == (entry.line, number):
+        if told.is_used(connection, entry.station, entry.line, number, boot):  # one of all that a boot may have
+            for line in told.lines_of_boot(connection, entry.station, boot):
                 self._place_line(connection, entry.station, line)
 
     def _place_summaries_of(self, connection: Connection, entry: ArrivalEntry, number: int, about: int) -> None:

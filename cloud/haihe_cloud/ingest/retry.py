@@ -1,11 +1,17 @@
-"""Messages in quarantine on their way back in: as they came, where they came in, and no word of the station."""
+"""Messages in quarantine on their way back in: as they came, where they came in, and no word of the station.
 
+What a follower of the arrival log set aside was stored and booked when it came: it only goes into the log once more.
+"""
+
+from collections.abc import Container, Iterable
 from typing import Protocol
 
-from haihe_contract import topic
-from haihe_contract.record import LANE_BACKLOG
+from haihe_contract.wire import WireError
 
-from haihe_cloud.ledger.arrival import Quarantined
+from haihe_cloud.admit.registry import Registry
+from haihe_cloud.ledger.arrival import ArrivalEntry, Quarantined, Refusal
+from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.ledger.quarantine import entry_again, was_set_aside
 from haihe_cloud.limits import RETRY_ROUND
 
 from .admit import Quarantine as Refuse
@@ -24,9 +30,36 @@ class Asked(Protocol):
         ...
 
 
-def again(quarantine: Asked, now_ms: int) -> list[Message]:
-    """The next messages that somebody wants admitted again, a bounded number."""
-    return [Message(_topic(kept), data, now_ms, _nothing, kept.id) for kept, data in quarantine.asked(RETRY_ROUND)]
+def again(quarantine: Asked, ledger: Ledger, registry: Registry, now_ms: int) -> list[Message] | None:
+    """The next of those that somebody wants admitted again, a bounded number.
+
+    Entries of the arrival log go back into it here.
+
+    Returns:
+        What stations had sent; None when nothing is asked for.
+    """
+    asked = quarantine.asked(RETRY_ROUND)
+    entries = [each for each in asked if was_set_aside(each[0])]
+    if entries:
+        known = registry.known({kept.station for kept, _ in entries})
+        _log_again(entries, ledger, known, now_ms)
+    messages = [Message(kept.topic, data, now_ms, _nothing, kept.id) for kept, data in asked if not was_set_aside(kept)]
+    return messages if asked else None
+
+
+def _log_again(asked: Iterable[tuple[Quarantined, bytes]], ledger: Ledger, known: Container[str], now_ms: int) -> None:
+    entries: dict[int, ArrivalEntry] = {}
+    refusals: list[Refusal] = []
+    for kept, data in asked:
+        try:
+            entry = entry_again(kept, data, now_ms) if kept.station in known else NOT_REGISTERED
+        except Exception as error:  # noqa: BLE001 - what broke a follower may break us, and the next ones matter
+            entry = str(error) if isinstance(error, WireError) else f"cannot be read: {error!r}"
+        if isinstance(entry, str):
+            refusals.append(Refusal(kept.topic, kept.station, entry, data, now_ms, kept.id))
+        else:
+            entries[kept.id] = entry
+    ledger.log_again(entries, refusals)
 
 
 def for_kept(verdict: Verdict) -> Verdict:
@@ -36,13 +69,6 @@ def for_kept(verdict: Verdict) -> Verdict:
     if isinstance(verdict, WaitingForDictionary):
         return Refuse(verdict.station, NO_DICTIONARY)
     return verdict
-
-
-def _topic(kept: Quarantined) -> str:
-    """Where it came in; for what a follower of the arrival log set aside, where its station speaks."""
-    if topic.station_of(kept.topic) is None and topic.is_station(kept.station):
-        return topic.up(kept.station, LANE_BACKLOG)
-    return kept.topic
 
 
 def _nothing() -> None:

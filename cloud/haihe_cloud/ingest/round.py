@@ -7,7 +7,7 @@ from haihe_contract.reading import Reading
 
 from haihe_cloud.ledger.arrival import Refusal
 
-from .admit import Admitted, Heartbeat, StateAsked
+from .admit import Admitted, Heartbeat, Later, Quarantine, StateAsked, UnknownStation, Verdict
 from .inbox import Message
 
 
@@ -23,7 +23,7 @@ class Counts(msgspec.Struct):
         quarantined: messages kept without booking any number.
         unknown: from stations that are not registered.
         waiting_for_dictionary: not taken because their series numbers meant nothing yet.
-        deferred: not booked because their line had too many holes.
+        deferred: not taken for now: their line had too many holes, or their station sends more than its rate.
         receipts: published.
     """
 
@@ -50,11 +50,43 @@ class Round:
         self.no_dictionary: set[str] = set()
         self.unknown: dict[str, tuple[Message, int]] = {}
         self.dictionaries: dict[tuple[str, int], Sequence[str]] = {}
+        self.opening: set[tuple[str, int]] = set()  # lines that nobody has heard of
         self.readings: dict[str, list[Reading]] = {}
         self.asked: dict[str, StateAsked] = {}
         self.size = 0
+        self.later = 0
+        self.waiting = 0
 
-    def met_unknown(self, station: str, message: Message) -> None:
+    def put(self, message: Message, verdict: Verdict) -> None:
+        """Gather one more message, by the verdict on it."""
+        if isinstance(verdict, Admitted):
+            self.admitted.append((message, verdict))
+            self.size += len(verdict.readings)
+            if verdict.dictionary:  # for what comes later in the same round
+                self.dictionaries[verdict.envelope.station, verdict.envelope.line] = verdict.dictionary
+        elif isinstance(verdict, Heartbeat):
+            self.heartbeats.append((message, verdict))
+        elif isinstance(verdict, Quarantine):
+            self.refusals.append(refusal(message, verdict.station, verdict.reason))
+        elif isinstance(verdict, StateAsked):
+            self.asked[verdict.station] = verdict
+            if not verdict.registered:
+                self._met_unknown(verdict.station, message)
+        elif isinstance(verdict, UnknownStation):
+            self._met_unknown(verdict.station, message)
+        elif isinstance(verdict, Later):
+            self.later += 1
+        else:
+            # The station thinks that we know its dictionary. Our receipt tells it the epoch and what we hold.
+            self.waiting += 1
+            self.no_dictionary.add(verdict.station)
+
+    def _met_unknown(self, station: str, message: Message) -> None:
         """Count a message of a station that is not registered."""
         _, times = self.unknown.get(station, (message, 0))
         self.unknown[station] = (message, times + 1)
+
+
+def refusal(message: Message, station: str, reason: str) -> Refusal:
+    """The message on its way to quarantine."""
+    return Refusal(message.topic, station, reason, message.payload, message.received_ms, message.kept)

@@ -3,7 +3,7 @@
 import logging
 import random
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -33,10 +33,12 @@ from haihe_cloud.limits import (
 )
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
-from .admit import Admitted, Heartbeat, Quarantine, StateAsked, UnknownStation, Verdict, address, contents, without
+from .admit import Admitted, Heartbeat, StateAsked, Verdict, without
 from .inbox import Inbox, Message
+from .judge import address_of, contents_of
+from .pace import Pace, too_early
 from .retry import Asked, again, for_kept
-from .round import Counts, Round
+from .round import Counts, Round, refusal
 from .telling import Telling
 
 _log = logging.getLogger(__name__)
@@ -108,6 +110,7 @@ class Worker:
         self._answer = answer
         self._asked_ms = 0
         self._patience = Patience()
+        self._pace = Pace()
         self._owed: dict[str, None] = {}  # in the order in which they came to be owed
         self._states_more = False
         self._telling = Telling()
@@ -153,8 +156,8 @@ class Worker:
             _log.exception("a round of %d messages has failed", len(messages))
             if len(messages) == 1:
                 station = topic.station_of(messages[0].topic) or ""
-                refusal = _refusal(messages[0], station, f"cannot be taken: {error!r}")
-                self._until_it_works("database", lambda: self._ledger.take([], [refusal]))
+                refused = refusal(messages[0], station, f"cannot be taken: {error!r}")
+                self._until_it_works("database", lambda: self._ledger.take([], [refused]))
                 self.counts.quarantined += 1
                 messages[0].acknowledge()
                 return 1
@@ -193,37 +196,35 @@ class Worker:
         taken = Round()
         codes = {topic.station_of(message.topic) or "" for message in messages}
         known = self._until_it_works("database", lambda: self._registry.known(codes))
-        addressed = [_address(message, known) for message in messages]
+        addressed = [address_of(message, known) for message in messages]
         lines = {(each.station, each.line) for each in addressed if isinstance(each, Envelope)}
         taken.dictionaries.update(self._until_it_works("database", lambda: self._ledger.dictionaries(lines)))
+        taken.opening = lines - taken.dictionaries.keys()
+        if taken.opening:
+            taken.opening -= self._until_it_works("database", lambda: self._ledger.heard_of(taken.opening))
         for message, envelope in zip(messages, addressed, strict=True):
             if taken.messages and taken.size >= ROUND_READINGS:
                 break
             taken.messages.append(message)
-            verdict = _contents(envelope, taken.dictionaries) if isinstance(envelope, Envelope) else envelope
-            if message.kept:
-                verdict = for_kept(verdict)
-            if isinstance(verdict, Admitted):
-                taken.admitted.append((message, verdict))
-                taken.size += len(verdict.readings)
-                if verdict.dictionary:  # for what comes later in the same round
-                    key = (verdict.envelope.station, verdict.envelope.line)
-                    taken.dictionaries[key] = verdict.dictionary
-            elif isinstance(verdict, Heartbeat):
-                taken.heartbeats.append((message, verdict))
-            elif isinstance(verdict, Quarantine):
-                taken.refusals.append(_refusal(message, verdict.station, verdict.reason))
-            elif isinstance(verdict, StateAsked):
-                taken.asked[verdict.station] = verdict
-                if not verdict.registered:
-                    taken.met_unknown(verdict.station, message)
-            elif isinstance(verdict, UnknownStation):
-                taken.met_unknown(verdict.station, message)
-            else:
-                # The station thinks that we know its dictionary. Our receipt tells it the epoch and what we hold.
-                self.counts.waiting_for_dictionary += 1
-                taken.no_dictionary.add(verdict.station)
+            taken.put(message, self._verdict(message, envelope, taken))
         return taken
+
+    def _verdict(self, message: Message, envelope: Envelope | Verdict, taken: Round) -> Verdict:
+        """What a station sends now waits where it sends more than its rate; what people want admitted does not."""
+        if not isinstance(envelope, Envelope):
+            return for_kept(envelope) if message.kept else envelope
+        line = (envelope.station, envelope.line)
+        known = taken.dictionaries.get(line)
+        if message.kept:
+            return for_kept(contents_of(envelope, known))
+        now_ms, opens = self._clock.monotonic_ms(), line in taken.opening
+        if self._pace.must_wait(envelope, now_ms, opens=opens):
+            return too_early(envelope)
+        verdict = contents_of(envelope, known)
+        if isinstance(verdict, Admitted | Heartbeat):
+            verdict = self._pace.charge(verdict, now_ms, opens=opens)
+            taken.opening.discard(line)
+        return verdict
 
     def _gather(self, taken: Round) -> None:
         """What goes to the store."""
@@ -265,7 +266,7 @@ class Worker:
                 refused = refused | by_store
                 reason = reason or f"record {by_store.first}: {bad[by_store.first]}"
             if refused:
-                refusals.append(_refusal(message, envelope.station, reason))
+                refusals.append(refusal(message, envelope.station, reason))
             # Whoever follows the log meets nothing that was refused.
             data = encode(without(verdict.batch, refused)) if refused else message.payload
             arrivals.append(Arrival(envelope, verdict.batch, data, message.received_ms, refused, message.kept))
@@ -283,7 +284,8 @@ class Worker:
         counts.heartbeats += len(taken.heartbeats)
         counts.refused += sum(1 for arrival in arrivals if arrival.refused)
         counts.quarantined += len(taken.refusals)
-        counts.deferred += deferred
+        counts.deferred += deferred + taken.later
+        counts.waiting_for_dictionary += taken.waiting
 
     def _owe(self, arrival: Arrival) -> None:
         station = arrival.envelope.station
@@ -331,8 +333,10 @@ class Worker:
         quarantine, now_ms = self._quarantine, self._clock.monotonic_ms()
         if quarantine is None or now_ms - self._asked_ms < _ASK_EVERY_MS:
             return
-        messages = self._until_it_works("database", lambda: again(quarantine, self._clock.now_ms()))
-        if not messages:
+        messages = self._until_it_works(
+            "database", lambda: again(quarantine, self._ledger, self._registry, self._clock.now_ms())
+        )
+        if messages is None:
             self._asked_ms = now_ms
         while messages:
             messages = messages[self._round_whatever_comes(messages) :]
@@ -365,26 +369,3 @@ class Worker:
                 return result
             finally:
                 self._asked = None
-
-
-def _address(message: Message, known: Container[str]) -> Envelope | Verdict:
-    try:
-        return address(message.topic, message.payload, known)
-    except Exception as error:  # noqa: BLE001 - whatever a message does to our code, the next ones matter
-        return _not_judged(topic.station_of(message.topic) or "", error)
-
-
-def _contents(envelope: Envelope, dictionaries: Mapping[tuple[str, int], Sequence[str]]) -> Verdict:
-    try:
-        return contents(envelope, dictionaries.get((envelope.station, envelope.line)))
-    except Exception as error:  # noqa: BLE001 - the same
-        return _not_judged(envelope.station, error)
-
-
-def _not_judged(station: str, error: Exception) -> Quarantine:
-    _log.exception("a message of %s cannot be judged", station or "an unknown station")
-    return Quarantine(station, f"cannot be judged: {error!r}")
-
-
-def _refusal(message: Message, station: str, reason: str) -> Refusal:
-    return Refusal(message.topic, station, reason, message.payload, message.received_ms, message.kept)

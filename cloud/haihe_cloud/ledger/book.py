@@ -9,12 +9,10 @@ from haihe_contract.unfold import extremes
 from haihe_cloud.database import Connection, Database
 from haihe_cloud.limits import LINES_SHOWN
 
-from . import contents, missing, tally, told, troubles
+from . import acknowledged, contents, missing, tally, told, troubles
 from .arrival import LineState
 from .ledger import Ledger
 from .sheet import Sheet
-
-_ALL = 2**31
 
 
 class Book:
@@ -35,7 +33,7 @@ class Book:
 
     def all_lines(self, station: str) -> list[LineState]:
         """Every line of a station, in the same order: what is counted must not end where a list does."""
-        return self._ledger.lines(station, _ALL)
+        return self._ledger.lines(station, told.ALL_LINES)
 
     def dictionary(self, station: str, line: int) -> list[str] | None:
         """See :meth:`Ledger.dictionary`."""
@@ -57,6 +55,10 @@ class Book:
     def troubles(self, station: str | None = None) -> list[missing.Trouble]:
         """What must not be about the numbers of one station or of all, the latest first."""
         return troubles.found(self._connection, station)
+
+    def acknowledged(self, station: str | None = None) -> acknowledged.Noted:
+        """What people have taken note of, of one station or of all."""
+        return acknowledged.noted(self._connection, station)
 
     def missing_ranges(self, station: str) -> list[missing.MissingRange]:
         """Every number of a station that is missing, line by line, the line heard last first."""

@@ -122,6 +122,16 @@ def conflicts(connection: Connection, station: str | None, most: int) -> list[Co
     return [ContentConflict(row[0], line_of(row[1]), row[2], row[3], bytes(row[4]), *row[5:]) for row in rows]
 
 
+def places(connection: Connection, station: str, most: int) -> list[tuple[int, int, int, int, int]]:
+    """Line, number, digest, times and first time of the conflicts of one station, without their bytes; latest first."""
+    rows = connection.execute(
+        "SELECT line, number, digest, times, first_ms FROM content_conflict WHERE station=?"
+        " ORDER BY last_ms DESC, line, number, digest LIMIT ?",
+        (station, most),
+    )
+    return [(line_of(row[0]), *row[1:]) for row in rows]
+
+
 def contested(connection: Connection, station: str, line: int) -> RangeSet:
     """Numbers of a line that have come with several contents."""
     rows = connection.execute(

@@ -10,7 +10,8 @@ from haihe_contract.wire import Batch, decode
 from haihe_cloud.database import Connection, Database, DatabaseAway
 from haihe_cloud.limits import FOLLOW_ENTRIES, FOLLOW_TRIES
 
-from .arrival import ArrivalEntry, Refusal
+from . import quarantine
+from .arrival import ArrivalEntry
 from .ledger import Ledger
 
 _log = logging.getLogger(__name__)
@@ -183,7 +184,6 @@ def _fetch(need: ReadFirst, follower: Follower, away: tuple[type[Exception], ...
 
 
 def _set_aside(ledger: Ledger, database: Database, follower: Follower, entry: ArrivalEntry, error: Exception) -> None:
-    reason = f"follower {follower.name} failed at position {entry.position}: {error!r}"
-    ledger.quarantine([Refusal(f"follower/{follower.name}", entry.station, reason, entry.data, entry.received_ms)])
+    ledger.quarantine([quarantine.set_aside(follower.name, entry, error)])
     with database.transaction(follower.name) as connection:
         ledger.advance(connection, follower.name, entry.position)

@@ -18,6 +18,7 @@ from haihe_cloud.database import Connection, Database, select_among
 from haihe_cloud.limits import (
     ARRIVALS_KEPT_MS,
     LINES_SHOWN,
+    OPENINGS_READ,
     PRUNE_ROWS,
     RECEIPT_LINES,
     RECEIPT_LINES_IN_TURN,
@@ -130,6 +131,20 @@ class Ledger:
         )
         return {(station, line_of(line)): msgspec.msgpack.decode(body, type=list[str]) for station, line, body in rows}
 
+    def heard_of(self, lines: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Those of these lines of which anything is known, volatile ones too."""
+        keys = [(station, line_text(line)) for station, line in lines]
+        connection = self._database.connection()
+        return {
+            (station, line_of(line))
+            for table in ("line", "volatile_line")
+            for station, line in select_among(
+                connection,
+                f"SELECT station, line FROM {table} WHERE (station, line) IN (VALUES {{}})",  # noqa: S608
+                keys,
+            )
+        }
+
     def arrivals(self, after: int, most: int = 256) -> list[ArrivalEntry]:
         """Entries of the arrival log behind a position, in order."""
         rows = self._database.connection().execute(
@@ -198,7 +213,7 @@ class Ledger:
         lines, previous = line_rows.of_stations(connection, stations, most)
         # A station that restarts every few seconds has openings without end: nearly always these lines tell enough.
         unsure = [each for each in stations if not missing.are_one_journal(lines[each], previous[each])]
-        openings = told.openings_of(connection, unsure)
+        openings = told.openings_of(connection, unsure, max(most, OPENINGS_READ))
         return lines | {each: missing.with_gone(lines[each], openings[each]) for each in unsure}
 
     def last_heard(self) -> dict[str, int]:
@@ -216,7 +231,7 @@ class Ledger:
         """Events, openings, gaps and troubles of one station or of all, latest received first."""
         connection = self._database.connection()
         found = events.recent(connection, station, most)
-        found += [troubles.as_event(each) for each in troubles.found(connection, station)[:most]]
+        found += [troubles.as_event(each) for each in troubles.found(connection, station, most)[:most]]
         return sorted(found, key=lambda event: -event.received_ms)[:most]
 
     def summaries(self, station: str, series: str, start_ms: int, end_ms: int) -> list[told.KeptSummary]:
@@ -279,17 +294,27 @@ class Ledger:
         hours = Sheet(connection, tally.TALLY)
         tally.put(hours, batch, RangeSet.from_numbers(record.number for record in batch.records), received_ms)
         hours.save()
-        connection.execute("UPDATE meta SET value=value+1 WHERE name='arrival'")
-        connection.execute(
-            "INSERT INTO arrival(position, station, line, lane, received_ms, data)"
-            " VALUES((SELECT value FROM meta WHERE name='arrival'), ?, ?, ?, ?, ?)",
-            (batch.station, line_text(batch.line), TIMED, received_ms, encode(batch)),
-        )
+        _log_entry(connection, ArrivalEntry(0, batch.station, batch.line, TIMED, received_ms, encode(batch)))
 
     def log_timed_alone(self, batch: Batch, received_ms: int) -> None:
         """The same in a commit of its own."""
         with self._database.transaction() as connection:
             self.log_timed(connection, batch, received_ms)
+
+    def log_again(self, entries: Mapping[int, ArrivalEntry], refusals: Sequence[Refusal] = ()) -> None:
+        """Log entries once more that a follower had set aside, by their number in quarantine, and nothing else.
+
+        They were booked when they came. They leave the quarantine with the commit, and every follower meets them again.
+
+        Args:
+            entries: to be logged; their positions are of no account.
+            refusals: those that cannot be, and stay.
+        """
+        with self._database.transaction() as connection:
+            quarantine.put(connection, refusals, self._clock.now_ms())
+            for number, entry in entries.items():
+                _log_entry(connection, entry)
+                quarantine.leave(connection, number)
 
     def _know(self, position: int) -> None:
         with self._arrived:
@@ -302,3 +327,13 @@ class Ledger:
 
     def _one(self, sql: str) -> int:
         return int(self._database.connection().execute(sql).fetchone()[0])
+
+
+def _log_entry(connection: Connection, entry: ArrivalEntry) -> None:
+    """Put one behind the last, inside a transaction of the centre's book."""
+    connection.execute("UPDATE meta SET value=value+1 WHERE name='arrival'")
+    connection.execute(
+        "INSERT INTO arrival(position, station, line, lane, received_ms, data)"
+        " VALUES((SELECT value FROM meta WHERE name='arrival'), ?, ?, ?, ?, ?)",
+        (entry.station, line_text(entry.line), entry.lane, entry.received_ms, entry.data),
+    )

@@ -68,6 +68,11 @@ class Trouble(NamedTuple):
     detail: dict[str, object]
     received_ms: int
 
+    @property
+    def mark(self) -> str:
+        """What makes it another one than was known of this place: a further content, or a card that spoke on."""
+        return str(self.detail.get("digest", self.detail.get("heard", "")))
+
 
 TWO_CONTENTS, WENT_BACK, FORKED = "two_contents", "line_went_back", "line_forked"
 

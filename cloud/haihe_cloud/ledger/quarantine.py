@@ -2,22 +2,27 @@
 
 Who asks only makes a mark. The worker of the running centre takes the message through the same way as a new one, so
 there is one writer; what it books and what leaves the quarantine stand in one commit.
+
+What a follower of the arrival log set aside was booked already: it goes back into the log and nowhere else.
 """
 
 import hashlib
 import logging
 from collections.abc import Sequence
 
+from haihe_contract.wire import decode
+
 from haihe_cloud.database import NO_LIMIT, Connection, Database
 from haihe_cloud.limits import QUARANTINE_BYTES, QUARANTINE_GONE_ROWS, QUARANTINE_ROWS
 
-from .arrival import Arrival, Gone, Quarantined, Refusal
+from .arrival import TIMED, Arrival, ArrivalEntry, Gone, Quarantined, Refusal
 
 _log = logging.getLogger(__name__)
 _DROPPED = "quarantine_dropped"
 FULL = "full"
 """Why a message went, when nobody dropped it."""
 TOO_MANY_HOLES = "its line has too many holes now; ask again when older records have come"
+_FOLLOWER, _TIMED = "follower/", "/timed"
 _COLUMNS = "id, topic, station, reason, times, first_ms, last_ms, size, asked_ms, tried_ms"
 _GONE = "INSERT INTO quarantine_gone SELECT id, topic, station, reason, size, first_ms, ?, ? FROM quarantine WHERE id=?"
 
@@ -73,6 +78,29 @@ class Quarantine:
         return [Gone(*row) for row in rows]
 
 
+def set_aside(follower: str, entry: ArrivalEntry, error: Exception) -> Refusal:
+    """An entry of the arrival log that a follower cannot work; its topic tells where it belongs."""
+    reason = f"follower {follower} failed at position {entry.position}: {error!r}"
+    topic = f"{_FOLLOWER}{follower}{_TIMED if entry.lane == TIMED else ''}"
+    return Refusal(topic, entry.station, reason, entry.data, entry.received_ms)
+
+
+def was_set_aside(kept: Quarantined) -> bool:
+    """Whether a follower of the arrival log did."""
+    return kept.topic.startswith(_FOLLOWER)
+
+
+def entry_again(kept: Quarantined, data: bytes, now_ms: int) -> ArrivalEntry:
+    """The entry that a follower set aside, as it comes into the log once more.
+
+    Raises:
+        WireError: when this version still cannot read it.
+    """
+    batch = decode(data)
+    lane = TIMED if kept.topic.endswith(_TIMED) else batch.lane
+    return ArrivalEntry(0, batch.station, batch.line, lane, now_ms, data)
+
+
 def put(connection: Connection, refusals: Sequence[Refusal], now_ms: int) -> None:
     """Keep them, inside the caller's transaction. The same bytes from the same place again are only counted."""
     if not refusals:
@@ -105,7 +133,12 @@ def tried(connection: Connection, arrival: Arrival, now_ms: int, *, booked: bool
     if not booked:
         _tried(connection, arrival.kept, TOO_MANY_HOLES, now_ms)
     elif not arrival.refused:
-        connection.execute("DELETE FROM quarantine WHERE id=?", (arrival.kept,))
+        leave(connection, arrival.kept)
+
+
+def leave(connection: Connection, number: int) -> None:
+    """It was taken."""
+    connection.execute("DELETE FROM quarantine WHERE id=?", (number,))
 
 
 def recent(connection: Connection, most: int) -> list[Quarantined]:

@@ -22,6 +22,15 @@ _encoder = msgspec.msgpack.Encoder()
 _summaries = msgspec.msgpack.Decoder(SeriesSummary)
 _periods = msgspec.msgpack.Decoder(list[int])
 THINNED = "thinned"
+ALL_LINES = 2**31
+_OPENING = "opening.station, opening.line, time_ms, grade, boot, previous, previous_last, received_ms"
+_OPENINGS = f"SELECT {_OPENING} FROM opening WHERE station IN (VALUES {{}})"  # noqa: S608 - our own names
+_OPENINGS_LATEST = (
+    f"WITH wanted(station) AS (VALUES {{}}) SELECT {_OPENING} FROM wanted"  # noqa: S608
+    " JOIN line ON line.station=wanted.station AND line.last_ms>=COALESCE((SELECT last_ms FROM line AS each"
+    " WHERE each.station=wanted.station ORDER BY last_ms DESC LIMIT 1 OFFSET %d), 0)"
+    " JOIN opening ON opening.station=line.station AND opening.line=line.line"
+)
 _SUMMARY = "INSERT INTO summary VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SUMMARY_NEW = (
     "ON CONFLICT(station, line, number, series, boot_time) DO UPDATE SET"
@@ -123,16 +132,15 @@ def put(connection: Connection, batch: Batch, taken: RangeSet, received_ms: int)
 
 def openings(connection: Connection, station: str) -> dict[int, Opening]:
     """Every opening that is known of a station, by its line."""
-    return openings_of(connection, [station])[station]
+    return openings_of(connection, [station], ALL_LINES)[station]
 
 
-def openings_of(connection: Connection, stations: Sequence[str]) -> dict[str, dict[int, Opening]]:
-    """The same of each of some stations."""
+def openings_of(connection: Connection, stations: Sequence[str], most: int) -> dict[str, dict[int, Opening]]:
+    """The openings of the lines of each of some stations, of so many that were heard last."""
     found: dict[str, dict[int, Opening]] = {station: {} for station in stations}
     for station, text, time_ms, grade, boot, previous, previous_last, received_ms in select_among(
         connection,
-        "SELECT station, line, time_ms, grade, boot, previous, previous_last, received_ms FROM opening"
-        " WHERE station IN (VALUES {})",
+        _OPENINGS if most >= ALL_LINES else _OPENINGS_LATEST % (most - 1),
         [(station,) for station in stations],
     ):
         line = line_of(text)
@@ -239,6 +247,15 @@ def fix_of_line(connection: Connection, station: str, line: int) -> Fix | None:
         (station, line_text(line)),
     ).fetchone()
     return _fix(row, used=True) if row else None
+
+
+def is_used(connection: Connection, station: str, line: int, number: int, boot: str) -> bool:
+    """Whether this record is the fix by which the rows of a boot get their time."""
+    row = connection.execute(
+        "SELECT 1 FROM boot_time WHERE station=? AND boot=? AND line=? AND number=?",
+        (station, boot, line_text(line), number),
+    ).fetchone()
+    return row is not None
 
 
 def lines_of_boot(connection: Connection, station: str, boot: str) -> list[int]:

@@ -4,7 +4,7 @@ Nothing of them is written, so any order of arrival gives the same.
 """
 
 from haihe_cloud.database import Connection
-from haihe_cloud.limits import LINES_SHOWN
+from haihe_cloud.limits import CONFLICTS_PER_STATION
 
 from . import contents, told
 from .arrival import StationEvent
@@ -20,10 +20,10 @@ _SUSPECTS = (
 )
 
 
-def found(connection: Connection, station: str | None) -> list[Trouble]:
-    """The troubles of one station or of all, the latest first."""
+def found(connection: Connection, station: str | None, most: int = CONFLICTS_PER_STATION) -> list[Trouble]:
+    """The troubles of one station or of all, the latest first; at most so many numbers with two contents of each."""
     stations = [station] if station is not None else [row[0] for row in connection.execute(_SUSPECTS)]
-    out = [trouble for each in stations for trouble in _of_station(connection, each)]
+    out = [trouble for each in stations for trouble in _of_station(connection, each, most)]
     return sorted(out, key=lambda each: -each.received_ms)
 
 
@@ -43,7 +43,7 @@ def as_event(trouble: Trouble) -> StationEvent:
     )
 
 
-def _of_station(connection: Connection, station: str) -> list[Trouble]:
+def _of_station(connection: Connection, station: str, most: int) -> list[Trouble]:
     openings = told.openings(connection, station)
     rows = connection.execute(
         "SELECT line, head FROM line WHERE station=? AND line IN (SELECT previous FROM opening WHERE station=?)",
@@ -51,8 +51,7 @@ def _of_station(connection: Connection, station: str) -> list[Trouble]:
     )
     heads = {line_of(line): head for line, head in rows}
     out = lines_that_went_back(station, heads, openings)
-    for conflict in contents.conflicts(connection, station, LINES_SHOWN):
-        detail: dict[str, object] = {"line": line_text(conflict.line), "digest": f"{conflict.digest:08x}",
-                                     "times": conflict.times}  # fmt: skip
-        out.append(Trouble(station, TWO_CONTENTS, conflict.line, conflict.number, detail, conflict.first_ms))
+    for line, number, digest, times, first_ms in contents.places(connection, station, most):
+        detail: dict[str, object] = {"line": line_text(line), "digest": f"{digest:08x}", "times": times}
+        out.append(Trouble(station, TWO_CONTENTS, line, number, detail, first_ms))
     return out

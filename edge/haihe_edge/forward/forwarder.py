@@ -90,6 +90,7 @@ class Forwarder:
         self.last_receipt_ms = 0
         self.next_try_ms = 0
         self.refused = 0
+        self._newest = 0
         self.bytes_sent = 0
         self._down = ""
         self._troubles: dict[str, str] = {}
@@ -130,6 +131,7 @@ class Forwarder:
     def committed(self, records: list[Record]) -> None:
         """Records of this line that have just become durable."""
         self.outbox.committed(records)
+        self._newest = max([self._newest, *(record.number for record in records)])
         self._wake.set()
 
     def unkept(self, records: Sequence[Record]) -> None:
@@ -294,7 +296,7 @@ class Forwarder:
         self.last_receipt_ms = self._clock.now_ms()
         epoch = self.held.epoch
         try:
-            voided = self.held.take(receipt)
+            voided = self.held.take(receipt, (self.outbox.line, self._newest_number()))
         except OSError:
             self.outbox.void()
             self._receipted()
@@ -306,6 +308,10 @@ class Forwarder:
             self.outbox.settled(line, numbers, now)
         self._receipted()
         self._heard(receipt)
+
+    def _newest_number(self) -> int:
+        """Of this line: the highest that may ever have left, whatever files have gone since."""
+        return max(self._newest, self.outbox.extremes(self.outbox.line)[0])
 
     async def _send(self, offer: Offer) -> None:
         """Read, encode and hand over; what the journal cannot give is not offered again."""

@@ -1,5 +1,6 @@
 """What one centre says it holds: receipts added up within an epoch, kept over a restart."""
 
+import math
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ class _Saved(msgspec.Struct, array_like=True):
     lines: dict[int, list[Range]]
 
 
+_NOWHERE = (0, 0)
 _decoder = msgspec.msgpack.Decoder(_Saved, strict=False)
 
 
@@ -34,7 +36,8 @@ class Held:
         self._path = path
         self._saved = True
         self._asked: dict[int, RangeSet] = {}
-        self._asked_ms = 0
+        self._asked_ms = 0.0
+        self._asked_at = _NOWHERE
         self._epoch_saved = True
         self._saving = threading.Lock()  # a thread saves now and then, while the event loop takes receipts
         if path is not None:
@@ -53,10 +56,16 @@ class Held:
         """How many of these numbers are held."""
         return sum((extent.numbers & self.of(extent.line)).count() for extent in here)
 
-    def take(self, receipt: Receipt) -> bool:
+    def take(self, receipt: Receipt, newest: tuple[int, int] = _NOWHERE) -> bool:
         """Add a receipt. Returns whether anything that was held became void.
 
         What the centre asks for is not held any more, whatever it said before: only a later receipt settles it.
+        Later is one that states a record that was not there yet when the asking came, whatever the centre's clock
+        says; and one that was issued later, as long as that clock is not known to have gone back.
+
+        Args:
+            receipt: verified.
+            newest: the line that the station writes, and its newest durable number.
 
         Raises:
             OSError: when it begins a new epoch and the disk refuses. What was held is void then, and the receipt is
@@ -69,14 +78,20 @@ class Held:
             with self._saving:
                 if receipt.epoch > self.epoch:
                     self.epoch, self.lines, self._saved = receipt.epoch, {}, False
-                    self._asked, self._asked_ms = {}, 0
+                    self._asked, self._asked_ms, self._asked_at = {}, 0.0, _NOWHERE
                 self._epoch_saved = self._path is None
             self.save()
-        outdated = self._asked if receipt.issued_ms < self._asked_ms else {}
+        settled = receipt.settled()
+        line, number = self._asked_at
+        states_newer = line in settled and bool(settled[line]) and settled[line].last > number
+        went_back = receipt.issued_ms < self._asked_ms
+        outdated = self._asked if went_back and not states_newer else {}
+        if went_back and states_newer:
+            self._asked_ms = math.inf
         wanted = {} if outdated else receipt.asked_for()
         if wanted:
-            self._asked, self._asked_ms = wanted, receipt.issued_ms
-        settled = receipt.settled()
+            self._asked, self._asked_ms = wanted, max(self._asked_ms, receipt.issued_ms)
+            self._asked_at = newest
         for line in settled.keys() | (wanted.keys() & self.lines.keys()):
             before = self.of(line)
             after = before | (settled.get(line, EMPTY) - outdated.get(line, EMPTY))

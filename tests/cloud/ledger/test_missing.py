@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from haihe_cloud.database import Database
+from haihe_cloud.ledger import told
 from haihe_cloud.ledger.arrival import LineState
 from haihe_cloud.ledger.missing import Missing, ancestry, are_one_journal, missing_ranges, with_gone
 from haihe_cloud.ledger.told import Opening, ToldGap
@@ -36,14 +37,14 @@ ranges = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), max_size=5).
 
 @given(ranges, ranges, ranges, st.integers(0, 80), st.integers(0, 70), st.booleans())
 def test_every_number_is_held_or_missing_for_exactly_one_reason(
-    held: RangeSet, refused: RangeSet, told: RangeSet, head: int, tail: int, gone: bool
+    held: RangeSet, refused: RangeSet, said: RangeSet, head: int, tail: int, gone: bool
 ) -> None:
-    head = max([head, *(each.last for each in (held, refused, told) if each)])
+    head = max([head, *(each.last for each in (held, refused, said) if each)])
     refused = refused - held
-    line = LineState(STATION, 7, head, tail, held, refused, told - held - refused, 0, 0, gone)
+    line = LineState(STATION, 7, head, tail, held, refused, said - held - refused, 0, 0, gone)
     named = [
-        ToldGap(7, told, "no_space", T0),
-        ToldGap(7, told, "thinned", T0 + 1),
+        ToldGap(7, said, "no_space", T0),
+        ToldGap(7, said, "thinned", T0 + 1),
         ToldGap(8, RangeSet.of((1, 99)), "x", 1),
     ]
     found = missing_ranges(line, named)
@@ -187,3 +188,21 @@ def test_troubles_are_the_same_for_any_order_of_arrival(database: Database, tmp_
             whole.send(batch({2, *bodies}, line=line, bodies=bodies, head=head, station=code))
         seen.append({(each.kind, each.line) for each in whole.book.troubles(code) if each.kind == "line_went_back"})
     assert seen == [{("line_went_back", B), ("line_went_back", C)}] * 4
+
+
+def test_what_is_read_of_openings_for_a_receipt_does_not_grow_with_the_years_and_people_are_told_of_all(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 100
+    monkeypatch.setattr("haihe_cloud.ledger.ledger.OPENINGS_READ", most)
+    send(whole, 7, {1: opened()}, head=9, tail=1)  # a card that was replaced
+    last = 4 * most
+    for line in range(100, 100 + last):
+        send(whole, line, {1: opened(line - 1, 4) if line > 100 else opened()}, head=4, at=T0 + line)
+    connection = whole.database.connection()
+    read = told.openings_of(connection, [STATION], most)[STATION]
+    assert sorted(read) == list(range(100 + last - most, 100 + last))
+    assert len(told.openings(connection, STATION)) == last + 1
+    by_number = {each.line: each for each in whole.book.all_lines(STATION)}
+    assert by_number[7].gone
+    assert not any(each.gone for line, each in by_number.items() if line != 7)

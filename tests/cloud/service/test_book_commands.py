@@ -121,6 +121,40 @@ def test_a_rolled_back_card_is_shown_and_the_exit_code_says_so(run: Run, box: Pa
     assert (said.code, "编号回退" in said.out) == (1, True)
 
 
+def test_what_somebody_has_taken_note_of_stays_visible_and_ends_with_0_until_there_is_something_new(
+    run: Run, box: Path, whole: Whole
+) -> None:
+    whole.send(batch([1, 2], line=99, bodies={1: opened(LINE, 6)}, head=2), received_ms=T0 + 1)
+    whole.send(batch([], head=30, tail=21))
+    assert run("ledger", "show", STATION, "--config", box).code == 1
+    by = ("--who", "王工", "--why", "the card was set back")
+    said = run("ledger", "acknowledge", STATION, *by, "--config", box, "--lang", "en")
+    assert said.code == 0
+    assert "王工 has taken note of 1 troubles and 10 lost records" in said.out
+    shown = run("ledger", "show", STATION, "--config", box, "--lang", "zh")
+    assert (shown.code, "编号回退" in shown.out, "王工" in shown.out) == (0, True, True)
+    assert "已确认：问题 1 处，丢失记录 10 条" in shown.out
+    assert run("ledger", "gaps", "--config", box).code == 0
+    found = json.loads(run("ledger", "show", "--config", box, "--json").out)
+    (note,) = found["acknowledgements"]
+    assert (note["who"], note["why"], note["station"]) == ("王工", "the card was set back", STATION)
+    assert [each["acknowledgement"] for each in found["troubles"]] == [note["id"]]
+    assert (found["lost"], found["lost_acknowledged"]) == (10, 10)
+    again = json.loads(run("ledger", "acknowledge", STATION, *by, "--config", box, "--json").out)
+    assert (again["acknowledgement"], again["troubles"], again["lost"]) == (None, [], [])
+    whole.send(batch([], head=30, tail=23))
+    assert run("ledger", "show", "--config", box).code == 1, "two more are lost"
+    assert run("ledger", "gaps", "--config", box).code == 1
+
+
+def test_taking_note_needs_a_name_and_a_station_that_is_one(run: Run, box: Path, whole: Whole) -> None:
+    for code, who in ((STATION, " "), (STATION, "x" * 101), ("31009999", "Wang")):
+        said = run("ledger", "acknowledge", code, "--who", who, "--config", box, "--lang", "zh")
+        assert said.code == 1
+        assert "Traceback" not in said.err
+        assert "nobody" not in said.err
+
+
 def test_a_table_of_stations_is_tried_then_imported_then_nothing_new(run: Run, box: Path, tmp_path: Path) -> None:
     table = tmp_path / "stations.csv"
     table.write_text("站码,站名,启用日期\n31005650,三岔口,2026-05-01\n31005651,中洲,\n", "utf-8")

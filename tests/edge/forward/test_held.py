@@ -8,13 +8,65 @@ from pathlib import Path
 
 import pytest
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.receipt import LineHeld, Receipt
+from haihe_contract.receipt import LineHeld, LineWanted, Receipt
 from haihe_edge.forward import held as held_module
 from haihe_edge.forward.held import Held
 
 
 def receipt(line: int, *, epoch: int = 1) -> Receipt:
     return Receipt(1, "bureau", epoch, "31005650", 0, [LineHeld(line, [(1, 5)])])
+
+
+LINE, OLD = 7, 6
+AHEAD_MS = 1_000_000
+"""By so much the centre's clock ran ahead."""
+
+
+def stated(issued_ms: int, *held: tuple[int, int], wanted: tuple[int, int] | None = None, line: int = LINE) -> Receipt:
+    asked = [LineWanted(line, [wanted])] if wanted else []
+    return Receipt(1, "bureau", 1, "31005650", issued_ms, [LineHeld(line, list(held))], None, asked)
+
+
+@pytest.fixture
+def asked_ahead() -> Held:
+    """A centre whose clock ran ahead has asked for 10 to 20 when the station's newest record was 100."""
+    held = Held()
+    held.take(stated(50, (1, 100)), (LINE, 100))
+    held.take(stated(AHEAD_MS + 100, (1, 9), (21, 100), wanted=(10, 20)), (LINE, 100))
+    assert held.of(LINE) == RangeSet.of((1, 9), (21, 100))
+    return held
+
+
+def test_a_centre_that_asked_with_its_clock_ahead_is_believed_once_it_states_what_was_recorded_since(
+    asked_ahead: Held,
+) -> None:
+    asked_ahead.take(stated(200, (1, 101)), (LINE, 101))
+    assert asked_ahead.of(LINE) == RangeSet.of((1, 101))
+
+
+def test_a_receipt_of_before_the_asking_never_settles_what_was_asked(asked_ahead: Held) -> None:
+    for issued_ms in (50, 150, AHEAD_MS + 50):  # by whichever clock, and however late it comes
+        asked_ahead.take(stated(issued_ms, (1, 100)), (LINE, 130))
+        assert asked_ahead.of(LINE) == RangeSet.of((1, 9), (21, 100))
+
+
+def test_a_number_of_another_line_proves_nothing(asked_ahead: Held) -> None:
+    lines = [LineHeld(LINE, [(1, 100)]), LineHeld(OLD, [(1, 500)])]
+    asked_ahead.take(Receipt(1, "bureau", 1, "31005650", 150, lines), (LINE, 130))
+    assert asked_ahead.of(LINE) == RangeSet.of((1, 9), (21, 100))
+
+
+def test_once_the_clock_has_gone_back_no_time_of_issue_settles_what_is_asked_then(asked_ahead: Held) -> None:
+    asked_ahead.take(stated(200, (1, 9), (21, 110), wanted=(10, 20)), (LINE, 110))  # the right clock, asking on
+    asked_ahead.take(stated(AHEAD_MS + 200, (1, 100)), (LINE, 130))  # of before that, by the clock that ran ahead
+    assert asked_ahead.of(LINE) == RangeSet.of((1, 9), (21, 110))
+    asked_ahead.take(stated(220, (1, 111)), (LINE, 130))
+    assert asked_ahead.of(LINE) == RangeSet.of((1, 111))
+
+
+def test_what_an_outdated_receipt_asks_for_is_not_sent_again(asked_ahead: Held) -> None:
+    asked_ahead.take(stated(60, (1, 9), wanted=(30, 40)), (LINE, 130))
+    assert asked_ahead.of(LINE) == RangeSet.of((1, 9), (21, 100))
 
 
 class Sync:
