@@ -30,6 +30,8 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 """More is not read."""
 FILE_BYTES = 32 * 1024 * 1024
 """A station begins another file here: any stick takes it, and a bad sector costs no more."""
+BATCHES_MAX = 65_536
+"""In one file; a station begins another there, too. A million empty ones would pass for a file of 64 MiB."""
 BUNDLE_BYTES = 8
 RECEIPTS_MAX = 4096
 SUFFIX = ".haihe"
@@ -190,6 +192,8 @@ def read_bundle(data: bytes) -> BundleFile:
         if (kind != _HEAD) != bool(kinds[_HEAD]) or (kinds[_END] and kind != _SIGNATURE):
             raise BundleRefused(f"item of kind {kind} in the wrong place, at byte {at}")
         kinds[kind].append(body)
+        if len(kinds[_BATCH]) > BATCHES_MAX:
+            raise BundleRefused(f"it holds more than {BATCHES_MAX} batches")
         signed_bytes = at
     if kind != _SIGNATURE or not kinds[_END]:
         raise BundleRefused("it is cut off: its end is missing")

@@ -138,6 +138,16 @@ def test_a_file_is_not_longer_than_what_is_signed() -> None:
             read_bundle(WRITTEN + more)
 
 
+def test_a_file_of_batches_without_end_is_refused_before_they_fill_the_memory() -> None:
+    out = io.BytesIO()
+    writer = BundleWriter(out, head(), SIGNATURE)
+    for _ in range(bundle.BATCHES_MAX + 1):
+        writer.batch(b"", 0)
+    writer.close(last=True)
+    with pytest.raises(BundleRefused, match="more than 65536 batches"):
+        read_bundle(out.getvalue())
+
+
 def test_states_come_once_and_stay_small() -> None:
     out = io.BytesIO()
     writer = BundleWriter(out, head(), SIGNATURE)
