@@ -35,8 +35,8 @@ from haihe_cloud.limits import (
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
 from .admit import Admitted, Heartbeat, Quarantine, StateAsked, UnknownStation, Verdict, address, contents, without
+from .beside import no_other_way, out_of_reach
 from .inbox import Inbox, Message
-from .retry import Asked, again, for_kept
 from .round import Counts, Round
 from .telling import Telling
 
@@ -71,7 +71,7 @@ class Worker:
         chance: for pauses between tries.
         stop: ends the worker; a round that waits for an engine is given up unacknowledged.
         touched: told of every station that has new readings.
-        quarantine: asked for what people want admitted again; None when nobody can ask.
+        beside: asked, told the time, for what comes by no broker: the next messages, or none.
         answer: told which stations ask for their states, after what came before them is booked.
     """
 
@@ -88,7 +88,7 @@ class Worker:
         chance: random.Random,
         stop: threading.Event,
         touched: Callable[[str], None] = lambda station: None,
-        quarantine: Asked | None = None,
+        beside: Callable[[int], Sequence[Message]] = no_other_way,
         answer: Callable[[Mapping[str, StateAsked]], None] = lambda asked: None,
     ) -> None:
         self.counts = Counts()
@@ -105,12 +105,12 @@ class Worker:
         self._chance = chance
         self._stop = stop
         self._touched = touched
-        self._quarantine = quarantine
+        self._beside = beside
         self._answer = answer
         self._asked_ms = 0
         self._patience = Patience()
         self._owed: dict[str, None] = {}  # in the order in which they came to be owed
-        self._states_more = False
+        self._more = False
         self._telling = Telling()
         self._owe_all = threading.Event()
         self._pruned_ms = 0
@@ -131,7 +131,7 @@ class Worker:
         """Work until told to stop."""
         self.working_since_ms = self._clock.now_ms()
         while not self._stop.is_set():
-            messages = self._inbox.take(ROUND_MESSAGES, 0.0 if self._states_more else _IDLE_S)
+            messages = self._inbox.take(ROUND_MESSAGES, 0.0 if self._more else _IDLE_S)
             try:
                 while messages:
                     done = self._round_whatever_comes(messages)
@@ -202,8 +202,8 @@ class Worker:
                 break
             taken.messages.append(message)
             verdict = _contents(envelope, taken.dictionaries) if isinstance(envelope, Envelope) else envelope
-            if message.kept:
-                verdict = for_kept(verdict)
+            if message.kept or message.carried:
+                verdict = out_of_reach(verdict, kept=bool(message.kept))
             if isinstance(verdict, Admitted):
                 taken.admitted.append((message, verdict))
                 taken.size += len(verdict.readings)
@@ -269,11 +269,13 @@ class Worker:
                 refusals.append(_refusal(message, envelope.station, reason))
             # Whoever follows the log meets nothing that was refused.
             data = encode(without(verdict.batch, refused)) if refused else message.payload
-            arrivals.append(Arrival(envelope, verdict.batch, data, message.received_ms, refused, message.kept))
+            arrivals.append(Arrival(envelope, verdict.batch, data, message.received_ms, refused, message.kept, message.carried))
         for message, beat in taken.heartbeats:
             envelope = beat.envelope
             empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])
-            arrivals.append(Arrival(envelope, empty, message.payload, message.received_ms, EMPTY, message.kept))
+            arrivals.append(
+                Arrival(envelope, empty, message.payload, message.received_ms, EMPTY, message.kept, message.carried)
+            )
         return arrivals, refusals
 
     def _count(self, taken: Round, arrivals: Sequence[Arrival], deferred: int) -> None:
@@ -289,7 +291,7 @@ class Worker:
     def _owe(self, arrival: Arrival) -> None:
         station = arrival.envelope.station
         self._owed[station] = None
-        if not arrival.kept:
+        if arrival.is_word:
             opened = any(isinstance(record.body, Opened) for record in arrival.batch.records)
             self._telling.heard(station, self._clock.monotonic_ms(), opened=opened)
 
@@ -320,23 +322,23 @@ class Worker:
         # A broker that forgot everything is told of all stations: by and by, what they say now comes between.
         first = list(islice(self._owed, RECEIPTS_ROUND))
         went = self._until_it_works("database", lambda: self._state_receipts(first))
-        self._states_more = went and bool(self._owed)
-        self._admit_again()
+        self._more = self._take_beside() or (went and bool(self._owed))
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
             self._pruned_ms = now_ms
             self._until_it_works("database", self._ledger.prune)
 
-    def _admit_again(self) -> None:
-        """Take the next messages out of quarantine that people ask for; more of them after what comes now."""
-        quarantine, now_ms = self._quarantine, self._clock.monotonic_ms()
-        if quarantine is None or now_ms - self._asked_ms < _ASK_EVERY_MS:
-            return
-        messages = self._until_it_works("database", lambda: again(quarantine, self._clock.now_ms()))
-        if not messages:
+    def _take_beside(self) -> bool:
+        """A round of what comes by no broker, whether there was any; what comes now has its turn before the next."""
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._asked_ms < _ASK_EVERY_MS:
+            return False
+        messages = self._until_it_works("database", lambda: self._beside(self._clock.now_ms()))
+        if messages:
+            self._round_whatever_comes(messages)
+        else:
             self._asked_ms = now_ms
-        while messages:
-            messages = messages[self._round_whatever_comes(messages) :]
+        return bool(messages)
 
     def _heard(self) -> set[str]:
         return {station.code for station in self._registry.stations()} & set(self._ledger.last_heard())
