@@ -269,7 +269,9 @@ class Worker:
                 refusals.append(_refusal(message, envelope.station, reason))
             # Whoever follows the log meets nothing that was refused.
             data = encode(without(verdict.batch, refused)) if refused else message.payload
-            arrivals.append(Arrival(envelope, verdict.batch, data, message.received_ms, refused, message.kept, message.carried))
+            arrivals.append(
+                Arrival(envelope, verdict.batch, data, message.received_ms, refused, message.kept, message.carried)
+            )
         for message, beat in taken.heartbeats:
             envelope = beat.envelope
             empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])

@@ -44,19 +44,17 @@ class Carried:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, station: str, batches: Sequence[bytes]) -> int:
-        """Add batches to the end; the place of the last one. They are durable when it returns."""
-        last = at = 0
+    def put(self, station: str, batches: Sequence[bytes]) -> None:
+        """Add batches to the end; they are durable when it returns."""
+        at = 0
         while at < len(batches):
-            size, first = 0, at
-            while at < len(batches) and (at == first or size + len(batches[at]) <= CARRIED_COMMIT_BYTES):
+            rows, size = [], 0
+            while at < len(batches) and size < CARRIED_COMMIT_BYTES:
+                rows.append((station, len(batches[at]), batches[at]))
                 size += len(batches[at])
                 at += 1
             with self._database.transaction(_BOOK) as connection:
-                rows = [(station, len(each), each) for each in batches[first:at]]
                 connection.executemany("INSERT INTO carried(station, size, data) VALUES(?, ?, ?)", rows)
-                (last,) = connection.execute("SELECT max(id) FROM carried").fetchone()
-        return last
 
     def next(self) -> list[CarriedBatch]:
         """The first batches, as many as make a round."""
@@ -78,9 +76,9 @@ class Carried:
         with self._database.transaction(_BOOK) as connection:
             connection.executemany("DELETE FROM carried WHERE id=?", [(place,) for place in places])
 
-    def waiting(self, last: int) -> Waiting:
-        """What has not been taken up to a place."""
-        row = self._database.connection().execute(
-            "SELECT count(*), CAST(COALESCE(sum(size), 0) AS BIGINT) FROM carried WHERE id<=?", (last,)
+    def waiting(self) -> Waiting:
+        """What has not been taken."""
+        rows = self._database.connection().execute(
+            "SELECT count(*), CAST(COALESCE(sum(size), 0) AS BIGINT) FROM carried"
         )
-        return Waiting(*row.fetchone())
+        return Waiting(*rows.fetchone())
