@@ -132,13 +132,10 @@ class Import:
         stands_still = False
         try:
             for path in paths:
-                if not stands_still:
-                    found, why = read_file(path, self._authority, self._clock)
-                    if found is not None and self._registry.get(found.head.station) is None:
-                        why = NOT_REGISTERED
-                    elif found is not None:
-                        stands_still = not await self._hand_over(found, path.parent)
-                files.append(file_facts(path, found, NOT_HANDED_OVER if stands_still else why))
+                found, why = (None, NOT_HANDED_OVER) if stands_still else self._read(path)
+                if found is not None and not why and not await self._hand_over(found, path.parent):
+                    stands_still, why = True, NOT_HANDED_OVER
+                files.append(file_facts(path, found, why))
             waiting = await self._until(lambda waiting: not waiting.batches)
         except asyncio.CancelledError:
             progress("")
@@ -149,6 +146,12 @@ class Import:
         stations = [self._became(code, each, waiting) for code, each in self._stations.items()]
         notes = [*other_centres(files, self._ledger.centre, self._words), *missing_parts(files, self._words)]
         return answer(files, stations, waiting, notes, self._words)
+
+    def _read(self, path: Path) -> tuple[BundleFile | None, str]:
+        found, why = read_file(path, self._authority, self._clock)
+        if found is not None and self._registry.get(found.head.station) is None:
+            why = NOT_REGISTERED
+        return found, why
 
     async def _hand_over(self, file: BundleFile, directory: Path) -> bool:
         """Put the batches into the queue once there is room; False when the centre makes none."""
@@ -179,9 +182,9 @@ class Import:
         became = outcome(station.named.numbers(), station.before, self._book.all_lines(code))
         unread = [{"why": why, "batches": count} for why, count in station.named.unread.items()]
         path, fault = None, ""
-        # A centre that has just begun asks the broker first whether its ledger went back in time: until it takes
-        # something, nothing is stated.
-        if not waiting.batches:
+        # A centre that was restored without a word learns so when it starts, before it takes anything: until it has
+        # taken what was handed over, nothing is stated.
+        if station.named.batches and not waiting.batches:
             path = (self._directory or station.directory) / f"{code}-{self._ledger.centre}{RECEIPTS_SUFFIX}"
             try:
                 write(path, write_receipts(self._receipts(code)))

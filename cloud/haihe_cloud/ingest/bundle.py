@@ -48,12 +48,14 @@ class Named:
         self.station = station
         self.unread: dict[str, int] = {}
         """Why batches name none, and how many; those go to quarantine."""
+        self.batches = 0
         self._ranges: dict[int, list[Range]] = {}
 
     def note(self, batches: Iterable[bytes]) -> None:
         """Add what these name, without opening them."""
         way = topic.up(self.station, LANE_BACKLOG)
         for data in batches:
+            self.batches += 1
             said = address(way, data, {self.station})
             if isinstance(said, Envelope):
                 if not said.volatile:  # no ledger is kept of those
