@@ -99,8 +99,9 @@ CARRIED_BYTES = 64 * 1024 * 1024
 CARRIED_COMMIT_BYTES = 4 * 1024 * 1024
 """Of a bundle that is put there in one commit, so that the book is not held for long."""
 
-CARRIED_ROUND_BYTES = 256 * 1024
-"""Of bundles that are taken in one round, so that what comes now does not wait."""
+CARRIED_ROUND_BYTES = 16 * 1024
+"""Of bundles that are taken in one round, or one batch of them: some 60,000 readings a second apart, so that what comes
+now does not wait."""
 
 UNKNOWN_STATIONS = 1000
 """Unknown stations listed; the one not heard of for the longest is dropped first."""

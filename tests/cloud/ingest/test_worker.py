@@ -35,7 +35,7 @@ from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, StillClock, bo
 OTHER = "31005651"
 
 
-class Crash(Exception):
+class Crash(BaseException):
     """The process dies here."""
 
 
