@@ -43,6 +43,7 @@ BUNDLES = {
     "it is cut off after {n} bytes": "在第 {n} 字节处中断",
     "it is cut off: its end is missing": "不完整：缺少结尾",
     "it cannot be read: {why}": "无法读取：{why}",
+    "its certificate cannot be read: it was damaged on the way": "其证书无法读取：途中已损坏",
     "its certificate holds no elliptic curve key": "其证书不含椭圆曲线密钥",
     "the signature does not fit: it was damaged or changed on the way": "签名不符：途中已损坏或被改动",
     "signed, but it contradicts itself": "签名有效，但内容自相矛盾",
