@@ -28,11 +28,12 @@ def bundle_bytes(
     name: bytes = b"\x01" * bundle.BUNDLE_BYTES,
     part: int = 1,
     last: bool = True,
+    grade: int = 5,
     states: Sequence[StationState] = (),
 ) -> bytes:
     """One file."""
     out = io.BytesIO()
-    head = Head(bundle.VERSION, station, centre, name, part, SystemClock().now_ms(), 5, signed.certificate)
+    head = Head(bundle.VERSION, station, centre, name, part, SystemClock().now_ms(), grade, signed.certificate)
     writer = BundleWriter(out, head, signed)
     if states:
         writer.states(states)

@@ -37,6 +37,7 @@ from tests.cloud.samples import LINE, STATION, batch
 from tests.cloud.service.test_service import Centre
 from tests.cloud.whole import Whole
 from tests.conftest import CENTRE, STATIONS, Broker, Pki, Voice, wait_for
+from tests.docs.json_page import holds
 
 if TYPE_CHECKING:
     from tests.postgresql import Postgresql
@@ -130,6 +131,9 @@ def test_what_was_carried_is_in_and_the_station_is_told_by_a_file_and_by_its_lin
     assert stated(told, pki) == {LINE: RangeSet.of((1, 59))}
     assert audit_is_clean(centre)
     wait_for(lambda: set(centre.status()["follower_behind"].values()) == {0}, "alarms and page have seen it")
+    page = centre.ask(f"/api/v1/stations/{STATION}")
+    assert page["last_heard_ms"] is None, "a bundle is no word of now"
+    assert page["series"], "but what it brought is shown"
     name, payload = voice(STATION).hear()
     assert name == topic.receipt(STATION, CENTRE)
     key = PublicKey(load_receipt_key(pki.receipt_key).public_key().public_bytes_raw())
@@ -240,6 +244,10 @@ def test_what_a_signed_bundle_says_of_another_station_is_refused_and_kept(
     assert tables(centre)["lines"][0][3] == RangeSet.of((1, 9))
     kept = json.loads(centre.command("quarantine", "list", "--json").stdout)["quarantine"]
     assert [each["station"] for each in kept] == [STATION, STATION]
+    noise = tmp_path / "noise"
+    noise.write_bytes(b"noise")
+    blocked = ("--receipts", str(noise))
+    holds("haihe-cloud bundle import", load(centre, file, noise, code=1), load(centre, file, *blocked, code=1))
 
 
 def test_hostile_sizes_are_refused_or_taken_within_bounds(centre: Centre, pki: Pki, tmp_path: Path) -> None:
@@ -442,10 +450,13 @@ def test_show_says_whose_a_bundle_is_and_what_is_in_it_without_taking_it(
     made: Centre, pki: Pki, tmp_path: Path
 ) -> None:
     file = bundle_file(tmp_path / "a.haihe", signature(pki), [batch(range(1, 10)), batch([20], line=OTHER_LINE)])
+    untimed = bundle_file(tmp_path / "c.haihe", signature(pki), [], grade=0)
     damaged = tmp_path / "b.haihe"
     damaged.write_bytes(file.read_bytes()[:-9])
     done = made.command("bundle", "show", str(file), "--json")
     assert done.returncode == 0
+    more = [json.loads(made.command("bundle", "show", str(each), "--json").stdout) for each in (damaged, untimed)]
+    holds("haihe-cloud bundle show", json.loads(done.stdout), *more)
     assert json.loads(done.stdout)["lines"] == [
         {"station": STATION, "line": f"{LINE:016x}", "numbers": [[1, 9]]},
         {"station": STATION, "line": f"{OTHER_LINE:016x}", "numbers": [[20, 20]]},
