@@ -132,7 +132,7 @@ def test_what_was_carried_is_in_and_the_station_is_told_by_a_file_and_by_its_lin
     assert audit_is_clean(centre)
     wait_for(lambda: set(centre.status()["follower_behind"].values()) == {0}, "alarms and page have seen it")
     page = centre.ask(f"/api/v1/stations/{STATION}")
-    assert page["last_heard_ms"] is None, "a bundle is no word of now"
+    assert page["station"]["last_heard_ms"] is None, "a bundle is no word of now"
     assert page["series"], "but what it brought is shown"
     name, payload = voice(STATION).hear()
     assert name == topic.receipt(STATION, CENTRE)
