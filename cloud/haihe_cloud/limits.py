@@ -100,8 +100,8 @@ CARRIED_COMMIT_BYTES = 4 * 1024 * 1024
 """Of a bundle that is put there in one commit, so that the book is not held for long."""
 
 CARRIED_ROUND_BYTES = 16 * 1024
-"""Of bundles that are taken in one round, or one batch of them: some 60,000 readings a second apart, so that what comes
-now does not wait."""
+"""Of bundles that are taken in one round, or one larger batch (60,000 readings, a second), so that what comes now does
+not wait."""
 
 UNKNOWN_STATIONS = 1000
 """Unknown stations listed; the one not heard of for the longest is dropped first."""

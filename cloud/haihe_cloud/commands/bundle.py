@@ -131,7 +131,8 @@ class Import:
         files: list[Facts] = []
         stands_still = False
         try:
-            for path in paths:
+            for n, path in enumerate(paths, start=1):
+                progress(self._words("file {n} of {all}", n=n, all=len(paths)))
                 found, why = (None, NOT_HANDED_OVER) if stands_still else self._read(path)
                 if found is not None and not why and not await self._hand_over(found, path.parent):
                     stands_still, why = True, NOT_HANDED_OVER
