@@ -206,7 +206,7 @@ def read_bundle(data: bytes) -> BundleFile:
         raise BundleRefused(f"it cannot be read: {error}") from None
     key = _key(head.certificate)
     try:
-        key.verify(kinds[_SIGNATURE][0], hashlib.sha256(data[:signed_bytes]).digest(), _HASH)
+        key.verify(kinds[_SIGNATURE][0], hashlib.sha256(memoryview(data)[:signed_bytes]).digest(), _HASH)
     except InvalidSignature:
         raise BundleRefused("the signature does not fit: it was damaged or changed on the way") from None
     sound = is_station(head.station) and len(head.bundle) == BUNDLE_BYTES and head.part > 0
