@@ -22,6 +22,7 @@ from .admit.pki import CA_DAYS, LEAF_DAYS, Pki
 from .admit.registry import Registry, Station
 from .alarm.book import AlarmBook
 from .commands import backup as backup_commands
+from .commands import bundle as bundle_commands
 from .commands import centre, keys
 from .commands import ledger as ledger_commands
 from .commands import quarantine as quarantine_commands
@@ -40,6 +41,7 @@ from .store.port import StoreAway
 
 _FAULTS_BYTES = 1024 * 1024
 _INTERRUPTED = 130
+_ACTS = {"backup": backup_commands.act, "restore": backup_commands.act, "bundle": bundle_commands.act}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,8 +105,8 @@ def _act(asked: argparse.Namespace, words: Sentences) -> Answer | int:
         with alone(Path(settings.data)):
             service = Service(settings, clock, random.Random())  # noqa: S311 - pauses, not secrets
             return GOOD if asyncio.run(service.run()) else WRONG
-    if asked.command in ("backup", "restore"):
-        return backup_commands.act(asked, settings, clock, words)
+    if asked.command in _ACTS:
+        return _ACTS[asked.command](asked, settings, clock, words)
     database = open_database(settings)
     try:
         registry = Registry(database)
@@ -289,6 +291,7 @@ def parser(words: Sentences) -> argparse.ArgumentParser:
     answer.add_argument("--who", required=True, help=words("who has answered"))
     answer.add_argument("--note", default="", help=words("what was said"))
 
+    bundle_commands.add_parser(top, of_centre, words)
     backup_commands.add_parsers(top, of_centre, words)
     quarantine_commands.add_parser(top, of_centre, words)
     boards = top.add_parser("grafana", parents=[common], help=words("write Grafana's dashboards and provisioning"))

@@ -115,6 +115,16 @@ QUARANTINE_GONE_ROWS = 10_000
 RETRY_ROUND = 8
 """Messages in quarantine that are admitted again in one round, so that what comes now does not wait."""
 
+CARRIED_BYTES = 64 * 1024 * 1024
+"""Of bundles that wait in the database to be taken; who imports more waits for room."""
+
+CARRIED_COMMIT_BYTES = 4 * 1024 * 1024
+"""Of a bundle that is put there in one commit, so that the book is not held for long."""
+
+CARRIED_ROUND_BYTES = 16 * 1024
+"""Of bundles that are taken in one round, or one larger batch (60,000 readings, a second), so that what comes now does
+not wait."""
+
 UNKNOWN_STATIONS = 1000
 """Unknown stations listed; the one not heard of for the longest is dropped first."""
 

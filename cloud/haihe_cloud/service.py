@@ -27,6 +27,7 @@ from .admit.station_file import load_stations
 from .alarm.book import AlarmBook
 from .alarm.engine import AlarmEngine
 from .database import DatabaseAway
+from .ingest.beside import Beside
 from .ingest.inbox import Inbox
 from .ingest.latest import LatestValues
 from .ingest.place import Placing
@@ -34,6 +35,7 @@ from .ingest.recall import Recall
 from .ingest.restoring import Restoring
 from .ingest.subscriber import Subscriber
 from .ingest.worker import Worker
+from .ledger.carried import Carried
 from .ledger.follow import Follower, follow
 from .ledger.ledger import Ledger
 from .ledger.quarantine import Quarantine
@@ -112,7 +114,7 @@ class Service:
             chance=chance,
             stop=self._stop,
             touched=self._latest.touched,
-            quarantine=Quarantine(self.database),
+            beside=Beside(Quarantine(self.database), self.ledger, self.registry, Carried(self.database)).messages,
             answer=Restoring(self.ledger, self.live.tell, receipt_key, clock).answer,
         )
         self.app: FastAPI = create_app(

@@ -212,13 +212,11 @@ def read_bundle(data: bytes) -> BundleFile:
         if head.version != VERSION:
             raise BundleRefused(f"version {head.version} is not known here")
         end = msgspec.msgpack.decode(kinds[_END][0], type=End)
-        key = x509.load_pem_x509_certificate(head.certificate).public_key()
-    except (ValueError, RecursionError, UnsupportedAlgorithm, msgspec.MsgspecError) as error:
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise BundleRefused(f"it cannot be read: {error}") from None
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise BundleRefused("its certificate holds no elliptic curve key")
+    key = _key(head.certificate)
     try:
-        key.verify(kinds[_SIGNATURE][0], hashlib.sha256(data[:signed_bytes]).digest(), _HASH)
+        key.verify(kinds[_SIGNATURE][0], hashlib.sha256(memoryview(data)[:signed_bytes]).digest(), _HASH)
     except InvalidSignature:
         raise BundleRefused("the signature does not fit: it was damaged or changed on the way") from None
     sound = is_station(head.station) and len(head.bundle) == BUNDLE_BYTES and head.part > 0
@@ -272,6 +270,16 @@ def read_receipts(data: bytes) -> list[bytes]:
     if len(receipts) > RECEIPTS_MAX:
         raise BundleRefused(f"it holds more than {RECEIPTS_MAX} receipts")
     return receipts
+
+
+def _key(certificate: bytes) -> ec.EllipticCurvePublicKey:
+    try:
+        key = x509.load_pem_x509_certificate(certificate).public_key()
+    except (ValueError, UnsupportedAlgorithm):  # what it says is for who writes certificates
+        raise BundleRefused("its certificate cannot be read: it was damaged on the way") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise BundleRefused("its certificate holds no elliptic curve key")
+    return key
 
 
 def _framed(kind: int, body: bytes) -> bytes:

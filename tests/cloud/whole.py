@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.database import Database
+from haihe_cloud.ingest.beside import Beside
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.place import Placing
 from haihe_cloud.ingest.worker import Worker
 from haihe_cloud.ledger.arrival import ArrivalEntry
 from haihe_cloud.ledger.book import Book
+from haihe_cloud.ledger.carried import Carried
 from haihe_cloud.ledger.follow import Follower, ReadFirst
 from haihe_cloud.ledger.ledger import Ledger
+from haihe_cloud.ledger.quarantine import Quarantine
 from haihe_cloud.store.port import Store
 from haihe_contract import receipt as receipts
 from haihe_contract import topic, wire
@@ -38,6 +41,7 @@ class Whole:
         self.key = Ed25519PrivateKey.generate()
         self.published: list[bytes] = []
         self.inbox = Inbox(64)
+        self.carried = Carried(database)
         self.worker = Worker(
             self.inbox,
             store,
@@ -48,12 +52,20 @@ class Whole:
             clock=self.clock,
             chance=random.Random(1),
             stop=threading.Event(),
+            beside=Beside(Quarantine(database), self.ledger, self.registry, self.carried).messages,
         )
 
     def send(self, *batches: wire.Batch, received_ms: int = T0) -> None:
         """All of them in one round."""
         messages = [Message(topic.up(self.station, 1), wire.encode(b), received_ms, lambda: None) for b in batches]
         assert self.worker.round(messages) == len(messages)
+
+    def carry(self, *batches: wire.Batch) -> None:
+        """All of them in a bundle."""
+        self.carried.put(self.station, [wire.encode(each) for each in batches])
+        self.worker._asked_ms = 0  # the clock stands
+        while self.carried.waiting().batches:
+            self.worker.housekeep()
 
     def receipt(self) -> Receipt:
         """The newest one."""

@@ -62,8 +62,10 @@ SHOWN_ELSEWHERE = {
     "haihe-sim demo": "simulators/test_demo.py",
     "haihe-sim balance": "simulators/test_demo.py",
     "haihe-sim fleet": "simulators/test_fleet.py",
+    "haihe-cloud bundle import": "cloud/service/test_bundle_commands.py",
+    "haihe-cloud bundle show": "cloud/service/test_bundle_commands.py",
 }
-"""What needs a whole demo or fleet is held against the page where one is played."""
+"""What needs a whole demo, fleet or running centre is held against the page where one is played."""
 
 
 @pytest.fixture(autouse=True)

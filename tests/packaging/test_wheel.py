@@ -74,7 +74,9 @@ def test_schema_page_and_vendored_libraries_are_in_the_wheel(wheel: zipfile.ZipF
     for needed in (
         "haihe_cloud/schema/0001_ledger.sql",
         "haihe_cloud/schema/0002_alarm.sql",
+        "haihe_cloud/schema/0006_station_state.sql",
         "haihe_cloud/schema/0007_acknowledged.sql",
+        "haihe_cloud/schema/0008_carried.sql",
         "haihe_cloud/show/page/index.html",
         "haihe_cloud/show/page/vendor/leaflet.js",
         "haihe_cloud/show/page/vendor/uPlot.iife.min.js",

@@ -24,6 +24,11 @@ def write(path: Path, data: bytes, mode: int = PUBLIC) -> None:
             file.flush()
             os.fsync(descriptor)
         beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)  # a stick that is pulled now keeps the name too
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         raise FieldError(
             f"cannot be written: {error.strerror}", where=str(path), do="check owner and free space"

@@ -108,9 +108,10 @@ class AlarmEngine:
         station = self._registry.get(entry.station)
         if station is None:
             return
-        # What people had admitted again is an arrival and no word of the station.
-        spoke_ms = min(entry.received_ms, self._ledger.heard(entry.station) or entry.received_ms)
-        silence.heard(connection, entry.station, spoke_ms)
+        # What people had admitted again, or carried here, is an arrival and no word of the station.
+        heard_ms = self._ledger.heard(entry.station)
+        if heard_ms is not None:
+            silence.heard(connection, entry.station, min(entry.received_ms, heard_ms))
         dictionary = self._ledger.dictionary(entry.station, entry.line)
         try:
             readings = unfold(batch, dictionary or [])

@@ -4,6 +4,7 @@
 from haihe_contract.language import Words
 from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 
+from .bundle_words import BUNDLES
 from .help_words import HELP
 from .reason_words import REASONS
 from .table_words import TABLE_FAULTS
@@ -242,6 +243,7 @@ CHINESE = {
     "numbers that are missing, and why": "缺失的编号及原因",
     "compare every reading of the store with the ledger": "逐条比对时序库与台账",
     **HELP,
+    **BUNDLES,
     # faults
     "station {code} is not registered": "测站 {code} 未登记",
     "{code} is no station code": "{code} 不是测站编码",

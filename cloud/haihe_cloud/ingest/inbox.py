@@ -19,6 +19,7 @@ class Message(NamedTuple):
         received_ms: when.
         acknowledge: called once it is durable.
         kept: its number in quarantine, when it does not come from a station but is admitted again; else 0.
+        carried: whether it came in a bundle that its station has signed.
     """
 
     topic: str
@@ -26,6 +27,7 @@ class Message(NamedTuple):
     received_ms: int
     acknowledge: Callable[[], None]
     kept: int = 0
+    carried: bool = False
 
 
 class Inbox:

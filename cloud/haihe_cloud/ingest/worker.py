@@ -34,10 +34,10 @@ from haihe_cloud.limits import (
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
 from .admit import Admitted, Heartbeat, StateAsked, Verdict, without
+from .beside import no_other_way, out_of_reach
 from .inbox import Inbox, Message
 from .judge import address_of, contents_of
 from .pace import Pace, too_early
-from .retry import Asked, again, for_kept
 from .round import Counts, Round, refusal
 from .telling import Telling
 
@@ -72,7 +72,7 @@ class Worker:
         chance: for pauses between tries.
         stop: ends the worker; a round that waits for an engine is given up unacknowledged.
         touched: told of every station that has new readings.
-        quarantine: asked for what people want admitted again; None when nobody can ask.
+        beside: asked, told the time, for what comes by no broker: the next messages; None where there is nothing.
         answer: told which stations ask for their states, after what came before them is booked.
     """
 
@@ -89,7 +89,7 @@ class Worker:
         chance: random.Random,
         stop: threading.Event,
         touched: Callable[[str], None] = lambda station: None,
-        quarantine: Asked | None = None,
+        beside: Callable[[int], Sequence[Message] | None] = no_other_way,
         answer: Callable[[Mapping[str, StateAsked]], None] = lambda asked: None,
     ) -> None:
         self.counts = Counts()
@@ -106,13 +106,13 @@ class Worker:
         self._chance = chance
         self._stop = stop
         self._touched = touched
-        self._quarantine = quarantine
+        self._beside = beside
         self._answer = answer
         self._asked_ms = 0
         self._patience = Patience()
         self._pace = Pace()
         self._owed: dict[str, None] = {}  # in the order in which they came to be owed
-        self._states_more = False
+        self._more = False
         self._telling = Telling()
         self._owe_all = threading.Event()
         self._pruned_ms = 0
@@ -133,7 +133,7 @@ class Worker:
         """Work until told to stop."""
         self.working_since_ms = self._clock.now_ms()
         while not self._stop.is_set():
-            messages = self._inbox.take(ROUND_MESSAGES, 0.0 if self._states_more else _IDLE_S)
+            messages = self._inbox.take(ROUND_MESSAGES, 0.0 if self._more else _IDLE_S)
             try:
                 while messages:
                     done = self._round_whatever_comes(messages)
@@ -210,18 +210,18 @@ class Worker:
         return taken
 
     def _verdict(self, message: Message, envelope: Envelope | Verdict, taken: Round) -> Verdict:
-        """What a station sends now waits where it sends more than its rate; what people want admitted does not."""
+        """What a station sends now waits where it sends more than its rate; what people bring or want back does not."""
+        by_hand, kept = bool(message.kept or message.carried), bool(message.kept)
         if not isinstance(envelope, Envelope):
-            return for_kept(envelope) if message.kept else envelope
+            return out_of_reach(envelope, kept=kept) if by_hand else envelope
         line = (envelope.station, envelope.line)
-        known = taken.dictionaries.get(line)
-        if message.kept:
-            return for_kept(contents_of(envelope, known))
         now_ms, opens = self._clock.monotonic_ms(), line in taken.opening
-        if self._pace.must_wait(envelope, now_ms, opens=opens):
+        if not by_hand and self._pace.must_wait(envelope, now_ms, opens=opens):
             return too_early(envelope)
-        verdict = contents_of(envelope, known)
-        if isinstance(verdict, Admitted | Heartbeat):
+        verdict = contents_of(envelope, taken.dictionaries.get(line))
+        if by_hand:
+            verdict = out_of_reach(verdict, kept=kept)
+        if not kept and isinstance(verdict, Admitted | Heartbeat):
             verdict = self._pace.charge(verdict, now_ms, opens=opens)
             taken.opening.discard(line)
         return verdict
@@ -269,11 +269,15 @@ class Worker:
                 refusals.append(refusal(message, envelope.station, reason))
             # Whoever follows the log meets nothing that was refused.
             data = encode(without(verdict.batch, refused)) if refused else message.payload
-            arrivals.append(Arrival(envelope, verdict.batch, data, message.received_ms, refused, message.kept))
+            arrivals.append(
+                Arrival(envelope, verdict.batch, data, message.received_ms, refused, message.kept, message.carried)
+            )
         for message, beat in taken.heartbeats:
             envelope = beat.envelope
             empty = Batch(envelope.station, envelope.line, envelope.lane, envelope.head, envelope.tail, [])
-            arrivals.append(Arrival(envelope, empty, message.payload, message.received_ms, EMPTY, message.kept))
+            arrivals.append(
+                Arrival(envelope, empty, message.payload, message.received_ms, EMPTY, message.kept, message.carried)
+            )
         return arrivals, refusals
 
     def _count(self, taken: Round, arrivals: Sequence[Arrival], deferred: int) -> None:
@@ -290,7 +294,7 @@ class Worker:
     def _owe(self, arrival: Arrival) -> None:
         station = arrival.envelope.station
         self._owed[station] = None
-        if not arrival.kept:
+        if arrival.is_word:
             opened = any(isinstance(record.body, Opened) for record in arrival.batch.records)
             self._telling.heard(station, self._clock.monotonic_ms(), opened=opened)
 
@@ -321,25 +325,23 @@ class Worker:
         # A broker that forgot everything is told of all stations: by and by, what they say now comes between.
         first = list(islice(self._owed, RECEIPTS_ROUND))
         went = self._until_it_works("database", lambda: self._state_receipts(first))
-        self._states_more = went and bool(self._owed)
-        self._admit_again()
+        self._more = self._take_beside() or (went and bool(self._owed))
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
             self._pruned_ms = now_ms
             self._until_it_works("database", self._ledger.prune)
 
-    def _admit_again(self) -> None:
-        """Take the next messages out of quarantine that people ask for; more of them after what comes now."""
-        quarantine, now_ms = self._quarantine, self._clock.monotonic_ms()
-        if quarantine is None or now_ms - self._asked_ms < _ASK_EVERY_MS:
-            return
-        messages = self._until_it_works(
-            "database", lambda: again(quarantine, self._ledger, self._registry, self._clock.now_ms())
-        )
+    def _take_beside(self) -> bool:
+        """A round of what comes by no broker, whether there was any; what comes now has its turn before the next."""
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._asked_ms < _ASK_EVERY_MS:
+            return False
+        messages = self._until_it_works("database", lambda: self._beside(self._clock.now_ms()))
         if messages is None:
             self._asked_ms = now_ms
-        while messages:
-            messages = messages[self._round_whatever_comes(messages) :]
+        elif messages:
+            self._round_whatever_comes(messages)
+        return messages is not None
 
     def _heard(self) -> set[str]:
         return {station.code for station in self._registry.stations()} & set(self._ledger.last_heard())

@@ -15,7 +15,8 @@ class Arrival(NamedTuple):
         data: for the arrival log: the bytes as they came, or a batch without the records that are refused.
         received_ms: when the centre took it from the broker or file.
         refused: numbers of the envelope that are in quarantine instead of the store.
-        kept: its number in quarantine, when it is admitted again; else 0. Such an arrival is no word of the station.
+        kept: its number in quarantine, when it is admitted again; else 0.
+        carried: whether it came in a bundle.
     """
 
     envelope: Envelope
@@ -24,6 +25,12 @@ class Arrival(NamedTuple):
     received_ms: int
     refused: RangeSet
     kept: int = 0
+    carried: bool = False
+
+    @property
+    def is_word(self) -> bool:
+        """Whether the station itself speaks now: what is admitted again or carried by hand says nothing of that."""
+        return not (self.kept or self.carried)
 
 
 TIMED = 3

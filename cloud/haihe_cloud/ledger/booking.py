@@ -65,7 +65,7 @@ class Booking:
             after = add(before, Addition(station, line, heard_ms, envelope.head, envelope.tail))
         if not envelope.volatile:  # nobody keeps a ledger of what was never durable at the station
             self._lines.put(_line_key(station, line), after)
-        if not arrival.kept:
+        if arrival.is_word:
             self._heard[station] = latest(self._heard.get(station, 0), now_ms)
         if too_many:
             return False

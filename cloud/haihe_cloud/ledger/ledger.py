@@ -30,10 +30,11 @@ from .booking import Booking
 from .epoch import ASKED, MADE, Epoch, begin_epoch, epoch_history, not_booked
 from .packed import line_of, line_text
 from .sheet import Sheet
-from .stating import Cursor, in_turn, recent
+from .stating import Cursor, in_turn, recent, whole
 
 Wanted = Callable[[str, Sequence[LineState]], list[LineWanted]]
 """What to ask a station for, told what is known of its lines, the one heard last first."""
+_ALL = 2**31
 
 
 class Ledger:
@@ -207,6 +208,12 @@ class Ledger:
             stated, then = (recent(of_station), None) if after is None else in_turn(of_station, after)
             asked = wanted(station, of_station)
             yield Receipt(VERSION, self.centre, epoch, station, now_ms, stated, credit, asked, list(CODECS)), then
+
+    def receipts_of_all(self, station: str) -> Iterator[Receipt]:
+        """Receipts that together state every number of a station that is held or refused, for a way without a link."""
+        epoch, now_ms = self.epoch, self._clock.now_ms()  # before the lines: what a restore forgets is not stated
+        for stated in whole(self.lines(station, _ALL)):
+            yield Receipt(VERSION, self.centre, epoch, station, now_ms, stated, codecs=list(CODECS))
 
     def _lines(self, stations: Sequence[str], most: int) -> dict[str, list[LineState]]:
         connection = self._database.connection()

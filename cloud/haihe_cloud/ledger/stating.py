@@ -4,7 +4,7 @@ Pure. Receipts travel over metered links, so older lines burden them only after 
 was stated once: a station that missed a receipt hears of every line within some receipts, and need not send again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -72,6 +72,21 @@ def in_turn(known: Sequence[LineState], after: Cursor) -> tuple[list[LineHeld], 
     return _together(stated), None
 
 
+def whole(known: Iterable[LineState]) -> Iterator[list[LineHeld]]:
+    """Every number of these lines that is held or refused, in as few portions as have room in one receipt each."""
+    stated: list[LineHeld] = []
+    room = _ROOM
+    for piece in _pieces(known, {}):
+        size = len(_pack.encode(piece.line))
+        if size > room:
+            yield _together(stated)
+            stated, room = [], _ROOM
+        stated.append(piece.line)
+        room -= size
+    if stated:
+        yield _together(stated)
+
+
 def _together(stated: Sequence[LineHeld]) -> list[LineHeld]:
     """One entry a line, as who reads a receipt takes it."""
     lines: dict[int, LineHeld] = {}
@@ -81,7 +96,7 @@ def _together(stated: Sequence[LineHeld]) -> list[LineHeld]:
     return list(lines.values())
 
 
-def _pieces(known: Sequence[LineState], said: dict[int, tuple[RangeSet, RangeSet]]) -> Iterator[_Piece]:
+def _pieces(known: Iterable[LineState], said: dict[int, tuple[RangeSet, RangeSet]]) -> Iterator[_Piece]:
     nothing = (RangeSet(), RangeSet())
     for line in known:
         held, refused = said.get(line.line, nothing)

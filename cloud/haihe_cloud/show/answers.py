@@ -65,7 +65,9 @@ class StationSummary(_Answer):
     state: Condition = Field(description="the worst that holds")
     also: list[Condition] = Field(description="what else holds, worst first; a flood stays visible in silence")
     level: Level | None = Field(description="newest usable level by measurement time; backfill never shows here")
-    last_heard_ms: int | None = Field(description="when the newest batch arrived, by any way")
+    last_heard_ms: int | None = Field(
+        description="when the newest batch came over a link; what is carried by hand is no word of now"
+    )
     silent_after_s: int
     waiting: int = Field(description="records that the station still holds and this centre does not")
     missing: int = Field(description="records known to be lost: gaps, and numbers that nobody can explain")

@@ -181,7 +181,8 @@ class LiveFeed:
                 # What comes out of a backlog without a time is history, whenever it comes.
                 if reading.grade is not Grade.NONE or entry.lane != LANE_BACKLOG:
                     memory.see(reading, entry.received_ms)
-            self._heard[entry.station] = max(heard_ms or 0, self._heard.get(entry.station, 0))
+            if heard_ms is not None:
+                self._heard[entry.station] = max(heard_ms, self._heard.get(entry.station, 0))
             self._waiting.pop(entry.station, None)
         self.listeners.changed_station(entry.station)
 

@@ -16,11 +16,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.database import CENTRE, Connection
+from haihe_cloud.ingest.beside import Beside
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.place import Placing
 from haihe_cloud.ingest.recall import Said
 from haihe_cloud.ingest.worker import Stopped, Worker
 from haihe_cloud.ledger.arrival import ArrivalEntry
+from haihe_cloud.ledger.carried import Carried
 from haihe_cloud.ledger.epoch import CONTRADICTED, RESTORED
 from haihe_cloud.ledger.follow import Follower, Following
 from haihe_cloud.ledger.ledger import Ledger
@@ -216,7 +218,7 @@ class Centre:
             clock=self,
             chance=self._chance,
             stop=_NoWaiting(),
-            quarantine=Quarantine(self.database),
+            beside=Beside(Quarantine(self.database), self.ledger, self.registry, Carried(self.database)).messages,
         )
         followers: list[Follower] = [Placing(self.store, self.ledger, self), Witness(self.database.connection())]
         self._followings = [Following(self.ledger, self.database, each, (StoreAway,)) for each in followers]

@@ -74,6 +74,7 @@ class Centre:
         line: int = 1,
         first: int | None = None,
         volatile: bool = False,
+        carried: bool = False,
     ) -> None:
         """Store and book one batch; the dictionary travels with it."""
         number = first or self._numbers.get(line, 2)
@@ -84,7 +85,7 @@ class Centre:
         batch = decode(data)
         self.clock.ms = received_ms
         self.store.write({CODE: unfold(batch, KEYS)})
-        self.ledger.take([Arrival(read_envelope(data), batch, data, received_ms, EMPTY)])
+        self.ledger.take([Arrival(read_envelope(data), batch, data, received_ms, EMPTY, carried=carried)])
 
     def work(self, *, fail_after: bool = False) -> None:
         """Let the engine work off the log, one commit an entry."""
@@ -112,6 +113,7 @@ class Centre:
         line: int = 1,
         first: int | None = None,
         work: bool = True,
+        carried: bool = False,
     ) -> None:
         """Send readings given as (minutes after T0, value, flag), received at a minute (default: the last one)."""
         bodies: list[Body] = []
@@ -121,7 +123,7 @@ class Centre:
             time_ms = round(minute * MINUTE) + (0 if grade is Grade.NONE else T0)
             bodies.append(Readings(time_ms, int(grade), [series], [value], [packed]))
         arrived = max(reading[0] for reading in readings) if received is None else received
-        self.take(bodies, received_ms=T0 + round(arrived * MINUTE), line=line, first=first)
+        self.take(bodies, received_ms=T0 + round(arrived * MINUTE), line=line, first=first, carried=carried)
         if work:
             self.work()
 

@@ -44,6 +44,26 @@ def test_silence_ends_by_backlog_too_because_the_station_spoke(centre):
     assert silent(centre) == []
 
 
+def test_a_bundle_carried_by_hand_raises_what_is_in_it_and_ends_no_silence(centre):
+    centre.send((0, 4.0))
+    centre.tick(15)
+    centre.send((12, 5.5), (13, 4.0), received=16, carried=True)
+    centre.tick(17)
+    (alarm,) = silent(centre)
+    assert (alarm.started_ms, alarm.raised_ms) == (T0, T0 + 15 * MINUTE)
+    assert centre.spans() == [(12, 13)]
+
+
+def test_a_station_that_only_ever_came_by_hand_is_still_silent(centre):
+    centre.tick(0)
+    centre.tick(11)
+    centre.send((12, 4.0), carried=True)
+    centre.tick(13)
+    (alarm,) = silent(centre)
+    assert alarm.started_ms == T0
+    assert centre.ledger.last_heard() == {}
+
+
 def test_silence_is_not_judged_while_the_centre_is_deaf(centre):
     centre.send((0, 4.0))
     centre.tick(60, listening_since=None)

@@ -105,6 +105,19 @@ class Centre:
                 self._whole.settle([self._alarms])
         self._whole.settle([self._alarms])
 
+    def take_by_any_way(self, batches: list[wire.Batch], chance: random.Random) -> None:
+        """Some by the broker, some in bundles, some by both, the bundles overlapping and in any order."""
+        ways = [chance.choice(("link", "first", "second", "both", "all")) for _ in batches]
+        first = [each for each, way in zip(batches, ways, strict=True) if way in ("first", "both", "all")]
+        second = [each for each, way in zip(batches, ways, strict=True) if way in ("second", "both", "all")]
+        link = [[each] for each, way in zip(batches, ways, strict=True) if way in ("link", "all")]
+        acts = [lambda: self._whole.carry(*first), lambda: self._whole.carry(*second), lambda: self.take(link, chance)]
+        for act in chance.sample(acts, len(acts)):
+            act()
+            if chance.random() < 0.5:
+                self._whole.settle([self._alarms])
+        self._whole.settle([self._alarms])
+
     def shown(self) -> dict[str, object]:
         """Every table as people see it, without the moments of arrival."""
         whole, book = self._whole, self._whole.book
@@ -162,3 +175,21 @@ def test_any_order_of_two_contents_gives_the_same_tables(
         for table, rows in first.items():
             assert again[table] == rows, table
     assert first["audit"] == []
+
+
+@given(contradictory(), st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_way_does_not_matter_a_link_and_two_overlapping_bundles_give_the_same_tables(
+    tmp_path: Path, batches: list[wire.Batch], chance: random.Random
+) -> None:
+    reference = Centre(tmp_path)
+    reference.take([[each] for each in batches], chance)
+    expected = reference.shown()
+    reference.close()
+    for _ in range(2):
+        centre = Centre(tmp_path)
+        centre.take_by_any_way(batches, chance)
+        again = centre.shown()
+        centre.close()
+        for table, rows in expected.items():
+            assert again[table] == rows, table

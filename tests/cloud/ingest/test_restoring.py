@@ -8,9 +8,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.database import Database
+from haihe_cloud.ingest.beside import Beside
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.restoring import Restoring
 from haihe_cloud.ingest.worker import Worker
+from haihe_cloud.ledger.carried import Carried
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.quarantine import Quarantine
 from haihe_cloud.limits import STATE_ANSWER_EVERY_MS
@@ -50,7 +52,7 @@ class Centre:
             clock=self.clock,
             chance=random.Random(1),
             stop=threading.Event(),
-            quarantine=Quarantine(database),
+            beside=Beside(Quarantine(database), self.ledger, self.registry, Carried(database)).messages,
             answer=Restoring(self.ledger, self.tell, self.key, self.clock).answer,
         )
 

@@ -10,9 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.database import CENTRE, Connection, Database, DatabaseAway, Rows
+from haihe_cloud.ingest.beside import Beside
 from haihe_cloud.ingest.inbox import Inbox, Message
 from haihe_cloud.ingest.worker import Stopped, Worker
 from haihe_cloud.ledger.arrival import Arrival, Refusal
+from haihe_cloud.ledger.carried import Carried
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.quarantine import Quarantine
 from haihe_cloud.limits import ROUND_MESSAGES, ROUND_READINGS
@@ -33,7 +35,7 @@ from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, StillClock, bo
 OTHER = "31005651"
 
 
-class Crash(Exception):
+class Crash(BaseException):
     """The process dies here."""
 
 
@@ -117,7 +119,7 @@ class Centre:
             chance=random.Random(3),
             stop=self.stop,
             touched=self.touched.append,
-            quarantine=Quarantine(self.database),
+            beside=Beside(Quarantine(self.database), self.ledger, self.registry, Carried(self.database)).messages,
         )
 
     def close(self) -> None:

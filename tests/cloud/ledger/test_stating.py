@@ -6,10 +6,11 @@ from haihe_cloud.database import Database
 from haihe_cloud.ingest.telling import Telling
 from haihe_cloud.ledger.arrival import LineState
 from haihe_cloud.ledger.ledger import Ledger
-from haihe_cloud.ledger.stating import START, in_turn
+from haihe_cloud.ledger.stating import START, in_turn, whole
 from haihe_cloud.limits import QUIET_MS, RECEIPT_LINE_MS
+from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.receipt import RECEIPT_BYTES_MAX, Receipt, sign
+from haihe_contract.receipt import RECEIPT_BYTES_MAX, Receipt, sign, verify
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,3 +116,32 @@ def test_a_station_that_connects_is_told_of_lines_that_long_were_silent(database
     assert len(ledger.receipt(STATION).lines) == 1
     ((receipt, then),) = ledger.receipts({STATION: START})
     assert (len(receipt.lines), then) == (50, None)
+
+
+def test_a_way_without_a_link_is_told_of_thousands_of_ranges_and_lines_in_as_few_receipts_as_have_room() -> None:
+    torn = RangeSet([(n * 3, n * 3 + 1) for n in range(1, 8001)])
+    refused = RangeSet([(100_000 + n * 2, 100_000 + n * 2) for n in range(500)])
+    old = [line(2**63 + n, T0 - n, RangeSet.of((1, 2**52 + n))) for n in range(2000)]
+    known = [line(2**64 - 1, T0, torn, refused), *old, line(5, T0, EMPTY)]
+    told = [Receipt(1, "a" * 31, 2**62, STATION, 2**43, lines, codecs=[0, 1, 2]) for lines in whole(known)]
+    sizes = [len(sign(each, KEY)) for each in told]
+    assert max(sizes) <= RECEIPT_BYTES_MAX
+    assert min(sizes[:-1]) > RECEIPT_BYTES_MAX * 3 // 4
+    assert stated(told) == {each.line: each.held | each.refused for each in known[:-1]}
+    for each in told:
+        held = {of.line: RangeSet(of.held) for of in each.lines}
+        assert not held.get(2**64 - 1, EMPTY) & refused, "refused is not called held"
+    assert list(whole([])) == []
+
+
+def test_receipts_for_a_file_are_of_the_epoch_in_force_and_survive_their_own_check(database: Database) -> None:
+    ledger = Ledger(database, centre="haihe", clock=StillClock())
+    ledger.take([arrival([1, 2, 3]), arrival([7], line=9)])
+    (only,) = ledger.receipts_of_all(STATION)
+    assert only.epoch == ledger.epoch
+    fresh = ledger.renew()
+    (again,) = ledger.receipts_of_all(STATION)
+    key = PublicKey(KEY.public_key().public_bytes_raw())
+    checked = verify(sign(again, KEY), key, centre="haihe", station=STATION)
+    assert (checked.epoch, checked.wanted, checked.credit) == (fresh, [], None)
+    assert checked.settled() == {line.line: line.held for line in ledger.lines(STATION)}

@@ -58,12 +58,12 @@ class Centre:
         self._process: subprocess.Popen[bytes] | None = None
         self._runs = 0
 
-    def command(self, *words: str, lang: str = "en") -> subprocess.CompletedProcess[str]:
+    def command(self, *words: str, lang: str = "en", seconds: float = 30) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*_COMMAND, *words, "--config", str(self.config), "--lang", lang],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=seconds,
         )
 
     def start(self, **environment: str) -> None:
