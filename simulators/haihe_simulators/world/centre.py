@@ -206,6 +206,8 @@ class Centre:
         self.store = _Store(self.folder / "series.db", self)
         self.registry = Registry(self.database)
         self.ledger = Ledger(self.database, centre=self.name, clock=self)
+        self._carried = Carried(self.database)
+        self._brought = True
         self._inbox = Inbox(RECEIVE_MAXIMUM)
         self._taken: list[Message] = []
         self.worker = Worker(
@@ -218,7 +220,7 @@ class Centre:
             clock=self,
             chance=self._chance,
             stop=_NoWaiting(),
-            beside=Beside(Quarantine(self.database), self.ledger, self.registry, Carried(self.database)).messages,
+            beside=Beside(Quarantine(self.database), self.ledger, self.registry, self._carried).messages,
         )
         followers: list[Follower] = [Placing(self.store, self.ledger, self), Witness(self.database.connection())]
         self._followings = [Following(self.ledger, self.database, each, (StoreAway,)) for each in followers]
@@ -315,17 +317,12 @@ class Centre:
         self._soon()
         return self._inbox.put(message, urgent=waiting.urgent)
 
-    def carried(self, topic: str, payload: bytes) -> None:
-        """A batch that was carried by hand: it ends in the same judgement as one from the broker."""
-        if not self.up:
-            return
-        try:
-            self._work([Message(topic, payload, self._truth_ms(), lambda: None)])
-            self.follow()
-        except Killed as point:
-            self.kill(str(point))
-        except Stopped:  # the store is away: whoever has brought it tries again
-            asyncio.get_running_loop().call_later(_AWAY_S, self.carried, topic, payload)
+    def carried(self, station: str, batches: Sequence[bytes]) -> None:
+        """Batches that were carried by hand: they wait in the queue of the real import until the worker takes them."""
+        if self.up:
+            self._carried.put(station, batches)
+            self._brought = True
+            self._soon()
 
     def _publish(self, topic: str, payload: bytes) -> bool:
         self.reached("centre: before a receipt")
@@ -356,6 +353,9 @@ class Centre:
             return
         if self.up:
             self.broker.more()
+            self._brought = self._brought and self._carried.waiting().batches > 0
+            if self._brought:
+                self._soon()
 
     def _work(self, messages: Sequence[Message]) -> int:
         self._phase = "ledger"

@@ -1,7 +1,7 @@
 """One world: stations, centres, a day of faults, then everything is mended and must come to rest.
 
 A carried bundle is written beside the agent by the product's own code, signed, and read and checked like one at the
-centre; its batches are given to the worker late and twice, as a message of the broker is. A receipt comes back by hand.
+centre; its batches wait late and twice in the queue of the real import. A receipt comes back by hand.
 """
 
 import asyncio

@@ -6,7 +6,6 @@ from functools import partial
 
 from haihe_cloud.admit.registry import Station
 from haihe_contract import topic
-from haihe_contract.record import LANE_BACKLOG
 
 from haihe_simulators.disk import SimulatedDisk
 
@@ -184,8 +183,7 @@ class Happenings(Stage):
 
     def _bring(self, centre: Centre, data: bytes) -> None:
         bundle = stick.read(data, self.truth_ms())
-        for batch in bundle.batches:
-            centre.carried(topic.up(bundle.head.station, LANE_BACKLOG), batch)
+        centre.carried(bundle.head.station, bundle.batches)
 
     def _bring_back(self, centre: Centre, machine: Machine) -> None:
         """The receipt that the broker keeps for it, however old, by hand."""
