@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 from haihe_contract.clock import Clock, beijing
 from haihe_contract.errors import FieldError
+from haihe_contract.table import table
 
 from haihe_cloud import backup
 from haihe_cloud.settings import InfluxStore, Settings
 
 from .output import Answer
-from .table import table
 from .words import Sentences
 
 

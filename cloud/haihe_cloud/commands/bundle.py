@@ -14,6 +14,7 @@ from haihe_contract.clock import Clock, beijing
 from haihe_contract.command_line import progress
 from haihe_contract.errors import FieldError
 from haihe_contract.receipt import sign
+from haihe_contract.table import table
 
 from haihe_cloud.admit.files import write
 from haihe_cloud.admit.pki import load_receipt_key
@@ -31,7 +32,6 @@ from haihe_cloud.opening import open_database
 from haihe_cloud.settings import Settings
 
 from .output import GOOD, WRONG, Answer
-from .table import table
 from .words import Sentences
 
 Facts = dict[str, Any]

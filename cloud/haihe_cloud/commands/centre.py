@@ -10,6 +10,7 @@ from haihe_contract.clock import Clock, beijing
 from haihe_contract.errors import FieldError
 from haihe_contract.restore import StationStates
 from haihe_contract.series import parse_series
+from haihe_contract.table import table
 
 from haihe_cloud.admit.pki import load_receipt_key
 from haihe_cloud.admit.registry import Registry, Station, StationLevels
@@ -20,7 +21,6 @@ from haihe_cloud.opening import check_database, open_rules
 from haihe_cloud.settings import Settings, read_secret
 
 from .output import GOOD, WRONG, Answer, AskedWrongly
-from .table import table
 from .words import Sentences
 
 _EXPIRES_SOON_DAYS = 30

@@ -9,6 +9,7 @@ from haihe_contract.command_line import progress
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import GRADE_NAMES, Grade
 from haihe_contract.ranges import RangeSet
+from haihe_contract.table import table
 
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.audit import Disagreement, StationAudit, audit
@@ -24,7 +25,6 @@ from haihe_cloud.limits import IN_TIME_MS, LINES_SHOWN
 from haihe_cloud.store.port import Store
 
 from .output import GOOD, WRONG, Answer, AskedWrongly
-from .table import table
 from .troubles import acknowledged_verdict, trouble_data, troubles_table
 from .words import Sentences
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
+from haihe_contract.table import width
 
-from .table import width
 from .words import Sentences
 
 GOOD, WRONG, ASKED_WRONGLY = 0, 1, 2

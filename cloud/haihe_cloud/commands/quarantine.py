@@ -9,6 +9,7 @@ import msgspec
 from haihe_contract.clock import Clock, beijing
 from haihe_contract.errors import FieldError
 from haihe_contract.record import LANE_NAMES, Record, Unread
+from haihe_contract.table import table
 from haihe_contract.wire import Envelope, WireError, open_batch, read_envelope
 
 from haihe_cloud.ledger.arrival import Quarantined
@@ -18,7 +19,6 @@ from haihe_cloud.ledger.quarantine import Quarantine
 from haihe_cloud.limits import WHY_CHARACTERS
 
 from .output import GOOD, WRONG, Answer, AskedWrongly
-from .table import table
 from .words import Sentences
 
 _HEX_BYTES = 512

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 from haihe_contract.clock import Clock, beijing
 from haihe_contract.errors import FieldError
+from haihe_contract.table import table
 
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.admit.station_file import load_stations
 from haihe_cloud.admit.station_table import load_table
 
 from .output import Answer
-from .table import table
 from .words import Sentences
 
 _TABLES = (".csv", ".xlsx")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from haihe_contract.clock import Clock, beijing
+from haihe_contract.table import table
 
 from haihe_cloud.database import Database
 from haihe_cloud.ledger.acknowledged import Noted, acknowledge
@@ -11,7 +12,6 @@ from haihe_cloud.ledger.missing import Trouble
 from haihe_cloud.ledger.packed import line_text
 
 from .output import Answer
-from .table import table
 from .words import Sentences
 
 _SHOWN = 1000

@@ -12,6 +12,7 @@ from haihe_contract.element import element
 from haihe_contract.quality import FLAG_NAMES, Flag, Reason, reasons_text
 from haihe_contract.retelling import DOCUMENT_FAULTS, Retelling
 from haihe_contract.series import parse_series
+from haihe_contract.table import table
 
 from .bundle_words import BUNDLE_FAULTS
 from .doing_words import DOING_FAULTS
@@ -21,7 +22,6 @@ from .words import CHINESE, SITE_FAULTS
 
 OK, WRONG, ASKED_WRONGLY = 0, 1, 2
 """Exit codes: all is well, something is wrong, asked wrongly."""
-_WIDE = 0x2E80  # from here on (CJK) a letter takes two columns of a terminal
 
 
 class Talk:
@@ -35,10 +35,7 @@ class Talk:
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their contents."""
-        cells = [[self.say(head) for head in heads], *[list(row) for row in rows]]
-        widths = [max(_columns(row[at]) for row in cells) for at in range(len(heads))]
-        for row in cells:
-            print("  ".join(cell + " " * (w - _columns(cell)) for cell, w in zip(row, widths, strict=True)).rstrip())
+        print(table([self.say(head) for head in heads], rows))
 
     def line(self, text: str) -> None:
         """One line."""
@@ -107,7 +104,3 @@ class Talk:
         if seconds < 7200:
             return self.say("{n} min ago", n=seconds // 60)
         return self.say("{n} h ago", n=seconds // 3600)
-
-
-def _columns(text: str) -> int:
-    return sum(2 if ord(letter) >= _WIDE else 1 for letter in text)

@@ -10,10 +10,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.database import CENTRE, Connection
 from haihe_cloud.ingest.beside import Beside
@@ -32,13 +30,14 @@ from haihe_cloud.sql.sqlite import SqliteDatabase
 from haihe_cloud.store.port import Refused, StoreAway
 from haihe_cloud.store.sqlite import SqliteStore
 from haihe_contract import topic as topics
-from haihe_contract.ed25519 import KEY_BYTES, SIGNATURE_BYTES, PublicKey
+from haihe_contract.ed25519 import KEY_BYTES
 from haihe_contract.reading import Reading
-from haihe_contract.receipt import Signer, verify
+from haihe_contract.receipt import verify
 from haihe_contract.wire import Batch
 
 from .account import Account
 from .broker import Broker, Waiting, Weather
+from .seal import receipt_keys
 
 POINTS = [
     "centre: before the store",
@@ -59,16 +58,6 @@ _templates: dict[str, bytes] = {}
 
 class Killed(BaseException):
     """The centre's process ended here. No code of ours may catch it."""
-
-
-class _Seal(PublicKey):
-    """Stands in for both keys of a centre: a keyed hash costs a fiftieth of a signature and is as hard to forge."""
-
-    def sign(self, data: bytes) -> bytes:
-        return blake2b(data, key=self.raw, digest_size=SIGNATURE_BYTES).digest()
-
-    def verify(self, signature: bytes, data: bytes) -> bool:
-        return signature == self.sign(data)
 
 
 def _alone(connection: Connection | sqlite3.Connection) -> None:
@@ -164,7 +153,7 @@ class Centre:
         signs: bool,
     ) -> None:
         self.name, self.folder, self.account = name, folder, account
-        self.key, self.public_key = _keys(chance.randbytes(KEY_BYTES), signs=signs)
+        self.key, self.public_key = receipt_keys(chance.randbytes(KEY_BYTES), signs=signs)
         self.up = False
         self.store_away = False
         self.stop_at: str | None = None
@@ -377,13 +366,6 @@ class Centre:
                     self._coming = asyncio.get_running_loop().call_later(_AWAY_S, self._round)
         finally:
             self._phase = ""
-
-
-def _keys(secret: bytes, *, signs: bool) -> tuple[Signer, PublicKey]:
-    if not signs:
-        return _Seal(secret), _Seal(secret)
-    key = Ed25519PrivateKey.from_private_bytes(secret)
-    return key, PublicKey(key.public_key().public_bytes_raw())
 
 
 def _made() -> dict[str, bytes]:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from haihe_cloud.admit.pki import load_receipt_key
-from haihe_cloud.commands.table import width
 from haihe_cloud.commands.words import Sentences
 from haihe_cloud.ledger.book import Book
 from haihe_cloud.ledger.ledger import Ledger
@@ -31,6 +30,7 @@ from haihe_contract import receipt as receipts
 from haihe_contract.clock import SystemClock
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import RangeSet
+from haihe_contract.table import width
 
 from tests.cloud.bundles import bundle_file, signature
 from tests.cloud.samples import LINE, STATION, batch

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import pytest
 from haihe_cloud.cli import main
-from haihe_cloud.commands.table import table, width
 from haihe_cloud.commands.words import CHINESE, Sentences
 from haihe_cloud.settings import Settings, load_settings
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
+from haihe_contract.table import table, width
 
 STATION = "31005650"
 

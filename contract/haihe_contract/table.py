@@ -1,6 +1,5 @@
 """Short tables for a terminal; Chinese characters are two columns wide."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 _BETWEEN = "  "
@@ -8,7 +7,9 @@ _BETWEEN = "  "
 
 def width(text: str) -> int:
     """Columns of a terminal that the text takes."""
-    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
+    from unicodedata import east_asian_width  # late: a running agent draws no tables, and need not carry its own
+
+    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()) -> str:
