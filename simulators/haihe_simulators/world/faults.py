@@ -23,6 +23,7 @@ LEFT_UNSEALED_EVERY = 5
 _OFTEN = [point for point in lives.POINTS if point != LEFT_UNSEALED]
 """Each seed has four of these, in turn."""
 
+STATIONS = ("31005650", "31005651", "31005652")
 KINDS = (
     "cut",
     "freeze",
@@ -73,7 +74,6 @@ class Plan(NamedTuple):
 
     Args:
         seed: which.
-        stations: how many.
         both_required: whether receipts of both centres free.
         real_files: whether journals lie in real files.
         weather: of each broker.
@@ -85,7 +85,6 @@ class Plan(NamedTuple):
     """
 
     seed: int
-    stations: int
     both_required: bool
     real_files: bool
     weather: list[Weather]
@@ -99,7 +98,7 @@ class Plan(NamedTuple):
 def draw(seed: int) -> Plan:
     """The day of a seed."""
     chance = random.Random(seed)
-    stations = 3
+    stations = len(STATIONS)
     faults = [
         Fault(
             chance.uniform(0.02, 0.97) * DAY_S,
@@ -129,7 +128,6 @@ def draw(seed: int) -> Plan:
     gives_way = bool(set(points) & set(GIVING_WAY)) or any(fault.kind == "restore" for fault in faults)
     return Plan(
         seed,
-        stations,
         chance.random() < 0.7,
         seed % REAL_FILES_EVERY == 7,
         [_weather(chance) for _ in range(2)],

@@ -13,7 +13,7 @@ from haihe_simulators.disk import SimulatedDisk
 from .account import Account
 from .card import Card
 from .centre import Centre
-from .faults import Plan
+from .faults import STATIONS, Plan
 from .history import History
 from .machine import Habit, Machine, Way
 from .times import Times
@@ -39,7 +39,6 @@ class Stage:
         self.history = History(self.seconds)
         names = ["bureau", "district"]
         self.account = Account(set(names if plan.both_required else names[:1]), self.history, Times(self.truth_ms))
-        codes = [f"3100565{n}" for n in range(plan.stations)]
         self.centres = [
             Centre(
                 name,
@@ -48,7 +47,7 @@ class Stage:
                 self.account,
                 random.Random(self._chance.random()),
                 self.truth_ms,
-                codes,
+                STATIONS,
                 signs=plan.real_files,
             )
             for name, weather in zip(names, plan.weather, strict=True)
@@ -62,7 +61,7 @@ class Stage:
         self._files = 0
         self._errors: list[BaseException] = []
         self.healed = False
-        for code in codes:
+        for code in STATIONS:
             self._add(code, code, self._new_card())
 
     def seconds(self) -> float:

@@ -20,6 +20,7 @@ from haihe_edge.journal import Look
 from haihe_simulators.disk import SimulatedDisk
 
 from .card import Card
+from .faults import STATIONS
 
 MADE_MS = 1_790_000_000_000
 """When the keys are made: the days of all worlds begin then."""
@@ -34,18 +35,16 @@ class _Keys:
     """An authority, and the keys that it has issued."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="haihe-world-keys-")
-        self._pki = Pki(Path(self._folder.name), _Then())
-        self._pki.init()
-        self.authority = self._pki.ca.read_bytes()
-        self._signatures: dict[str, Signature] = {}
-
-    def of(self, station: str) -> Signature:
-        """The key of a station."""
-        if station not in self._signatures:
-            issued = self._pki.station(station)
-            self._signatures[station] = Signature(issued.certificate.read_bytes(), issued.key.read_bytes())
-        return self._signatures[station]
+        with tempfile.TemporaryDirectory(prefix="haihe-world-keys-") as folder:
+            pki = Pki(Path(folder), _Then())
+            pki.init()
+            self.authority = pki.ca.read_bytes()
+            issued = {station: pki.station(station) for station in STATIONS}
+            self.of = {
+                station: Signature(each.certificate.read_bytes(), each.key.read_bytes())
+                for station, each in issued.items()
+            }
+            """By station."""
 
 
 @cache
@@ -68,7 +67,7 @@ def written(card: Card, station: str, centre: str, left_out: Mapping[int, RangeS
 
 
 def _written(look: Look, station: str, centre: str, left_out: Mapping[int, RangeSet], made_ms: int) -> bytes:
-    out, signature = io.BytesIO(), _keys().of(station)
+    out, signature = io.BytesIO(), _keys().of[station]
     bundle = made_ms.to_bytes(8, "big")
     head = Head(VERSION, station, centre, bundle, 1, made_ms, Grade.SYSTEM, signature.certificate)
     writer = BundleWriter(out, head, signature)
