@@ -118,10 +118,10 @@ def _line_reused_after_a_rollback() -> None:
 def _old_epoch_honoured() -> None:
     right = Held.take
 
-    def wrong(self: Held, receipt: Receipt) -> bool:
+    def wrong(self: Held, receipt: Receipt, *more: Any) -> bool:
         if receipt.epoch < self.epoch:
             receipt = msgspec.structs.replace(receipt, epoch=self.epoch)
-        return right(self, receipt)
+        return right(self, receipt, *more)
 
     _replace(Held, "take", wrong)
 
