@@ -37,7 +37,7 @@ from .admit import Admitted, Heartbeat, StateAsked, Verdict, without
 from .beside import no_other_way, out_of_reach
 from .inbox import Inbox, Message
 from .judge import address_of, contents_of
-from .pace import Pace, too_early
+from .pace import Pace, too_early, too_much
 from .round import Counts, Round, refusal
 from .telling import Telling
 
@@ -221,9 +221,12 @@ class Worker:
         verdict = contents_of(envelope, taken.dictionaries.get(line))
         if by_hand:
             verdict = out_of_reach(verdict, kept=kept)
-        if not kept and isinstance(verdict, Admitted | Heartbeat):
-            verdict = self._pace.charge(verdict, now_ms, opens=opens)
+        if isinstance(verdict, Admitted | Heartbeat):
             taken.opening.discard(line)
+            if not by_hand:
+                self._pace.charge(verdict, now_ms, opens=opens)
+            if isinstance(verdict, Admitted) and not kept:
+                return too_much(verdict) or verdict
         return verdict
 
     def _gather(self, taken: Round) -> None:
