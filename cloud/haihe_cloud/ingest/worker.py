@@ -29,7 +29,6 @@ from haihe_cloud.limits import (
     RECEIPTS_ROUND,
     RECEIVE_MAXIMUM,
     ROUND_MESSAGES,
-    ROUND_READINGS,
 )
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
@@ -203,7 +202,7 @@ class Worker:
         if taken.opening:
             taken.opening -= self._until_it_works("database", lambda: self._ledger.heard_of(taken.opening))
         for message, envelope in zip(messages, addressed, strict=True):
-            if taken.messages and taken.size >= ROUND_READINGS:
+            if taken.messages and taken.is_full:
                 break
             taken.messages.append(message)
             taken.put(message, self._verdict(message, envelope, taken))
