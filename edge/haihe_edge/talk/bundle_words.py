@@ -123,6 +123,10 @@ BUNDLE_FAULTS = {
     "bring the same files again: a receipt that was heard twice does no harm": "请再带入同样的文件：重复的回执没有害处",
     "not every receipt in it can be believed": "其中的回执并非都可信",
     "several files, and this is no bundle": "给了多个文件，而这个不是数据包",
+    "several bundles, and this one was made without a clock: nobody can say which is the latest": (
+        "给了多个数据包，而这个写出时没有时钟：无法判断哪个最新"
+    ),
+    "name the files of one bundle only": "请只给同一个数据包的文件",
     "name one file, or bundles only": "请只写一个文件，或都写数据包",
     "there are no states in it": "其中没有测站状态",
     "name the first file of the bundle: …-1.haihe": "请写明数据包的第一个文件：…-1.haihe",
