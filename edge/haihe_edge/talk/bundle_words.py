@@ -69,6 +69,10 @@ BUNDLE = {
 }
 
 BUNDLE_FAULTS = {
+    "this is the journal of station {whose}, and the site file is that of {station}": (
+        "这是测站 {whose} 的日志，而配置文件属于 {station}"
+    ),
+    "name the site file of that station": "请给出该测站的配置文件",
     "the site file names no centre {name}": "配置文件中没有中心 {name}",
     "the site file names no centre whose receipts are required": "配置文件中没有必须给回执的中心",
     "name one with --centre: {names}": "请用 --centre 指定：{names}",

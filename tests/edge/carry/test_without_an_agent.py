@@ -26,6 +26,8 @@ from haihe_edge.field.bundle_back import peek
 from haihe_edge.forward.held import Held
 from haihe_edge.journal import Folder, Journal, Look
 from haihe_edge.remember.site_states import BUDGET
+from haihe_edge.remember.site_states import packed as packed_site
+from haihe_edge.site import load_site
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -432,6 +434,23 @@ def test_a_card_that_was_taken_out_is_carried_by_the_site_file_and_keys_that_are
     assert told == {SITE, BUDGET + "haihe"}
     assert {path.name: path.read_bytes() for path in card.iterdir()} == before
     assert not directory.exists()
+
+
+def test_a_card_of_another_station_is_not_carried_as_this_one(
+    site: Path, stick: Path, tmp_path: Path, pki: Pki, bundle: Bundle
+) -> None:
+    other = load_site(site_in(tmp_path / "other", pki, code="31005651"))
+    card = tmp_path / "card"
+    journal = fill(card, groups=3)
+    journal.append(State(SITE, packed_site(other), T0, 1))
+    journal.commit()
+    journal.close()
+    code, said = bundle("write", site, "--to", stick, "--journal", card)
+    assert code == 1
+    assert said["what"] == f"this is the journal of station 31005651, and the site file is that of {CODE}"
+    assert not list(stick.iterdir())
+    code, said = bundle("write", other.file, "--to", stick, "--journal", card)
+    assert (code, said["station"]) == (0, "31005651")
 
 
 def for_another_centre(path: Path) -> bool:
