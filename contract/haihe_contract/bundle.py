@@ -8,8 +8,11 @@ form that begins with "HAIHER" and holds nothing but receipts, each signed by it
 """
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -180,6 +183,20 @@ class BundleWriter:
         self._out.write(data)
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Open what somebody has named as a file, for reading; a pipe that nobody writes is not waited for.
+
+    Raises:
+        BundleRefused: when it is no file.
+        OSError: when it cannot be opened.
+    """
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: PTH123, SIM115
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise BundleRefused("it is a pipe or a device, and no file")
+
+
 def is_bundle(data: bytes) -> bool:
     """Whether they begin as a bundle file does, of whatever version."""
     return data.startswith(_BUNDLE[:-1])
@@ -199,7 +216,8 @@ def read_bundle(data: bytes) -> BundleFile:
     kinds: dict[int, list[bytes]] = {_HEAD: [], _BATCH: [], _STATES: [], _END: [], _SIGNATURE: []}
     signed_bytes = kind = 0
     for at, kind, body in _items(data, _BUNDLE):
-        if (kind != _HEAD) != bool(kinds[_HEAD]) or (kinds[_END] and kind != _SIGNATURE):
+        twice = kind != _BATCH and kinds[kind]
+        if twice or (kind != _HEAD and not kinds[_HEAD]) or (kinds[_END] and kind != _SIGNATURE):
             raise BundleRefused(f"item of kind {kind} in the wrong place, at byte {at}")
         kinds[kind].append(body)
         if len(kinds[_BATCH]) > BATCHES_MAX:
@@ -220,7 +238,8 @@ def read_bundle(data: bytes) -> BundleFile:
     except InvalidSignature:
         raise BundleRefused("the signature does not fit: it was damaged or changed on the way") from None
     sound = is_station(head.station) and len(head.bundle) == BUNDLE_BYTES and head.part > 0
-    if not sound or len(kinds[_BATCH]) != end.batches or len(kinds[_STATES]) > 1:
+    sound = sound and head.centre.isprintable()  # people read it on a terminal
+    if not sound or len(kinds[_BATCH]) != end.batches:
         raise BundleRefused("signed, but it contradicts itself")
     try:
         states = [state for packed in kinds[_STATES] for state in unpack_states(packed)]

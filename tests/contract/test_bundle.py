@@ -2,6 +2,8 @@
 
 import datetime
 import io
+import os
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,6 +19,7 @@ from haihe_contract.bundle import (
     Head,
     Signature,
     check_signer,
+    open_file,
     read_bundle,
     read_receipts,
     write_receipts,
@@ -154,6 +157,31 @@ def test_states_come_once_and_stay_small() -> None:
     writer.states(STATES)
     writer.states(STATES)
     writer.close(last=True)
+    with pytest.raises(BundleRefused, match="kind 3 in the wrong place"):
+        read_bundle(out.getvalue())
+
+
+def test_a_file_of_nothing_but_empty_items_is_refused_at_the_second() -> None:
+    out = io.BytesIO()
+    start = BundleWriter(out, head(), SIGNATURE).size
+    for kind in (b"\x03", b"\x04", b"\x05"):
+        many = out.getvalue() + (kind + bytes(4)) * 10_000
+        with pytest.raises(BundleRefused, match=f"wrong place, at byte {start + 5}"):
+            read_bundle(many)
+
+
+def test_a_pipe_that_nobody_writes_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.haihe")
+    for path in (tmp_path / "a.haihe", Path("/dev/zero")):
+        with pytest.raises(BundleRefused, match="no file"):
+            open_file(path)
+    with pytest.raises(IsADirectoryError):
+        open_file(tmp_path)
+
+
+def test_a_name_that_moves_the_cursor_of_a_terminal_is_no_centre() -> None:
+    out = io.BytesIO()
+    BundleWriter(out, msgspec.structs.replace(head(), centre="bureau\x1b[2J"), SIGNATURE).close(last=True)
     with pytest.raises(BundleRefused, match="contradicts itself"):
         read_bundle(out.getvalue())
 

@@ -13,6 +13,7 @@ from haihe_contract.bundle import RECEIPTS_MAX, RECEIPTS_SUFFIX, BundleFile, Bun
 from haihe_contract.clock import Clock, beijing
 from haihe_contract.command_line import progress
 from haihe_contract.errors import FieldError
+from haihe_contract.ranges import RangeSet
 from haihe_contract.receipt import sign
 from haihe_contract.table import table
 
@@ -260,7 +261,8 @@ def missing_parts(files: Iterable[Facts], words: Sentences) -> Iterator[str]:
             bundles.setdefault((each["station"], each["bundle"]), {})[each["part"]] = each["last"]
     for (station, _), parts in bundles.items():
         end = max(parts)
-        gone = [str(part) for part in range(1, end) if part not in parts]
+        holes = RangeSet.of((1, end)) - RangeSet.from_numbers(parts)  # whatever part a file says that it is
+        gone = [str(first) if first == last else f"{first}-{last}" for first, last in holes.ranges]
         gone += [] if parts[end] else [f"{end + 1}…"]
         if gone:
             yield words(

@@ -35,6 +35,7 @@ BUNDLES = {
     # why a file is refused
     "it has more than {n} bytes": "超过 {n} 字节",
     "it holds more than {n} batches": "超过 {n} 个批次",
+    "it is a pipe or a device, and no file": "这是管道或设备，不是文件",
     "this is not a bundle": "这不是数据包",
     "this is {what}, not a bundle": "这是{what}，不是数据包",
     "a file of receipts": "回执文件",

@@ -3,7 +3,8 @@
 A few hundred bytes can say enough for minutes of work (an hour of readings costs one row, and so does a year of which
 there is one reading an hour), and every opening leaves rows for ever. So what a message asks for is counted in rows,
 and each station has an account of rows and one of new lines that fill up again with time. What goes ahead of the
-backlog has accounts of its own: a backlog that waits never holds up what the station measures now.
+backlog has accounts of its own: a backlog that waits never holds up what the station measures now. What people bring
+is on no account: else a bundle that is imported twice would let the station's link wait for hours.
 
 Nothing is lost by it: what is not taken has no receipt, so the station keeps it and sends it again later. Only a
 message beyond the limit for one goes to quarantine, and a volatile one that would have to wait, because it does not
@@ -76,21 +77,13 @@ class Pace:
         account.waits = waits
         return waits
 
-    def charge(self, verdict: Admitted | Heartbeat, now_ms: int, *, opens: bool) -> Verdict:
-        """Take what a message costs from its station's accounts; the verdict on it, which is worse beyond the limit."""
+    def charge(self, verdict: Admitted | Heartbeat, now_ms: int, *, opens: bool) -> None:
+        """Take what a message of a link costs from its station's accounts."""
         account = self._of(verdict.envelope, now_ms)
         account.lines -= opens
-        if isinstance(verdict, Heartbeat):
-            return verdict
-        account.lines -= _others(verdict.batch)
-        rows = work(verdict.batch)
-        account.rows -= rows
-        if rows <= WORK_OF_A_MESSAGE:
-            return verdict
-        reason = f"it asks for {rows} rows of work, and one message may ask for {WORK_OF_A_MESSAGE}"
-        if verdict.envelope.volatile:
-            return Quarantine(verdict.envelope.station, reason)
-        return refuse(verdict.envelope, reason)
+        if isinstance(verdict, Admitted):
+            account.lines -= _others(verdict.batch)
+            account.rows -= work(verdict.batch)
 
     def _of(self, envelope: Envelope, now_ms: int) -> "_Account":
         key = envelope.station, envelope.lane == LANE_BACKLOG
@@ -116,6 +109,17 @@ class _Account:
         since_ms, self._at_ms = now_ms - self._at_ms, now_ms
         self.rows = min(WORK_BURST, self.rows + since_ms * WORK_PER_S / 1000)
         self.lines = min(LINES_BURST, self.lines + since_ms / LINE_EVERY_MS)
+
+
+def too_much(verdict: Admitted) -> Verdict | None:
+    """The verdict on a message that asks for more than one message may, by whichever way it comes; else None."""
+    rows = work(verdict.batch)
+    if rows <= WORK_OF_A_MESSAGE:
+        return None
+    reason = f"it asks for {rows} rows of work, and one message may ask for {WORK_OF_A_MESSAGE}"
+    if verdict.envelope.volatile:
+        return Quarantine(verdict.envelope.station, reason)
+    return refuse(verdict.envelope, reason)
 
 
 def too_early(envelope: Envelope) -> Verdict:

@@ -6,9 +6,11 @@ import msgspec
 from haihe_contract.reading import Reading
 
 from haihe_cloud.ledger.arrival import Refusal
+from haihe_cloud.limits import ROUND_READINGS, WORK_OF_A_MESSAGE
 
 from .admit import Admitted, Heartbeat, Later, Quarantine, StateAsked, UnknownStation, Verdict
 from .inbox import Message
+from .pace import work
 
 
 class Counts(msgspec.Struct):
@@ -54,14 +56,22 @@ class Round:
         self.readings: dict[str, list[Reading]] = {}
         self.asked: dict[str, StateAsked] = {}
         self.size = 0
+        self.carried_work = 0
         self.later = 0
         self.waiting = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next message is for another round: for the memory, and for what comes now."""
+        return self.size >= ROUND_READINGS or self.carried_work >= WORK_OF_A_MESSAGE
 
     def put(self, message: Message, verdict: Verdict) -> None:
         """Gather one more message, by the verdict on it."""
         if isinstance(verdict, Admitted):
             self.admitted.append((message, verdict))
             self.size += len(verdict.readings)
+            if message.carried:
+                self.carried_work += work(verdict.batch)
             if verdict.dictionary:  # for what comes later in the same round
                 self.dictionaries[verdict.envelope.station, verdict.envelope.line] = verdict.dictionary
         elif isinstance(verdict, Heartbeat):

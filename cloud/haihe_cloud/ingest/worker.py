@@ -29,7 +29,6 @@ from haihe_cloud.limits import (
     RECEIPTS_ROUND,
     RECEIVE_MAXIMUM,
     ROUND_MESSAGES,
-    ROUND_READINGS,
 )
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
@@ -37,7 +36,7 @@ from .admit import Admitted, Heartbeat, StateAsked, Verdict, without
 from .beside import no_other_way, out_of_reach
 from .inbox import Inbox, Message
 from .judge import address_of, contents_of
-from .pace import Pace, too_early
+from .pace import Pace, too_early, too_much
 from .round import Counts, Round, refusal
 from .telling import Telling
 
@@ -203,7 +202,7 @@ class Worker:
         if taken.opening:
             taken.opening -= self._until_it_works("database", lambda: self._ledger.heard_of(taken.opening))
         for message, envelope in zip(messages, addressed, strict=True):
-            if taken.messages and taken.size >= ROUND_READINGS:
+            if taken.messages and taken.is_full:
                 break
             taken.messages.append(message)
             taken.put(message, self._verdict(message, envelope, taken))
@@ -221,9 +220,12 @@ class Worker:
         verdict = contents_of(envelope, taken.dictionaries.get(line))
         if by_hand:
             verdict = out_of_reach(verdict, kept=kept)
-        if not kept and isinstance(verdict, Admitted | Heartbeat):
-            verdict = self._pace.charge(verdict, now_ms, opens=opens)
+        if isinstance(verdict, Admitted | Heartbeat):
             taken.opening.discard(line)
+            if not by_hand:
+                self._pace.charge(verdict, now_ms, opens=opens)
+            if isinstance(verdict, Admitted) and not kept:
+                return too_much(verdict) or verdict
         return verdict
 
     def _gather(self, taken: Round) -> None:

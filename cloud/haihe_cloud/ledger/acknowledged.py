@@ -11,10 +11,10 @@ from haihe_contract.errors import FieldError
 from haihe_contract.ranges import EMPTY, RangeSet
 
 from haihe_cloud.database import Connection, Database, insert_all
-from haihe_cloud.limits import WHO_CHARACTERS, WHY_CHARACTERS
+from haihe_cloud.limits import CONFLICTS_PER_STATION, WHO_CHARACTERS, WHY_CHARACTERS
 
 from .arrival import LineState
-from .missing import Trouble
+from .missing import TWO_CONTENTS, Trouble
 from .packed import line_of, line_text, pack, unpack
 
 _Key = tuple[str, str, str, int, str]
@@ -108,6 +108,9 @@ def acknowledge(
 ) -> Taken | None:
     """Take note of these troubles of a station and of what is lost on these lines, as far as nobody has.
 
+    Numbers with two contents are left out where as many are known as are kept: what comes next would leave no trace,
+    and nobody could tell it from what is acknowledged.
+
     Returns:
         What was taken note of; None when all of it was already.
 
@@ -123,6 +126,9 @@ def acknowledge(
             where="--who, --why",
             do="write less",
         )
+    troubles = list(troubles)
+    if sum(each.kind == TWO_CONTENTS for each in troubles) >= CONFLICTS_PER_STATION:
+        troubles = [each for each in troubles if each.kind != TWO_CONTENTS]
     with database.transaction() as connection:
         known = noted(connection, station)
         new = [each for each in troubles if known.of(each) is None]

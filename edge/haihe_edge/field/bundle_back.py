@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from haihe_contract.bundle import RECEIPTS_MAX, BundleRefused, read_receipts
+from haihe_contract.bundle import RECEIPTS_MAX, BundleRefused, open_file, read_receipts
 from haihe_contract.ed25519 import SIGNATURE_BYTES
 from haihe_contract.errors import FieldError
 from haihe_contract.receipt import RECEIPT_BYTES_MAX, Receipt, ReceiptRefused, verify
+from haihe_contract.topic import is_station
 
 from haihe_edge import control
 from haihe_edge.forward.held import Held
@@ -79,15 +80,14 @@ def receipts(talk: Talk, arguments: argparse.Namespace) -> int:
 
 def _read(path: Path, site: Site, brought: list[Brought], refused: list[Refused]) -> None:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        refused.append(Refused(path, f"the file cannot be read: {error.strerror or error}", ""))
-        return
-    try:
         if len(data) > FILE_BYTES_MAX:
             raise BundleRefused("it is too long")
         found = read_receipts(data)
+    except OSError as error:
+        refused.append(Refused(path, f"the file cannot be read: {error.strerror or error}", ""))
+        return
     except BundleRefused as error:
         refused.append(Refused(path, str(error)))
         return
@@ -113,9 +113,10 @@ def _read(path: Path, site: Site, brought: list[Brought], refused: list[Refused]
 def peek(data: bytes) -> Receipt | None:
     """What a receipt says, whoever has signed it."""
     try:
-        return msgspec.msgpack.decode(data[SIGNATURE_BYTES:], type=Receipt)
+        said = msgspec.msgpack.decode(data[SIGNATURE_BYTES:], type=Receipt)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+    return said if is_station(said.station) and said.centre.isprintable() else None  # names go to a terminal
 
 
 def _to_agent(site: Site, brought: list[Brought], refused: list[Refused]) -> dict[str, Known]:

@@ -23,7 +23,7 @@ from haihe_edge.journal.segment import Frame, Segment
 from haihe_edge.site import Centre, Site, load_site
 from haihe_edge.talk import OK, WRONG, Talk
 
-from .standing import Told, standing
+from .standing import Told, standing, station_of
 
 _NICE = 10
 """Measuring goes before carrying."""
@@ -171,7 +171,7 @@ def _told(site: Site, directory: Path) -> Told:
     """What is known, and what the journal holds.
 
     Raises:
-        FieldError: when there is no journal.
+        FieldError: when there is no journal, or it is that of another station.
     """
     try:
         told = standing(site, directory)
@@ -186,6 +186,13 @@ def _told(site: Site, directory: Path) -> Told:
             "there is no journal in this folder",
             where=str(directory),
             do="name the folder in which its files lie: find / -name '*.journal'",
+        )
+    whose = station_of(told.look) if directory != site.journal.directory else None
+    if whose is not None and whose != site.station.code:
+        raise FieldError(
+            f"this is the journal of station {whose}, and the site file is that of {site.station.code}",
+            where=str(directory),
+            do="name the site file of that station",
         )
     return told
 

@@ -12,6 +12,7 @@ from haihe_contract.bundle import (
     Head,
     check_signer,
     is_receipts,
+    open_file,
     read_bundle,
     read_receipts,
 )
@@ -54,7 +55,7 @@ def read_file(path: Path) -> bytes:
         BundleRefused: when it cannot be read, or is too long.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise BundleRefused(f"the file cannot be read: {error.strerror or error}") from None

@@ -47,7 +47,7 @@ def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
     from haihe_contract.bundle import is_bundle  # late: no other command needs signatures of stations
 
     site = _site_here(arguments)
-    found: list[tuple[int, Source]] = []
+    found: list[_Made] = []
     for name in arguments.restore:
         data = _bytes_of(name)
         if not is_bundle(data):
@@ -57,11 +57,18 @@ def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
                 )
             return _own(Source(_states(name, data), name, []), site, arguments)
         found.append(_from_bundle(name, data, site))
-    held = [each for each in found if each[1].known.states]
+    held = [each for each in found if each.source.known.states]
     if not held:
         names = ", ".join(arguments.restore)
         raise FieldError("there are no states in it", where=names, do="name the first file of the bundle: …-1.haihe")
-    source = _own(max(held, key=_made)[1], site, arguments)
+    if any(each.grade == Grade.NONE for each in held) and len({each.bundle for each in held}) > 1:
+        clockless = next(each for each in held if each.grade == Grade.NONE)
+        raise FieldError(
+            "several bundles, and this one was made without a clock: nobody can say which is the latest",
+            where=clockless.source.name,
+            do="name the files of one bundle only",
+        )
+    source = _own(max(held, key=lambda each: each.made_ms).source, site, arguments)
     if not source.vouched:
         talk.worry(
             talk.say("nobody here can say whose key has signed {file}: look at where it comes from", file=source.name)
@@ -69,11 +76,16 @@ def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
     return source
 
 
-def _made(found: tuple[int, Source]) -> int:
-    return found[0]
+class _Made(NamedTuple):
+    """What a bundle holds, which it is, and when it was made by what clock."""
+
+    source: Source
+    bundle: bytes
+    made_ms: int
+    grade: int
 
 
-def _from_bundle(name: str, data: bytes, site: Site | None) -> tuple[int, Source]:
+def _from_bundle(name: str, data: bytes, site: Site | None) -> _Made:
     """When it was made, and its states.
 
     Raises:
@@ -88,8 +100,9 @@ def _from_bundle(name: str, data: bytes, site: Site | None) -> tuple[int, Source
         is_vouched = vouched(bundle.head, site)
     except BundleRefused as error:
         raise FieldError(f"the bundle cannot be used: {error}", where=name, do=_GET_BUNDLE) from None
-    states = StationStates(bundle.head.station, bundle.states)
-    return bundle.head.made_ms, Source(states, name, [], is_vouched)
+    head = bundle.head
+    source = Source(StationStates(head.station, bundle.states), name, [], is_vouched)
+    return _Made(source, head.bundle, head.made_ms, head.grade)
 
 
 def _bytes_of(source: str) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from haihe_contract.clock import SystemClock
 from haihe_contract.record import State
 from haihe_contract.restore import SITE, StationState
@@ -12,7 +13,7 @@ from haihe_edge import control
 from haihe_edge.clock.stamping import StationClock
 from haihe_edge.clock.trust import ClockTrust
 from haihe_edge.journal import Folder, Look
-from haihe_edge.remember.site_states import packed
+from haihe_edge.remember.site_states import packed, unpacked
 from haihe_edge.site import Site
 
 from .beside import possible, stood
@@ -86,3 +87,13 @@ def _recorded(look: Look, names: Collection[str]) -> list[StationState]:
                     here[body.name] = StationState(body.name, body.time_ms, body.grade, body.value)
         found = here | found
     return list(found.values())
+
+
+def station_of(look: Look) -> str | None:
+    """Whose journal it is, by the latest site file that it has recorded; None where that cannot be told."""
+    for state in _recorded(look, {SITE}):
+        try:
+            return str(yaml.safe_load(unpacked(state.value))["station"]["code"])
+        except (ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError):
+            return None
+    return None

@@ -85,16 +85,20 @@ class Held:
         line, number = self._asked_at
         states_newer = line in settled and bool(settled[line]) and settled[line].last > number
         went_back = receipt.issued_ms < self._asked_ms
-        outdated = self._asked if went_back and not states_newer else {}
+        outdated = went_back and not states_newer
         if went_back and states_newer:
             self._asked_ms = math.inf
         wanted = {} if outdated else receipt.asked_for()
         if wanted:
-            self._asked, self._asked_ms = wanted, max(self._asked_ms, receipt.issued_ms)
-            self._asked_at = newest
+            self._asked_ms, self._asked_at = max(self._asked_ms, receipt.issued_ms), newest
+        if not outdated:  # what was asked for before stays asked for: a receipt names only some of it
+            asked = ((line, self._asked.get(line, EMPTY)) for line in self._asked.keys() | wanted.keys())
+            left = {line: (was - settled.get(line, EMPTY)) | wanted.get(line, EMPTY) for line, was in asked}
+            self._asked = {line: numbers for line, numbers in left.items() if numbers}
         for line in settled.keys() | (wanted.keys() & self.lines.keys()):
             before = self.of(line)
-            after = before | (settled.get(line, EMPTY) - outdated.get(line, EMPTY))
+            unsettled = self._asked.get(line, EMPTY) if outdated else EMPTY
+            after = before | (settled.get(line, EMPTY) - unsettled)
             after = after - wanted.get(line, EMPTY)
             if after != before:
                 self.lines[line] = after

@@ -69,6 +69,10 @@ BUNDLE = {
 }
 
 BUNDLE_FAULTS = {
+    "this is the journal of station {whose}, and the site file is that of {station}": (
+        "这是测站 {whose} 的日志，而配置文件属于 {station}"
+    ),
+    "name the site file of that station": "请给出该测站的配置文件",
     "the site file names no centre {name}": "配置文件中没有中心 {name}",
     "the site file names no centre whose receipts are required": "配置文件中没有必须给回执的中心",
     "name one with --centre: {names}": "请用 --centre 指定：{names}",
@@ -102,6 +106,7 @@ BUNDLE_FAULTS = {
     "Is a directory": "这是目录",
     "the file cannot be read: {why}": "无法读取文件：{why}",
     "it is too long": "文件过长",
+    "it is a pipe or a device, and no file": "这是管道或设备，不是文件",
     "it holds no receipt": "其中没有回执",
     "a receipt in it cannot be read": "其中有回执无法读取",
     "its receipts are for station {station}, and this is {here}": "其中的回执属于测站 {station}，而本站是 {here}",
@@ -122,6 +127,10 @@ BUNDLE_FAULTS = {
     "bring the same files again: a receipt that was heard twice does no harm": "请再带入同样的文件：重复的回执没有害处",
     "not every receipt in it can be believed": "其中的回执并非都可信",
     "several files, and this is no bundle": "给了多个文件，而这个不是数据包",
+    "several bundles, and this one was made without a clock: nobody can say which is the latest": (
+        "给了多个数据包，而这个写出时没有时钟：无法判断哪个最新"
+    ),
+    "name the files of one bundle only": "请只给同一个数据包的文件",
     "name one file, or bundles only": "请只写一个文件，或都写数据包",
     "there are no states in it": "其中没有测站状态",
     "name the first file of the bundle: …-1.haihe": "请写明数据包的第一个文件：…-1.haihe",

@@ -19,7 +19,7 @@ from tests.cloud.ingest.test_worker import Centre, Crash
 from tests.cloud.samples import LINE, STATION, T0, batch, data, opened
 
 OTHER = "31005651"
-DAY_MS = 86_400_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 @pytest.fixture
@@ -69,6 +69,25 @@ def test_what_is_carried_is_no_word_of_the_station(centre: Centre) -> None:
     assert centre.ledger.last_heard() == {STATION: T0}
     assert centre.ledger.lines(STATION)[0].last_ms == centre.clock.ms, "but its line is heard of, and so stated"
     assert centre.ledger.arrivals(0)[-1].received_ms == centre.clock.ms, "and it is judged as what has come now"
+
+
+def test_readings_that_cost_a_row_each_are_taken_in_rounds_as_short_as_the_others(centre: Centre) -> None:
+    """Ten years of an hourly value that never changes fit into 16 KiB: all in one round held up live values for 9 s."""
+    hourly = [
+        data(numbers, bodies={n: Readings(T0 + n * HOUR_MS, 5, [0], [0.0]) for n in numbers}, lane=2)
+        for numbers in (range(at, at + 2000) for at in range(4, 20_004, 2000))
+    ]
+    queue(centre).put(STATION, [data([1, 2, 3]), *hourly])
+    assert sum(map(len, hourly)) < CARRIED_ROUND_BYTES
+    centre.clock.ms += 1000
+    taken = []
+    while queue(centre).waiting().batches:
+        before = queue(centre).waiting().batches
+        centre.worker.housekeep()
+        taken.append(before - queue(centre).waiting().batches)
+    assert sum(taken) == 11
+    assert max(taken) <= 4
+    assert centre.ledger.lines(STATION)[0].held == RangeSet.of((1, 20_003))
 
 
 def test_a_batch_whose_dictionary_is_not_here_waits_in_quarantine(centre: Centre) -> None:

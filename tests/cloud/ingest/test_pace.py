@@ -7,7 +7,7 @@ import pytest
 from haihe_cloud.admit.registry import Station
 from haihe_cloud.ingest.admit import Admitted, Heartbeat, contents
 from haihe_cloud.ingest.inbox import Message
-from haihe_cloud.ingest.pace import Pace
+from haihe_cloud.ingest.pace import Pace, too_much
 from haihe_cloud.limits import WORK_OF_A_MESSAGE
 from haihe_contract import topic, wire
 from haihe_contract.ranges import RangeSet
@@ -136,6 +136,18 @@ def test_a_station_over_its_rate_of_work_waits_until_it_has_paid_for_it(
     assert hours(centre) == len(first) + len(second)
 
 
+def test_a_bundle_never_makes_the_link_of_its_station_wait(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haihe_cloud.ingest.pace.WORK_BURST", 100)
+    monkeypatch.setattr("haihe_cloud.ingest.pace.LINES_BURST", 1)
+    batches = [data([2, *range(4, 304)], bodies=an_hour_each(range(4, 304)), line=n, lane=LANE_BACKLOG) for n in (1, 2)]
+    for payload in batches * 2:  # brought twice, as after an import that was broken off
+        centre.worker.round([Message(topic.up(STATION, LANE_BACKLOG), payload, T0, lambda: None, carried=True)])
+    assert lines(centre) == {1, 2}
+    send(centre, data([2, 304], line=3, lane=LANE_BACKLOG), lane=LANE_BACKLOG)
+    assert lines(centre) == {1, 2, 3}
+    assert centre.worker.counts.deferred == 0
+
+
 def judged(payload: bytes) -> tuple[wire.Envelope, Admitted | Heartbeat]:
     envelope = wire.read_envelope(payload)
     verdict = contents(envelope, None)
@@ -146,7 +158,10 @@ def judged(payload: bytes) -> tuple[wire.Envelope, Admitted | Heartbeat]:
 def waits(pace: Pace, judged: tuple[wire.Envelope, Admitted | Heartbeat], now_ms: int, *, opens: bool) -> bool:
     """Whether it has to wait, or is too much for one message."""
     envelope, verdict = judged
-    return pace.must_wait(envelope, now_ms, opens=opens) or pace.charge(verdict, now_ms, opens=opens) is not verdict
+    if pace.must_wait(envelope, now_ms, opens=opens):
+        return True
+    pace.charge(verdict, now_ms, opens=opens)
+    return isinstance(verdict, Admitted) and too_much(verdict) is not None
 
 
 def test_a_station_that_restarts_every_minute_for_a_year_never_waits() -> None:

@@ -111,6 +111,25 @@ def test_more_conflicts_than_are_listed_are_all_taken_note_of(whole: Whole) -> N
     assert new(whole) == []
 
 
+def test_more_conflicts_than_are_kept_are_never_taken_note_of_because_the_next_one_leaves_no_trace(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("contents", "troubles", "acknowledged"):
+        monkeypatch.setattr(f"haihe_cloud.ledger.{module}.CONFLICTS_PER_STATION", 3)
+    whole.send(batch([1, 2, 4, 5, 6, 7]))
+    for number in (4, 5):
+        another_content(whole, number, 9.0)
+    set_back(whole, 71)
+    assert take_note(whole) is not None
+    assert new(whole) == []
+    for number in (6, 7):
+        another_content(whole, number, 9.0)
+    set_back(whole, 72)
+    assert ("two_contents", LINE, 6) in new(whole)
+    assert take_note(whole) is not None
+    assert new(whole) == [("two_contents", LINE, 6)], "7 is not among them, but it is not said that all is well"
+
+
 def test_one_station_is_taken_note_of_and_no_other(whole: Whole, tmp_path: Path) -> None:
     other = Whole(whole.database, whole.store, station=OTHER)
     for each, code in ((whole, STATION), (other, OTHER)):

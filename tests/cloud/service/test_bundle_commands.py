@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from haihe_cloud.admit.pki import load_receipt_key
+from haihe_cloud.commands.bundle import missing_parts
 from haihe_cloud.commands.words import Sentences
 from haihe_cloud.ledger.book import Book
 from haihe_cloud.ledger.ledger import Ledger
@@ -259,6 +260,15 @@ def test_hostile_sizes_are_refused_or_taken_within_bounds(centre: Centre, pki: P
     assert tables(centre)["lines"][0][:4] == (LINE, 5, 1, RangeSet())
     bare = bundle_file(tmp_path / "bare", signature(pki), [])
     assert load(centre, bare)["stations"][0]["receipts"] is None, "nothing was taken, so nothing is stated"
+
+
+def test_missing_files_are_named_whatever_part_a_file_says_that_it_is() -> None:
+    def named(*parts: int, last: bool = True) -> list[str]:
+        said = [{"station": STATION, "why": "", "bundle": "01", "part": at, "last": last} for at in parts]
+        return [each.split("part ")[1].split(" was")[0] for each in missing_parts(said, Sentences("en"))]
+
+    assert (named(1, 2), named(2, 5), named(1, last=False)) == ([], ["1, 3-4"], ["2…"])
+    assert named(3, 2**64 - 1) == [f"1-2, 4-{2**64 - 2}"]
 
 
 def test_receipts_cover_a_line_of_thousands_of_ranges(centre: Centre, pki: Pki, tmp_path: Path) -> None:

@@ -174,11 +174,11 @@ def test_of_several_files_the_one_that_holds_states_is_taken_and_the_latest_of_t
     signature = Signature(Path(f"{own}.pem").read_bytes(), Path(f"{own}.key").read_bytes())
     first = bundle_of(site, tmp_path / "stick")
 
-    def file(name: str, made_ms: int, states: list[StationState]) -> Path:
+    def file(name: str, made_ms: int, states: list[StationState], grade: int = 5) -> Path:
         path = tmp_path / name
         with path.open("wb") as out:
             writer = BundleWriter(
-                out, Head(1, CODE, "haihe", b"12345678", 2, made_ms, 5, signature.certificate), signature
+                out, Head(1, CODE, "haihe", b"12345678", 2, made_ms, grade, signature.certificate), signature
             )
             if states:
                 writer.states(states)
@@ -194,6 +194,9 @@ def test_of_several_files_the_one_that_holds_states_is_taken_and_the_latest_of_t
     code, _, err = init(tmp_path / "x" / "site.yaml", "--restore", second, "--yes", lang="zh")
     assert code == 1
     assert "其中没有测站状态" in err
+    clockless = file("clockless.haihe", 5000, [StationState(BUDGET + "haihe", 1, 0, {"bytes": 9, "from_ms": 1})], 0)
+    code, _, err = init(tmp_path / "x" / "site.yaml", "--restore", first, clockless, "--yes", lang="zh")
+    assert (code, "这个写出时没有时钟" in err) == (1, True), "it may be the latest: its hour is of its boot"
     note = tmp_path / "note.txt"
     note.write_text("{}")
     code, _, err = init(tmp_path / "x" / "site.yaml", "--restore", first, note, "--yes", lang="zh")

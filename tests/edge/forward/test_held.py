@@ -69,6 +69,15 @@ def test_what_an_outdated_receipt_asks_for_is_not_sent_again(asked_ahead: Held) 
     assert asked_ahead.of(LINE) == RangeSet.of((1, 9), (21, 100))
 
 
+def test_what_was_asked_for_stays_asked_for_when_a_later_receipt_asks_for_something_else(asked_ahead: Held) -> None:
+    asked_ahead.take(stated(AHEAD_MS + 200, (1, 9), (21, 100), wanted=(30, 40)), (LINE, 100))
+    asked_ahead.take(stated(AHEAD_MS, (1, 100)), (LINE, 100))  # an old file that was carried here late
+    assert asked_ahead.of(LINE) == RangeSet.of((1, 9), (21, 29), (41, 100))
+    asked_ahead.take(stated(AHEAD_MS + 300, (1, 15), (21, 100)), (LINE, 100))
+    asked_ahead.take(stated(AHEAD_MS, (1, 100)), (LINE, 100))
+    assert asked_ahead.of(LINE) == RangeSet.of((1, 15), (21, 100)), "what a later one has settled, it may state, too"
+
+
 class Sync:
     """A card that takes its time: whoever writes a file waits for ``release``."""
 
