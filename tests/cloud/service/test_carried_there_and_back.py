@@ -17,8 +17,7 @@ from haihe_cloud.settings import load_settings
 from haihe_contract import topic, wire
 from haihe_contract.bundle import read_receipts
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.record import Readings
-from haihe_contract.restore import SITE
+from haihe_contract.record import Readings, Record
 from haihe_edge.qualify import CounterState
 from haihe_edge.remember.site_states import COUNTER
 from haihe_simulators.link import Link
@@ -49,8 +48,8 @@ instruments:
 """
 
 
-class Way2Broker:
-    """The station's link, in a thread of its own: it starts cut."""
+class CutLink:
+    """The station's link to the broker, which begins cut; in a thread of its own."""
 
     def __init__(self, broker: Broker) -> None:
         self._loop = asyncio.new_event_loop()
@@ -99,8 +98,8 @@ class Ear:
 
 
 @pytest.fixture
-def link(broker: Broker) -> Iterator[Way2Broker]:
-    made = Way2Broker(broker)
+def link(broker: Broker) -> Iterator[CutLink]:
+    made = CutLink(broker)
     yield made
     made.end()
 
@@ -122,7 +121,7 @@ def centre(tmp_path: Path, broker: Broker, pki: Pki) -> Iterator[Centre]:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, link: Way2Broker, pki: Pki) -> Iterator[Agent]:
+def agent(tmp_path: Path, link: CutLink, pki: Pki) -> Iterator[Agent]:
     gauge = Radar(GAUGE_UNIT, [TENTHS, 0, 0])
     made = Agent(tmp_path / "card", _GAUGE.format(port=gauge.port), [Way(CENTRE, link.port, pki)])
     yield made
@@ -151,14 +150,12 @@ def in_store(centre: Centre) -> set[tuple[int, int]]:
 
 
 def with_values(records: Records) -> set[tuple[int, int]]:
-    from haihe_contract.record import Record
-
     decoded = {key: msgspec.msgpack.decode(data, type=Record) for key, data in records.items()}
     return {key for key, record in decoded.items() if isinstance(record.body, Readings)}
 
 
 def test_what_a_crew_carries_arrives_is_known_at_the_station_is_never_sent_again_and_begins_a_new_card(
-    centre: Centre, agent: Agent, link: Way2Broker, ear: Ear, tmp_path: Path
+    centre: Centre, agent: Agent, link: CutLink, ear: Ear, tmp_path: Path
 ) -> None:
     agent.start()
     wait_for(lambda: agent.head() > 12, "some records are durable", PATIENCE_S)
@@ -208,7 +205,7 @@ def test_what_a_crew_carries_arrives_is_known_at_the_station_is_never_sent_again
 
     # The card is dying: what is left of it goes by hand once more, and a new one begins from that.
     link.cut()
-    agent.end(signal.SIGKILL)
+    agent.end()
     rest = written(agent, tmp_path / "another stick")
     left = numbers_of(in_bundles(rest))
     dictionary = RangeSet.of((2, 2))
@@ -220,7 +217,8 @@ def test_what_a_crew_carries_arrives_is_known_at_the_station_is_never_sent_again
     agent.directory.mkdir()
     done = agent.haihe("init", str(agent.site), "--restore", str(rest[0]), "--yes", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {each.partition(" ")[0] for each in json.loads(done.stdout)["restored"]} >= {SITE, COUNTER.strip()}
+    said = json.loads(done.stdout)
+    assert (said["site_written"], [each.startswith(COUNTER) for each in said["restored"]]) == (True, [True])
     assert agent.site.read_bytes() == site
     counters = msgspec.json.decode(
         (agent.directory / "journal" / "counters.json").read_bytes(), type=dict[str, CounterState]
