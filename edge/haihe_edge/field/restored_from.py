@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from haihe_contract.clock import beijing
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Grade
-from haihe_contract.restore import StationStates
+from haihe_contract.restore import StationState, StationStates
 
 from haihe_edge.site import Site, load_site
 from haihe_edge.talk import Talk
@@ -39,7 +40,7 @@ class Source(NamedTuple):
 
 
 def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
-    """The file; of several bundle files the latest that holds states.
+    """The file; of several bundle files all that hold states of this station.
 
     Raises:
         FieldError: when none can be used, or it is that of another station than the site file here.
@@ -47,7 +48,7 @@ def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
     from haihe_contract.bundle import is_bundle  # late: no other command needs signatures of stations
 
     site = _site_here(arguments)
-    found: list[tuple[int, Source]] = []
+    found: list[Source] = []
     for name in arguments.restore:
         data = _bytes_of(name)
         if not is_bundle(data):
@@ -57,11 +58,7 @@ def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
                 )
             return _own(Source(_states(name, data), name, []), site, arguments)
         found.append(_from_bundle(name, data, site))
-    held = [each for each in found if each[1].known.states]
-    if not held:
-        names = ", ".join(arguments.restore)
-        raise FieldError("there are no states in it", where=names, do="name the first file of the bundle: …-1.haihe")
-    source = _own(max(held, key=_made)[1], site, arguments)
+    source = _own(_together([each for each in found if each.known.states], arguments, site), site, arguments)
     if not source.vouched:
         talk.worry(
             talk.say("nobody here can say whose key has signed {file}: look at where it comes from", file=source.name)
@@ -69,12 +66,43 @@ def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
     return source
 
 
-def _made(found: tuple[int, Source]) -> int:
-    return found[0]
+def _together(held: list[Source], arguments: argparse.Namespace, site: Site | None) -> Source:
+    """What bundles of one station say; a crew's stick may have some of others.
+
+    Raises:
+        FieldError: when there is nothing, or nobody can say which station is meant.
+    """
+    names = ", ".join(arguments.restore)
+    if not held:
+        raise FieldError("there are no states in it", where=names, do="name the first file of the bundle: …-1.haihe")
+    if site is not None:
+        held = [each for each in held if each.known.station == site.station.code] or held
+    station, *others = sorted({each.known.station for each in held})
+    if others:
+        raise FieldError(
+            f"bundles of several stations: {', '.join([station, *others])}", where=names, do="name those of one"
+        )
+    states = latest(state for each in held for state in each.known.states)
+    name = ", ".join(each.name for each in held)
+    return Source(StationStates(station, states), name, [], all(each.vouched for each in held))
 
 
-def _from_bundle(name: str, data: bytes, site: Site | None) -> tuple[int, Source]:
-    """When it was made, and its states.
+def latest(states: Iterable[StationState]) -> list[StationState]:
+    """Of each name the latest, by the station's own clock."""
+    found: dict[str, StationState] = {}
+    for state in states:
+        before = found.get(state.name)
+        if before is None or _moment(state) > _moment(before):
+            found[state.name] = state
+    return list(found.values())
+
+
+def _moment(state: StationState) -> tuple[bool, int]:
+    return state.grade != Grade.NONE, state.time_ms
+
+
+def _from_bundle(name: str, data: bytes, site: Site | None) -> Source:
+    """Its states.
 
     Raises:
         FieldError: when it is not to be believed.
@@ -88,8 +116,7 @@ def _from_bundle(name: str, data: bytes, site: Site | None) -> tuple[int, Source
         is_vouched = vouched(bundle.head, site)
     except BundleRefused as error:
         raise FieldError(f"the bundle cannot be used: {error}", where=name, do=_GET_BUNDLE) from None
-    states = StationStates(bundle.head.station, bundle.states)
-    return bundle.head.made_ms, Source(states, name, [], is_vouched)
+    return Source(StationStates(bundle.head.station, bundle.states), name, [], is_vouched)
 
 
 def _bytes_of(source: str) -> bytes:
@@ -202,4 +229,6 @@ def from_centres(talk: Talk, arguments: argparse.Namespace) -> Source:
         for each in told
     ]
     names = ", ".join(each.centre.name for each in told if each.fault is None)
-    return Source(StationStates(site.station.code, asking.latest(told)), names, centres)
+    return Source(
+        StationStates(site.station.code, latest(state for each in told for state in each.states)), names, centres
+    )

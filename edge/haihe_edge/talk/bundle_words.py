@@ -123,6 +123,8 @@ BUNDLE_FAULTS = {
     "not every receipt in it can be believed": "其中的回执并非都可信",
     "several files, and this is no bundle": "给了多个文件，而这个不是数据包",
     "name one file, or bundles only": "请只写一个文件，或都写数据包",
+    "bundles of several stations: {codes}": "数据包属于多个测站：{codes}",
+    "name those of one": "请只写一个测站的数据包",
     "there are no states in it": "其中没有测站状态",
     "name the first file of the bundle: …-1.haihe": "请写明数据包的第一个文件：…-1.haihe",
     "the bundle cannot be used: {why}": "数据包无法使用：{why}",

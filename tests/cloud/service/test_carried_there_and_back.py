@@ -167,7 +167,7 @@ def test_what_a_crew_carries_arrives_is_known_at_the_station_is_never_sent_again
     files = written(agent, tmp_path / "stick")
     carried = in_bundles(files)
     lines = numbers_of(carried)
-    first, second = lines
+    _, second = lines
     wait_for(centre.healthy, "the centre is well", PATIENCE_S)
     (station,) = load(centre, *files)["stations"]
     assert (station["records"], station["new"]) == (len(carried), len(carried))
@@ -231,7 +231,9 @@ def test_what_a_crew_carries_arrives_is_known_at_the_station_is_never_sent_again
     wait_for(lambda: held(centre)[third].last > 12, "and sends", PATIENCE_S)
     agent.end()
     wait_for(lambda: not held(centre)[third].holes(1, held(centre)[third].last), "the line is whole", PATIENCE_S)
-    shown = {int(each["line"], 16): each for each in json.loads(centre.command("ledger", "show", "--json").stdout)["lines"]}
+    shown = {
+        int(each["line"], 16): each for each in json.loads(centre.command("ledger", "show", "--json").stdout)["lines"]
+    }
     for line, numbers in held(centre).items():
         assert numbers == RangeSet.of((1, shown[line]["head"]))
         assert (shown[line]["lost"], shown[line]["gaps"], shown[line]["refused"]) == ([], [], [])
