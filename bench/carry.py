@@ -134,7 +134,7 @@ def carry(folder: Path, hours: int) -> Iterator[Figure]:
         agent = stack.enter_context(
             process(["-m", "haihe_edge", "run", str(new)], stdout=log, stderr=log, env=environment)
         )
-        until(lambda: len(onlooker.live_peaks_s) > 1, "live values are held")
+        until(lambda: bool(onlooker.live_peaks_s), "live values are held")
         before = len(onlooker.live_peaks_s)
         command = ["haihe_cloud", "bundle", "import", *files, "--config", str(centre_file)]
         imported = ran(command, environment)
