@@ -30,11 +30,9 @@ JOURNAL_BYTES = 512 * 1024 * 1024
 DRAIN_S_MAX = 1800
 
 
-def station_files(folder: Path, actor: scenery.Actor, broker_port: int, instrument_port: int) -> Path:
-    """The site file of the station, at the keys of this centre."""
-    document = scenery.site_document(
-        actor, "haihe", broker_port, instrument_port, folder / "pki", folder=folder, window="1s"
-    )
+def station_files(folder: Path, keys: Path, actor: scenery.Actor, broker_port: int, instrument_port: int) -> Path:
+    """The site file of the station in its folder, at the keys of this centre."""
+    document = scenery.site_document(actor, "haihe", broker_port, instrument_port, keys, folder=folder, window="1s")
     size = {"directory": "journal", "size": f"{JOURNAL_BYTES // 2**20}MiB"}
     return scenery.write_yaml(folder / "site.yaml", {**document, **instruments([instrument_port]), "journal": size})
 
@@ -54,7 +52,7 @@ def drain(folder: Path, hours: int) -> Iterator[Figure]:
         process(["-m", "haihe_cloud", "run", "--config", str(centre_file)], stdout=log, stderr=log) as centre,
     ):
         try:
-            site = station_files(folder, actor, broker_port, Farm(child).ports[0])
+            site = station_files(folder, folder / "pki", actor, broker_port, Farm(child).ports[0])
             time.sleep(3)
             onlooker = Onlooker(folder / "pki", "haihe", actor.code, broker_port)
             command = ["-m", "haihe_edge", "run", str(site)]

@@ -2,13 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from haihe_contract import topic
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.errors import FieldError
-from haihe_contract.quality import Grade
 from haihe_contract.restore import QUESTION_BYTES, Answer, AnswerRefused, StationState, verify
 
 from haihe_edge.forward.port import LinkDown, PublishRefused
@@ -56,20 +54,6 @@ async def ask(site: Site, wait_s: float) -> list[Told]:
             do="add centres: to it; " + _BY_FILE,
         )
     return await asyncio.gather(*(_told(site.station.code, centre, wait_s) for centre in site.centres))
-
-
-def latest(told: Iterable[Told]) -> list[StationState]:
-    """Of each name the latest state that any of them knows, by the station's own clock."""
-    found: dict[str, StationState] = {}
-    for state in (state for each in told for state in each.states):
-        before = found.get(state.name)
-        if before is None or _moment(state) > _moment(before):
-            found[state.name] = state
-    return list(found.values())
-
-
-def _moment(state: StationState) -> tuple[bool, int]:
-    return state.grade != Grade.NONE, state.time_ms
 
 
 async def _told(station: str, centre: Centre, wait_s: float) -> Told:

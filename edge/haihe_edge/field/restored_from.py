@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from haihe_contract.clock import beijing
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Grade
-from haihe_contract.restore import StationStates
+from haihe_contract.restore import StationState, StationStates
 
 from haihe_edge.site import Site, load_site
 from haihe_edge.talk import Talk
@@ -39,7 +40,7 @@ class Source(NamedTuple):
 
 
 def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
-    """The file; of several bundle files the latest that holds states.
+    """The file; of several bundle files all that hold states of this station.
 
     Raises:
         FieldError: when none can be used, or it is that of another station than the site file here.
@@ -58,17 +59,7 @@ def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
             return _own(Source(_states(name, data), name, []), site, arguments)
         found.append(_from_bundle(name, data, site))
     held = [each for each in found if each.source.known.states]
-    if not held:
-        names = ", ".join(arguments.restore)
-        raise FieldError("there are no states in it", where=names, do="name the first file of the bundle: …-1.haihe")
-    if any(each.grade == Grade.NONE for each in held) and len({each.bundle for each in held}) > 1:
-        clockless = next(each for each in held if each.grade == Grade.NONE)
-        raise FieldError(
-            "several bundles, and this one was made without a clock: nobody can say which is the latest",
-            where=clockless.source.name,
-            do="name the files of one bundle only",
-        )
-    source = _own(max(held, key=lambda each: each.made_ms).source, site, arguments)
+    source = _own(_together(held, arguments, site), site, arguments)
     if not source.vouched:
         talk.worry(
             talk.say("nobody here can say whose key has signed {file}: look at where it comes from", file=source.name)
@@ -77,16 +68,57 @@ def from_files(talk: Talk, arguments: argparse.Namespace) -> Source:
 
 
 class _Made(NamedTuple):
-    """What a bundle holds, which it is, and when it was made by what clock."""
+    """What a bundle holds, which it is, and how good the clock was by which it was made."""
 
     source: Source
     bundle: bytes
-    made_ms: int
     grade: int
 
 
+def _together(held: list[_Made], arguments: argparse.Namespace, site: Site | None) -> Source:
+    """What bundles of one station say; a crew's stick may have some of others.
+
+    Raises:
+        FieldError: when there is nothing, or nobody can say which station is meant, or which is the latest.
+    """
+    names = ", ".join(arguments.restore)
+    if not held:
+        raise FieldError("there are no states in it", where=names, do="name the first file of the bundle: …-1.haihe")
+    if site is not None:
+        held = [each for each in held if each.source.known.station == site.station.code] or held
+    station, *others = sorted({each.source.known.station for each in held})
+    if others:
+        raise FieldError(
+            f"bundles of several stations: {', '.join([station, *others])}", where=names, do="name those of one"
+        )
+    clockless = [each for each in held if each.grade == Grade.NONE]
+    if clockless and len({each.bundle for each in held}) > 1:
+        raise FieldError(
+            "several bundles, and this one was made without a clock: nobody can say which is the latest",
+            where=clockless[0].source.name,
+            do="name the files of one bundle only",
+        )
+    states = latest(state for each in held for state in each.source.known.states)
+    name = ", ".join(each.source.name for each in held)
+    return Source(StationStates(station, states), name, [], all(each.source.vouched for each in held))
+
+
+def latest(states: Iterable[StationState]) -> list[StationState]:
+    """Of each name the latest, by the station's own clock."""
+    found: dict[str, StationState] = {}
+    for state in states:
+        before = found.get(state.name)
+        if before is None or _moment(state) > _moment(before):
+            found[state.name] = state
+    return list(found.values())
+
+
+def _moment(state: StationState) -> tuple[bool, int]:
+    return state.grade != Grade.NONE, state.time_ms
+
+
 def _from_bundle(name: str, data: bytes, site: Site | None) -> _Made:
-    """When it was made, and its states.
+    """Its states, and when they were told.
 
     Raises:
         FieldError: when it is not to be believed.
@@ -101,8 +133,7 @@ def _from_bundle(name: str, data: bytes, site: Site | None) -> _Made:
     except BundleRefused as error:
         raise FieldError(f"the bundle cannot be used: {error}", where=name, do=_GET_BUNDLE) from None
     head = bundle.head
-    source = Source(StationStates(head.station, bundle.states), name, [], is_vouched)
-    return _Made(source, head.bundle, head.made_ms, head.grade)
+    return _Made(Source(StationStates(head.station, bundle.states), name, [], is_vouched), head.bundle, head.grade)
 
 
 def _bytes_of(source: str) -> bytes:
@@ -215,4 +246,6 @@ def from_centres(talk: Talk, arguments: argparse.Namespace) -> Source:
         for each in told
     ]
     names = ", ".join(each.centre.name for each in told if each.fault is None)
-    return Source(StationStates(site.station.code, asking.latest(told)), names, centres)
+    return Source(
+        StationStates(site.station.code, latest(state for each in told for state in each.states)), names, centres
+    )

@@ -216,9 +216,7 @@ class Forwarder:
             for task in [*tasks, *self._answers]:  # an answer may never come: nobody may wait for it
                 task.cancel()
             self._answers.clear()
-            for task in tasks:
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await task
+            await asyncio.gather(*tasks, return_exceptions=True)  # if we are to end ourselves, that is not swallowed
 
     async def _sleep(self, now_ms: int) -> None:
         until_ms = self.outbox.look_again_ms(now_ms)

@@ -132,6 +132,8 @@ BUNDLE_FAULTS = {
     ),
     "name the files of one bundle only": "请只给同一个数据包的文件",
     "name one file, or bundles only": "请只写一个文件，或都写数据包",
+    "bundles of several stations: {codes}": "数据包属于多个测站：{codes}",
+    "name those of one": "请只写一个测站的数据包",
     "there are no states in it": "其中没有测站状态",
     "name the first file of the bundle: …-1.haihe": "请写明数据包的第一个文件：…-1.haihe",
     "the bundle cannot be used: {why}": "数据包无法使用：{why}",

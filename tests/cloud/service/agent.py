@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from haihe_cloud.admit.pki import Pki
 
 from tests.cloud.samples import STATION
-from tests.conftest import Broker, wait_for
-from tests.edge.radar import radar_site
+from tests.conftest import wait_for
 
 ROOT = Path(__file__).parents[3]
 _SITE = """\
@@ -27,27 +26,39 @@ class Way(NamedTuple):
     """One centre as a site file names it."""
 
     name: str
-    broker: Broker
+    port: int
     pki: Pki
     required: bool = True
 
 
-class Agent:
-    """``haihe-edge run`` as a process of its own."""
+def rest_of_site(ways: Sequence[Way], *, size: str = "16MiB") -> str:
+    """What a site file says after its instruments; a station has the keys that its centres made."""
+    text = _SITE.format(size=size)
+    for way in ways:
+        keys = way.pki.directory
+        text += (
+            f"  - {{name: {way.name}, host: 127.0.0.1, port: {way.port}, ca: {keys}/ca.pem,"
+            f" certificate: {keys}/stations/{STATION}.pem, key: {keys}/stations/{STATION}.key,"
+            f" receipt_key: {keys}/receipt.pub, required: {str(way.required).lower()}, retry_most: 1s}}\n"
+        )
+    return text
 
-    def __init__(self, directory: Path, instrument_port: int, ways: Sequence[Way], *, size: str = "16MiB") -> None:
+
+class Agent:
+    """``haihe-edge run`` as a process of its own.
+
+    Args:
+        directory: the station's card: site file, journal, log.
+        instruments: the site file as far as they.
+        ways: its centres.
+        size: of the journal.
+    """
+
+    def __init__(self, directory: Path, instruments: str, ways: Sequence[Way], *, size: str = "16MiB") -> None:
         self.directory = directory
         directory.mkdir(exist_ok=True)
         self.site = directory / "site.yaml"
-        text = radar_site(instrument_port, STATION) + _SITE.format(size=size)
-        for way in ways:
-            keys = way.pki.directory
-            text += (
-                f"  - {{name: {way.name}, host: 127.0.0.1, port: {way.broker.port}, ca: {keys}/ca.pem,"
-                f" certificate: {keys}/stations/{STATION}.pem, key: {keys}/stations/{STATION}.key,"
-                f" receipt_key: {keys}/receipt.pub, required: {str(way.required).lower()}, retry_most: 1s}}\n"
-            )
-        self.site.write_text(text, "utf-8")
+        self.site.write_text(instruments + rest_of_site(ways, size=size), "utf-8")
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = {**os.environ, "HAIHE_PROFILES": str(ROOT / "firmware_profiles")}
 
@@ -59,12 +70,14 @@ class Agent:
             )  # fmt: skip
         wait_for(lambda: self.status() is not None, "the agent runs", 30)
 
-    def status(self) -> dict[str, Any] | None:
-        done = subprocess.run(
-            [sys.executable, "-m", "haihe_edge", "status", str(self.site), "--json"],
-            capture_output=True, text=True, env=self._environment, timeout=30,
+    def haihe(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "haihe_edge", *words], capture_output=True, text=True, env=self._environment,
+            timeout=60,
         )  # fmt: skip
-        found: dict[str, Any] = json.loads(done.stdout)
+
+    def status(self) -> dict[str, Any] | None:
+        found: dict[str, Any] = json.loads(self.haihe("status", str(self.site), "--json").stdout)
         return found if found.get("running") else None
 
     def head(self) -> int:

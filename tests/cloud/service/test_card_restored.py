@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -28,6 +27,7 @@ from haihe_edge.station import StationAgent
 
 from tests.clocks import HandClock
 from tests.cloud.samples import STATION
+from tests.cloud.service.agent import Way, rest_of_site
 from tests.cloud.service.test_service import Centre
 from tests.conftest import CENTRE, Broker, Voice, free_port, wait_for
 from tests.docs.json_page import holds
@@ -54,18 +54,7 @@ instruments:
     series:
       - {{point: rain_counter_1, derive: {{element: period_rain, every: 5min}}}}
       - {{point: rain_counter_1, at: corrected, times: 1, plus: {offset}}}
-journal: {{directory: journal, size: 16MiB, window: 200ms}}
-control: control
-centres:
 """
-
-
-class Way(NamedTuple):
-    """A centre as the site file names it."""
-
-    name: str
-    port: int
-    pki: Pki
 
 
 class Card:
@@ -75,14 +64,7 @@ class Card:
         self.folder = folder
         folder.mkdir()
         self.site = folder / "site.yaml"
-        text = _SITE.format(station=STATION, port=instrument_port, offset=offset)
-        for way in ways:
-            keys = way.pki.directory
-            text += (
-                f"  - {{name: {way.name}, host: 127.0.0.1, port: {way.port}, ca: {keys}/ca.pem,"
-                f" certificate: {keys}/stations/{STATION}.pem, key: {keys}/stations/{STATION}.key,"
-                f" receipt_key: {keys}/receipt.pub, retry_most: 1s}}\n"
-            )
+        text = _SITE.format(station=STATION, port=instrument_port, offset=offset) + rest_of_site(ways)
         # as long as a site file with twenty instruments is once it is packed: about 10 KB
         noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=12_000))
         self.site.write_text(text + f"# {noise}\n", "utf-8")

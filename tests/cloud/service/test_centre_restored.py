@@ -23,7 +23,7 @@ from tests.cloud.samples import LINE, SERIES, STATION, data
 from tests.cloud.service.agent import Agent, Way
 from tests.cloud.service.test_service import Centre, settled
 from tests.conftest import CENTRE, Broker, Voice, wait_for
-from tests.edge.radar import Radar
+from tests.edge.radar import Radar, radar_site
 
 pytestmark = pytest.mark.broker
 Speak = Callable[[str], Voice]
@@ -46,7 +46,7 @@ def centre(tmp_path: Path, broker: Broker, pki: Pki) -> Iterator[Centre]:
 
 @pytest.fixture
 def agent(tmp_path: Path, broker: Broker, pki: Pki, instrument: Radar) -> Iterator[Agent]:
-    made = Agent(tmp_path / "station", instrument.port, [Way(CENTRE, broker, pki)])
+    made = Agent(tmp_path / "station", radar_site(instrument.port), [Way(CENTRE, broker.port, pki)])
     yield made
     made.end(signal.SIGKILL)
 
@@ -197,8 +197,8 @@ def test_of_two_centres_only_the_required_one_lets_a_station_free_and_the_other_
     instrument: Radar,
 ) -> None:
     second, second_broker, second_keys = province
-    ways = [Way(CENTRE, broker, pki), Way("province", second_broker, second_keys, required=False)]
-    agent = Agent(tmp_path / "station", instrument.port, ways)
+    ways = [Way(CENTRE, broker.port, pki), Way("province", second_broker.port, second_keys, required=False)]
+    agent = Agent(tmp_path / "station", radar_site(instrument.port), ways)
     try:
         started(second)
         agent.start()  # the required centre is away
@@ -250,8 +250,8 @@ def test_a_full_journal_frees_nothing_in_silence_that_only_the_other_centre_has(
     instrument: Radar,
 ) -> None:
     second, second_broker, second_keys = province
-    ways = [Way(CENTRE, broker, pki), Way("province", second_broker, second_keys, required=False)]
-    agent = Agent(tmp_path / "station", instrument.port, ways, size="1MiB")
+    ways = [Way(CENTRE, broker.port, pki), Way("province", second_broker.port, second_keys, required=False)]
+    agent = Agent(tmp_path / "station", radar_site(instrument.port), ways, size="1MiB")
     fill(tmp_path / "station" / "journal", 1024 * 1024)
     try:
         started(second)

@@ -13,7 +13,7 @@ from haihe_contract.clock import SystemClock
 from haihe_contract.restore import StationState
 from haihe_edge.cli import main
 from haihe_edge.qualify import CounterState
-from haihe_edge.remember.site_states import BUDGET, COUNTER, TIPS
+from haihe_edge.remember.site_states import COUNTER, TIPS
 from haihe_edge.site import load_site
 from haihe_edge.station import StationAgent
 
@@ -166,41 +166,65 @@ def test_a_bundle_that_is_not_to_be_believed_restores_nothing_and_says_why(
     assert "其证书属于 31005651，不是测站 31005650" in refused(posing)
 
 
-def test_of_several_files_the_one_that_holds_states_is_taken_and_the_latest_of_them(
-    tmp_path: Path, pki: Pki, init: Init
-) -> None:
-    site = rainy(tmp_path / "old", pki)
+def states_file(path: Path, pki: Pki, made_ms: int, states: list[StationState], grade: int = 5) -> Path:
+    """A bundle of the station that says nothing but that."""
     own = pki.directory / "stations" / CODE
     signature = Signature(Path(f"{own}.pem").read_bytes(), Path(f"{own}.key").read_bytes())
-    first = bundle_of(site, tmp_path / "stick")
+    with path.open("wb") as out:
+        head = Head(1, CODE, "haihe", b"12345678", 2, made_ms, grade, signature.certificate)
+        writer = BundleWriter(out, head, signature)
+        if states:
+            writer.states(states)
+        writer.close(last=True)
+    return path
 
-    def file(name: str, made_ms: int, states: list[StationState], grade: int = 5) -> Path:
-        path = tmp_path / name
-        with path.open("wb") as out:
-            writer = BundleWriter(
-                out, Head(1, CODE, "haihe", b"12345678", 2, made_ms, grade, signature.certificate), signature
-            )
-            if states:
-                writer.states(states)
-            writer.close(last=True)
-        return path
 
-    second = file("second.haihe", SystemClock().now_ms() + 1000, [])
-    old = file("old.haihe", 1, [StationState(BUDGET + "haihe", 1, 5, {"bytes": 1, "from_ms": 1})])
+def test_of_several_bundles_the_latest_word_of_each_state_counts(tmp_path: Path, pki: Pki, init: Init) -> None:
+    site = rainy(tmp_path / "old", pki)
+    loaded, now = load_site(site, []), SystemClock().now_ms()
+    key = loaded.series[loaded.counters[0].number].key
+
+    def counter(value: float, ago_ms: int) -> StationState:
+        state = CounterState(now - ago_ms, value, 0.0, now, 1.0)
+        return StationState(COUNTER + key, now - ago_ms, 5, msgspec.to_builtins(state))
+
+    first = bundle_of(site, tmp_path / "stick")  # its agent was killed before it could keep what the counter stood at
+    old = states_file(tmp_path / "old.haihe", pki, now - 9000, [counter(3.0, 9000)])
+    newer = states_file(tmp_path / "newer.haihe", pki, now - 5000, [counter(7.5, 5000)])
+    empty = states_file(tmp_path / "empty.haihe", pki, now + 1000, [])
     place = tmp_path / "new" / "site.yaml"
-    code, _, err = init(place, "--restore", second, old, first, "--yes")
+    code, out, err = init(place, "--restore", empty, newer, old, first, "--yes")
     assert code == 0, err
     assert place.read_bytes() == site.read_bytes()
-    code, _, err = init(tmp_path / "x" / "site.yaml", "--restore", second, "--yes", lang="zh")
+    assert "counter period rain: 7.5 at" in out
+    code, _, err = init(tmp_path / "x" / "site.yaml", "--restore", empty, "--yes", lang="zh")
     assert code == 1
     assert "其中没有测站状态" in err
-    clockless = file("clockless.haihe", 5000, [StationState(BUDGET + "haihe", 1, 0, {"bytes": 9, "from_ms": 1})], 0)
+    state = StationState(BUDGET + "haihe", 1, 0, {"bytes": 9, "from_ms": 1})
+    clockless = states_file(tmp_path / "clockless.haihe", pki, 5000, [state], grade=0)
     code, _, err = init(tmp_path / "x" / "site.yaml", "--restore", first, clockless, "--yes", lang="zh")
     assert (code, "这个写出时没有时钟" in err) == (1, True), "it may be the latest: its hour is of its boot"
     note = tmp_path / "note.txt"
     note.write_text("{}")
     code, _, err = init(tmp_path / "x" / "site.yaml", "--restore", first, note, "--yes", lang="zh")
     assert (code, "给了多个文件，而这个不是数据包" in err) == (1, True)
+
+
+def test_of_a_stick_with_bundles_of_several_stations_only_this_ones_are_taken(
+    tmp_path: Path, pki: Pki, init: Init
+) -> None:
+    site = rainy(tmp_path / "old", pki)
+    own = bundle_of(site, tmp_path / "stick")
+    other = bundle_of(rainy(tmp_path / "other", pki, "31005651"), tmp_path / "another stick")
+    place = tmp_path / "new" / "site.yaml"
+    code, _, err = init(place, "--restore", own, other, "--yes")
+    assert code == 1
+    assert "bundles of several stations: 31005650, 31005651" in err
+    assert "name those of one" in err
+    assert not place.exists()
+    assert "数据包属于多个测站" in init(place, "--restore", own, other, "--yes", lang="zh")[2]
+    code, out, err = init(site, "--restore", own, other, "--yes", "--json")
+    assert (code, json.loads(out)["station"], err) == (0, CODE, "")
 
 
 def test_without_yes_nothing_is_written_from_a_bundle_either(tmp_path: Path, pki: Pki, init: Init) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from haihe_cloud.admit.pki import Pki
 from haihe_contract import wire
-from haihe_contract.bundle import BundleRefused, Head, Signature, read_receipts, write_receipts
+from haihe_contract.bundle import Head, Signature, write_receipts
 from haihe_contract.clock import beijing
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Dictionary, Event, Readings, Record, State
@@ -22,7 +22,6 @@ from haihe_edge.carry import writing
 from haihe_edge.carry.packing import packed
 from haihe_edge.carry.writing import BundleFiles, Place, StickGone
 from haihe_edge.cli import main
-from haihe_edge.field.bundle_back import peek
 from haihe_edge.forward.held import Held
 from haihe_edge.journal import Folder, Journal, Look
 from haihe_edge.remember.site_states import BUDGET
@@ -298,8 +297,8 @@ def test_on_the_disk_of_the_journal_room_is_left_for_what_the_station_measures(
     fill(site.parent / "journal", groups=30).close()
     assert main(["bundle", "write", str(site), "--to", str(stick), "--lang", "zh"]) == 0
     assert f"{stick} 与日志在同一磁盘上：请把文件复制到别处" in capsys.readouterr().err
-    free = os.statvfs(stick).f_bavail * os.statvfs(stick).f_frsize
-    monkeypatch.setattr(writing, "CARD_LEFT_BYTES", free + 1)
+    disk = os.statvfs(stick)  # all of it: what is free changes while others work on it
+    monkeypatch.setattr(writing, "CARD_LEFT_BYTES", disk.f_blocks * disk.f_frsize)
     code, said = bundle("write", site, "--to", stick)
     assert (code, said["bundles"][0]["what"]) == (1, "the stick is full")
 
@@ -453,15 +452,6 @@ def test_a_card_of_another_station_is_not_carried_as_this_one(
     assert (code, said["station"]) == (0, "31005651")
 
 
-def for_another_centre(path: Path) -> bool:
-    """Whether it holds a receipt whose centre the site file does not name: nobody can check it."""
-    try:
-        said = [peek(each) for each in read_receipts(path.read_bytes())]
-    except BundleRefused:
-        return False
-    return any(each is not None and each.centre != "haihe" for each in said)
-
-
 @given(
     data=st.binary(max_size=200),
     what=st.sampled_from(["as it is", "a bundle", "receipts", "a receipt"]),
@@ -471,7 +461,14 @@ def for_another_centre(path: Path) -> bool:
 @example(data=b"", what="receipts", at=79, change=1)  # the name of its centre
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_on_a_stick_crash_what_reads_them_and_none_is_believed(
-    site: Path, pki: Pki, tmp_path: Path, data: bytes, what: str, at: int, change: int
+    site: Path,
+    pki: Pki,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    data: bytes,
+    what: str,
+    at: int,
+    change: int,
 ) -> None:
     path = tmp_path / "file"
     if what == "as it is":
@@ -483,7 +480,11 @@ def test_no_bytes_on_a_stick_crash_what_reads_them_and_none_is_believed(
         changed = bytearray(path.read_bytes() if what == "receipts" else b"HAIHEB" + path.read_bytes()[6:])
         changed[at % len(changed)] ^= change
         path.write_bytes(changed)
-    assert main(["bundle", "show", str(path), "--site", str(site)]) == 1 or for_another_centre(path)
+    capsys.readouterr()
+    code = main(["bundle", "show", str(path), "--site", str(site), "--json"])
+    (said,) = json.loads(capsys.readouterr().out)["files"]
+    # What was changed may be the centre's name: of one that is not known here nothing is held against it.
+    assert code == 1 or {each["signed"] for each in said["receipts"]} == {None}
     assert main(["bundle", "receipts", str(path), "--site", str(site)]) == 1
     assert not (site.parent / "journal" / "receipts-haihe").exists()
     assert main(["init", str(tmp_path / "new.yaml"), "--restore", str(path), "--yes"]) == 1

@@ -218,3 +218,13 @@ async def test_a_receipt_that_was_brought_by_hand_frees_what_it_covers_and_says_
         forwarder.bring(receipts.sign(Receipt(1, CENTRE, 2, STATION, 0, [LineHeld(journal.line, [(1, 7)])]), KEY))
         forwarder.bring(receipts.sign(Receipt(1, CENTRE, 1, STATION, 0, lines), KEY))
         assert forwarder.held.of(journal.line) == RangeSet.of((1, 7)), "of the higher epoch, whatever comes late"
+
+
+async def test_an_agent_that_is_told_to_end_at_the_moment_its_link_breaks_does_end(tmp_path: Path) -> None:
+    for steps in range(12):
+        journal, centre = journal_with(tmp_path / str(steps), 10), Centre()
+        async with asyncio.timeout(5), forwarding(journal, centre):
+            await centre.until(lambda reached=centre: bool(reached.batches))
+            centre.cut()
+            for _ in range(steps):
+                await asyncio.sleep(0)

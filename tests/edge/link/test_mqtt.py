@@ -195,6 +195,18 @@ async def test_a_broker_that_is_slow_to_answer_very_many_is_given_longer_until_i
             await asyncio.wait_for(link.publish(topic.up(STATION, 1), b"x"), 10)
 
 
+async def test_a_station_that_is_told_to_end_while_a_connection_is_being_ended_does_end(pki: Pki, broker: Any) -> None:
+    link = link_to(pki, broker.port)
+    await link.connect()
+    ours = asyncio.all_tasks()
+    closing = asyncio.ensure_future(link.close())
+    await asyncio.sleep(0)
+    (stopping,) = asyncio.all_tasks() - ours - {closing}
+    stopping.add_done_callback(lambda _: closing.cancel())  # as paho's thread ends
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+
+
 async def test_a_station_that_is_told_to_end_does_not_wait_for_a_broker_that_is_slow_to_answer(
     pki: Pki, broker: Any
 ) -> None:
