@@ -13,7 +13,7 @@ from haihe_contract.clock import SystemClock
 from haihe_contract.restore import StationState
 from haihe_edge.cli import main
 from haihe_edge.qualify import CounterState
-from haihe_edge.remember.site_states import COUNTER, TIPS
+from haihe_edge.remember.site_states import BUDGET, COUNTER, TIPS
 from haihe_edge.site import load_site
 from haihe_edge.station import StationAgent
 
