@@ -34,7 +34,6 @@ from .stating import Cursor, in_turn, recent, whole
 
 Wanted = Callable[[str, Sequence[LineState]], list[LineWanted]]
 """What to ask a station for, told what is known of its lines, the one heard last first."""
-_ALL = 2**31
 
 
 class Ledger:
@@ -212,7 +211,7 @@ class Ledger:
     def receipts_of_all(self, station: str) -> Iterator[Receipt]:
         """Receipts that together state every number of a station that is held or refused, for a way without a link."""
         epoch, now_ms = self.epoch, self._clock.now_ms()  # before the lines: what a restore forgets is not stated
-        for stated in whole(self.lines(station, _ALL)):
+        for stated in whole(self.lines(station, told.ALL_LINES)):
             yield Receipt(VERSION, self.centre, epoch, station, now_ms, stated, codecs=list(CODECS))
 
     def _lines(self, stations: Sequence[str], most: int) -> dict[str, list[LineState]]:
