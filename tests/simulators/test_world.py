@@ -29,6 +29,7 @@ FOUND = {
     "a-full-disk-with-nothing-but-the-reserve-stayed-full-for-ever": 1940,
     "a-card-set-back-on-a-disk-without-a-byte-was-expected-to-write": 2059,
     "what-a-file-that-went-said-again-was-taken-for-the-end-of-another": 95,
+    "a-file-that-nobody-had-room-to-name-was-expected-to-go-before-others": 1626,
 }
 """Every seed that ever failed, by what it had found. A seed's day changes when the code that lives it does."""
 JOBS = 2

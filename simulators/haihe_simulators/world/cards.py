@@ -182,8 +182,7 @@ class CardAccount:
         card = self._card(machine)
         closed = self._closed(machine)
         left_open = self._left_open(machine)
-        if may_repeat(body, [*closed, *(file for file in left_open if file.line != line)]):
-            return
+        repeats = may_repeat(body, [*closed, *(file for file in left_open if file.line != line)])
         settled = self._settled(machine)
         going = victim(body, [*closed, *left_open], settled)
         if going is None:
@@ -191,7 +190,8 @@ class CardAccount:
         others = [file for file in closed if card.going.get(file.name) is not file]
         cannot = card.short or is_short(machine.card) or machine.reads_fail  # what cannot be read cannot be summed up
         thins = isinstance(body, Summary) or not cannot
-        if why := objection(body, going, others, self._all_hold(card.known), thins=thins):
+        why = objection(body, going, others, self._all_hold(card.known), thins=thins)
+        if why and not repeats:
             self.fail(f"{machine.name}: {why}")
         if card.short or is_short(machine.card):  # what cannot even be said may be passed over for another
             card.going[going.name] = going
