@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from .broker import Broker
 from .cards import Broken
+from .decoding import decode
 from .faults import DAY_S, Plan, draw
 from .happenings import Happenings
 from .life import WorldLoop
@@ -56,13 +57,20 @@ def play(seed: int) -> Outcome:
     try:
         with asyncio.Runner(loop_factory=WorldLoop) as runner:
             broken = runner.run(_live(plan, folder, world))
+        return _outcome(seed, broken, world[0])
     finally:
+        world.clear()
+        decode.cache_clear()
         gc.enable()
+        gc.collect()  # what is left of it, before it grows old: the next world is slower among the ruins of others
         logging.disable(logging.NOTSET)
         shutil.rmtree(folder, ignore_errors=True)
-    account = world[0].account
+
+
+def _outcome(seed: int, broken: str, world: "World") -> Outcome:
+    account = world.account
     records = sum(len(bodies) for bodies in account.bodies.values())
-    return Outcome(seed, broken, dict(account.hits), records, world[0].history.last() if broken else [])
+    return Outcome(seed, broken, dict(account.hits), records, world.history.last() if broken else [])
 
 
 async def _live(plan: Plan, folder: Path, made: list["World"]) -> str:
