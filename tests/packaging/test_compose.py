@@ -205,9 +205,9 @@ class Whole:
         self.here, self.root = here, here / "haihe"
         self.broker, self.http = broker, free_port()
         self.places = {
-            "/haihe/": f"{self.root}/",
             "/var/lib/haihe": str(here / "lib"),
             "/run/haihe": str(here / "run"),
+            "/haihe/": f"{self.root}/",  # after those that it is a part of
             "host: broker": "host: localhost",
             "port: 8883": f"port: {self.broker}",
             "0.0.0.0": "127.0.0.1",
