@@ -23,6 +23,7 @@ from haihe_edge.journal.segment import Frame, Segment
 from haihe_edge.site import Centre, Site, load_site
 from haihe_edge.talk import OK, WRONG, Talk
 
+from .journals import no_journal, unreadable
 from .standing import Told, standing, station_of
 
 _NICE = 10
@@ -176,17 +177,9 @@ def _told(site: Site, directory: Path) -> Told:
     try:
         told = standing(site, directory)
     except OSError as error:
-        raise FieldError(
-            f"the journal cannot be read: {error.strerror or error}",
-            where=str(directory),
-            do=f"look whether it is there and may be read: ls -ld {directory}",
-        ) from None
+        raise unreadable(directory, error) from None
     if not told.look.segments and not told.look.passed:
-        raise FieldError(
-            "there is no journal in this folder",
-            where=str(directory),
-            do="name the folder in which its files lie: find / -name '*.journal'",
-        )
+        raise no_journal(directory)
     whose = station_of(told.look) if directory != site.journal.directory else None
     if whose is not None and whose != site.station.code:
         raise FieldError(

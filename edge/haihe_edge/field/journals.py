@@ -97,18 +97,28 @@ def _open(arguments: argparse.Namespace) -> _Opened:
     try:
         look = Look(Folder(directory))
     except OSError as error:
-        raise FieldError(
-            f"the journal cannot be read: {error.strerror or error}",
-            where=str(directory),
-            do=f"look whether it is there and may be read: ls -ld {directory}",
-        ) from None
+        raise unreadable(directory, error) from None
     if not look.segments and not look.passed:
-        raise FieldError(
-            "there is no journal in this folder",
-            where=str(directory),
-            do="name the folder in which its files lie: find / -name '*.journal'",
-        )
+        raise no_journal(directory)
     return _Opened(site, directory, look)
+
+
+def unreadable(directory: Path, error: OSError) -> FieldError:
+    """What to say of a folder that cannot be read."""
+    return FieldError(
+        f"the journal cannot be read: {error.strerror or error}",
+        where=str(directory),
+        do=f"look whether it is there and may be read: ls -ld {directory}",
+    )
+
+
+def no_journal(directory: Path) -> FieldError:
+    """What to say of a folder without a file of a journal."""
+    return FieldError(
+        "there is no journal in this folder",
+        where=str(directory),
+        do="name the folder in which its files lie: find / -name '*.journal'",
+    )
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:
