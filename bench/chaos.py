@@ -45,7 +45,7 @@ PEACE_S = 180.0
 """So long all may take to be complete again."""
 RESTART_S = 1.0
 """After which a service manager starts again what ended by itself."""
-AWAY = "database.conninfo of the settings"
+AWAY = "database.conninfo"
 """Where the fault is that the centre names, in any language, when it finds no database at its start."""
 MINUTES = float(option("--minutes", "10"))
 SEED = int(option("--seed", "7"))
