@@ -77,13 +77,13 @@ class Pace:
         account.waits = waits
         return waits
 
-    def charge(self, verdict: Admitted | Heartbeat, now_ms: int, *, opens: bool) -> None:
-        """Take what a message of a link costs from its station's accounts."""
+    def charge(self, verdict: Admitted | Heartbeat, rows: int, now_ms: int, *, opens: bool) -> None:
+        """Take what a message of a link costs from its station's accounts, ``rows`` of :func:`work` among it."""
         account = self._of(verdict.envelope, now_ms)
         account.lines -= opens
         if isinstance(verdict, Admitted):
             account.lines -= _others(verdict.batch)
-            account.rows -= work(verdict.batch)
+            account.rows -= rows
 
     def _of(self, envelope: Envelope, now_ms: int) -> "_Account":
         key = envelope.station, envelope.lane == LANE_BACKLOG
@@ -111,9 +111,8 @@ class _Account:
         self.lines = min(LINES_BURST, self.lines + since_ms / LINE_EVERY_MS)
 
 
-def too_much(verdict: Admitted) -> Verdict | None:
+def too_much(verdict: Admitted, rows: int) -> Verdict | None:
     """The verdict on a message that asks for more than one message may, by whichever way it comes; else None."""
-    rows = work(verdict.batch)
     if rows <= WORK_OF_A_MESSAGE:
         return None
     reason = f"it asks for {rows} rows of work, and one message may ask for {WORK_OF_A_MESSAGE}"

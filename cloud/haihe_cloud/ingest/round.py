@@ -10,7 +10,6 @@ from haihe_cloud.limits import ROUND_READINGS, WORK_OF_A_MESSAGE
 
 from .admit import Admitted, Heartbeat, Later, Quarantine, StateAsked, UnknownStation, Verdict
 from .inbox import Message
-from .pace import work
 
 
 class Counts(msgspec.Struct):
@@ -70,8 +69,6 @@ class Round:
         if isinstance(verdict, Admitted):
             self.admitted.append((message, verdict))
             self.size += len(verdict.readings)
-            if message.carried:
-                self.carried_work += work(verdict.batch)
             if verdict.dictionary:  # for what comes later in the same round
                 self.dictionaries[verdict.envelope.station, verdict.envelope.line] = verdict.dictionary
         elif isinstance(verdict, Heartbeat):

@@ -36,7 +36,7 @@ from .admit import Admitted, Heartbeat, StateAsked, Verdict, without
 from .beside import no_other_way, out_of_reach
 from .inbox import Inbox, Message
 from .judge import address_of, contents_of
-from .pace import Pace, too_early, too_much
+from .pace import Pace, too_early, too_much, work
 from .round import Counts, Round, refusal
 from .telling import Telling
 
@@ -222,10 +222,13 @@ class Worker:
             verdict = out_of_reach(verdict, kept=kept)
         if isinstance(verdict, Admitted | Heartbeat):
             taken.opening.discard(line)
+            rows = work(verdict.batch) if isinstance(verdict, Admitted) and not kept else 0
             if not by_hand:
-                self._pace.charge(verdict, now_ms, opens=opens)
-            if isinstance(verdict, Admitted) and not kept:
-                return too_much(verdict) or verdict
+                self._pace.charge(verdict, rows, now_ms, opens=opens)
+            if isinstance(verdict, Admitted) and (worse := too_much(verdict, rows)):
+                return worse
+            if message.carried:
+                taken.carried_work += rows
         return verdict
 
     def _gather(self, taken: Round) -> None:

@@ -7,7 +7,7 @@ import pytest
 from haihe_cloud.admit.registry import Station
 from haihe_cloud.ingest.admit import Admitted, Heartbeat, contents
 from haihe_cloud.ingest.inbox import Message
-from haihe_cloud.ingest.pace import Pace, too_much
+from haihe_cloud.ingest.pace import Pace, too_much, work
 from haihe_cloud.limits import WORK_OF_A_MESSAGE
 from haihe_contract import topic, wire
 from haihe_contract.ranges import RangeSet
@@ -160,8 +160,9 @@ def waits(pace: Pace, judged: tuple[wire.Envelope, Admitted | Heartbeat], now_ms
     envelope, verdict = judged
     if pace.must_wait(envelope, now_ms, opens=opens):
         return True
-    pace.charge(verdict, now_ms, opens=opens)
-    return isinstance(verdict, Admitted) and too_much(verdict) is not None
+    rows = work(verdict.batch) if isinstance(verdict, Admitted) else 0
+    pace.charge(verdict, rows, now_ms, opens=opens)
+    return isinstance(verdict, Admitted) and too_much(verdict, rows) is not None
 
 
 def test_a_station_that_restarts_every_minute_for_a_year_never_waits() -> None:
