@@ -1,7 +1,6 @@
 """A clock that runs fast, a site file with a gpio bus, and a simulated chip behind the acquirer."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,8 +22,13 @@ MIDNIGHT_MS = 1_785_456_000_000
 PATIENCE_S = 8.0
 
 
+def pytest_asyncio_loop_factories(item: pytest.Function) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that a module names as its ``LOOP``; one with a kernel on the other side lives in our time."""
+    return {"loop": getattr(item.module, "LOOP", asyncio.SelectorEventLoop)}
+
+
 class FastClock:
-    """Time that runs so many times as fast as ours.
+    """Time that runs so many times as fast as that of the running loop.
 
     Args:
         wall_ms: where the wall clock begins.
@@ -34,13 +38,14 @@ class FastClock:
     def __init__(self, wall_ms: int = MIDNIGHT_MS - 90_000, times: int = 300) -> None:
         self.offset_ms = wall_ms
         self._times = times
-        self._began = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
 
     def now_ms(self) -> int:
         return self.offset_ms + self.monotonic_ms()
 
     def monotonic_ms(self) -> int:
-        return round((time.monotonic() - self._began) * 1000 * self._times)
+        return round((self._loop.time() - self._began) * 1000 * self._times)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds / self._times))
@@ -75,9 +80,10 @@ class World:
         return [each.kind for each in self.happenings]
 
     async def until(self, holds: Callable[[], object], what: str = "") -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE_S
         while not holds():
-            if time.monotonic() > deadline:
+            if loop.time() > deadline:
                 pytest.fail(f"waited in vain {what}; said {self.groups[-5:]}, happened {self.kinds()}")
             await asyncio.sleep(0.001)
 
@@ -111,7 +117,7 @@ async def running(path: Path, clock: FastClock, grade: Grade = Grade.NTP, **more
 
 
 @pytest.fixture
-def clock() -> FastClock:
+async def clock() -> FastClock:
     return FastClock()
 
 

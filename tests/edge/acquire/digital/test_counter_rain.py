@@ -15,7 +15,8 @@ from haihe_edge.station import StationAgent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.edge.acquire.digital.conftest import MIDNIGHT_MS, FastClock
+from tests.clocks import HandClock
+from tests.edge.acquire.digital.conftest import MIDNIGHT_MS
 from tests.edge.site_text import HEAD, modbus_profile
 
 POLL, PERIOD = 60_000, 300_000
@@ -198,7 +199,7 @@ class Bench:
 
     def start(self) -> None:
         site = load_site(self.folder / "site.yaml", [self.folder])
-        self.clock = FastClock(MIDNIGHT_MS)
+        self.clock = HandClock(MIDNIGHT_MS)
         self.agent = StationAgent(site, self.clock, random.Random(1))
 
     def stop(self) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from haihe_contract.quality import Grade, Reason
 from haihe_edge.qualify import Judge, LevelWatch
+from haihe_simulators.virtual_time import VirtualLoop
 
 from tests.edge.acquire.digital.conftest import MIDNIGHT_MS, FastClock, running
 
+LOOP = VirtualLoop
 SiteFile = Callable[..., Path]
 MISSING = int(Reason.INCOMPLETE)
 
