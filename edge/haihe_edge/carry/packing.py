@@ -38,7 +38,7 @@ def packed(
     station: str,
     left_out: Mapping[int, RangeSet],
     chosen: Callable[[Frame], bool] = lambda _frame: True,
-    file_done: Callable[[Segment, RangeSet], object] = lambda _segment, _lost: None,
+    file_done: Callable[[Segment, RangeSet], object] = lambda _segment, _missed: None,
 ) -> Iterator[Packed]:
     """What is here in batches as the backlog of a link has them, oldest line first.
 
@@ -47,7 +47,8 @@ def packed(
         station: whose.
         left_out: numbers per line that need not be carried.
         chosen: whether a commit is wanted.
-        file_done: told each file once it is done, and its numbers that should be there and cannot be read.
+        file_done: told each file once it is done, and its numbers that were wanted and not found: they cannot be
+            read, or the file has gone since the look was taken.
     """
     extremes = {extent.line: (extent.last, extent.first) for extent in look.extents()}
     for line, files in groupby(look.segments, key=lambda segment: segment.line):
@@ -59,7 +60,7 @@ def packed(
                 unread = unread - RangeSet.from_numbers(record.number for record in records)
                 if chosen(frame):
                     yield from line_packed.take(frame, [each for each in records if each.number not in out])
-            file_done(segment, unread if look.has(segment) else EMPTY)
+            file_done(segment, unread)
         yield from line_packed.rest()
 
 

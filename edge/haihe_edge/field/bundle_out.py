@@ -51,6 +51,7 @@ class _Bundle:
         self.lines: dict[int, RangeSet] = {}
         self.held = 0
         self.unread = 0
+        self.left = 0
         self.fault: Fault | None = None
         self._times: list[int] = []
         self._pending: list[Packed] = []
@@ -88,6 +89,7 @@ class _Bundle:
             "records": self.records,
             "held": self.held,
             "unread": self.unread,
+            "left": self.left,
             "lines": [
                 {"line": f"{line:016x}", "first": numbers.first, "last": numbers.last, "records": numbers.count()}
                 for line, numbers in self.lines.items()
@@ -250,11 +252,16 @@ def _written(
     centre, signature = signing
     look, bundle = told.look, _Bundle(centre.name)
     directory = arguments.journal or site.journal.directory
-    known = Held(None if arguments.all else directory / f"receipts-{centre.name}")
+    receipts = directory / f"receipts-{centre.name}"
+    known = Held(None if arguments.all else receipts)
     bundle.held = known.count(look.extents())
+    left: list[tuple[int, RangeSet]] = []
 
-    def done(segment: Segment, lost: RangeSet) -> None:
-        bundle.unread += lost.count()
+    def done(segment: Segment, missed: RangeSet) -> None:
+        if look.has(segment):
+            bundle.unread += missed.count()
+        else:
+            left.append((segment.line, missed))
         progress(talk.say("file {n} of {all}", n=look.segments.index(segment) + 1, all=len(look.segments)))
 
     moment = beijing(SystemClock().now_ms()).replace("-", "").replace(":", "").replace(" ", "T")
@@ -277,6 +284,8 @@ def _written(
     except OSError as error:
         what = f"the stick refuses to be written: {error.strerror or error}"
         bundle.fault = Fault(what, _go_on(bundle))
+    held = Held(receipts)
+    bundle.left = sum((numbers - held.of(line)).count() for line, numbers in left)
     return bundle
 
 
@@ -287,7 +296,7 @@ def _go_on(bundle: _Bundle) -> str:
 
 
 def _tell(talk: Talk, site: Site, told: Told, place: Place, bundles: list[_Bundle]) -> int:
-    good = not told.look.passed and all(bundle.fault is None and not bundle.unread for bundle in bundles)
+    good = not told.look.passed and all(not (bundle.fault or bundle.unread or bundle.left) for bundle in bundles)
     if talk.json:
         said = {
             "station": site.station.code,
@@ -328,5 +337,12 @@ def _tell_one(talk: Talk, bundle: _Bundle) -> None:
     )
     if bundle.unread:
         talk.worry(talk.say("{n} records cannot be read from the journal's files any more", n=bundle.unread))
+    if bundle.left:
+        talk.worry(
+            talk.say(
+                "{n} records left the card while this was written; another bundle has what stands for them",
+                n=bundle.left,
+            )
+        )
     if bundle.fault is not None:
         talk.worry(f"{talk.told(bundle.fault.what)}; {talk.told(bundle.fault.do)}")

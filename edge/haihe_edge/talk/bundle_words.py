@@ -28,6 +28,9 @@ BUNDLE = {
         "它写出的回执请带回本站：haihe-edge bundle receipts 文件 ..."
     ),
     "{n} records cannot be read from the journal's files any more": "{n} 条记录已无法从日志文件中读出",
+    "{n} records left the card while this was written; another bundle has what stands for them": (
+        "写出期间有 {n} 条记录离开了存储卡；请再写一个数据包，其中有代替它们的记录"
+    ),
     "not everything is on the stick, see above": "没有全部写入 U 盘，见上",
     "there is nothing to carry; --all writes what is here all the same": (
         "没有需要携带的记录；--all 仍可写出本站的全部记录"

@@ -1,5 +1,6 @@
 """``haihe-edge bundle`` on a card whose agent is dead, and sticks as they are: full, read-only, pulled out."""
 
+import io
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from haihe_contract import wire
 from haihe_contract.bundle import Head, Signature, write_receipts
 from haihe_contract.clock import beijing
 from haihe_contract.ranges import EMPTY, RangeSet
+from haihe_contract.receipt import LineHeld, Receipt
 from haihe_contract.record import Dictionary, Event, Readings, Record, State
 from haihe_contract.restore import SITE
 from haihe_edge.carry import writing
@@ -200,6 +202,43 @@ def small_stick(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this machine lets nobody mount a small file system")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
+
+
+class Meanwhile(io.StringIO):
+    """A terminal; a file leaves the card as soon as it says that the first one is done."""
+
+    def __init__(self, leaves: Path) -> None:
+        super().__init__()
+        self._leaves = leaves
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if "file 1 of 2" in text:
+            self._leaves.unlink()
+        return super().write(text)
+
+
+@pytest.mark.parametrize("receipted", [False, True])
+def test_what_leaves_the_card_while_it_is_carried_is_said_unless_a_receipt_covers_it(
+    site: Path, stick: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, *, receipted: bool
+) -> None:
+    directory = site.parent / "journal"
+    fill(directory, groups=10).close()
+    fill(directory, groups=20, seed=2).close()
+    first, second = Look(Folder(directory)).segments
+    if receipted:
+        held = Held(directory / "receipts-haihe")
+        held.take(Receipt(1, "haihe", 1, CODE, T0, [LineHeld(second.line, list(second.numbers.ranges))]))
+        held.save()
+    here = in_journal(directory)
+    monkeypatch.setattr(sys, "stderr", Meanwhile(directory / second.name))
+    code, said = bundle("write", site, "--to", stick, "--all")
+    (found,) = said["bundles"]
+    assert in_bundles(stick.iterdir()) == {key: record for key, record in here.items() if key[0] == first.line}
+    assert (found["unread"], found["left"]) == (0, 0 if receipted else second.numbers.count())
+    assert (code, said["ok"]) == ((0, True) if receipted else (1, False))
 
 
 def test_on_a_full_stick_what_was_finished_is_whole_and_another_stick_takes_the_rest(
