@@ -183,18 +183,24 @@ class BundleWriter:
         self._out.write(data)
 
 
-def open_file(path: Path) -> BinaryIO:
-    """Open what somebody has named as a file, for reading; a pipe that nobody writes is not waited for.
+def bytes_of(path: Path, most: int = FILE_BYTES_MAX) -> bytes:
+    """What is in a file that somebody has named; a pipe that nobody writes is not waited for.
+
+    Args:
+        path: its name.
+        most: bytes that are read, whatever size it says it has.
 
     Raises:
-        BundleRefused: when it is no file.
-        OSError: when it cannot be opened.
+        BundleRefused: when it is no file, or has more than that.
+        OSError: when it cannot be read.
     """
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: PTH123, SIM115
-    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        return file
-    file.close()
-    raise BundleRefused("it is a pipe or a device, and no file")
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise BundleRefused("it is a pipe or a device, and no file")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise BundleRefused(f"it has more than {most} bytes")
+    return data
 
 
 def is_bundle(data: bytes) -> bool:

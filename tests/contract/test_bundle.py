@@ -18,8 +18,8 @@ from haihe_contract.bundle import (
     BundleWriter,
     Head,
     Signature,
+    bytes_of,
     check_signer,
-    open_file,
     read_bundle,
     read_receipts,
     write_receipts,
@@ -174,9 +174,16 @@ def test_a_pipe_that_nobody_writes_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.haihe")
     for path in (tmp_path / "a.haihe", Path("/dev/zero")):
         with pytest.raises(BundleRefused, match="no file"):
-            open_file(path)
+            bytes_of(path)
     with pytest.raises(IsADirectoryError):
-        open_file(tmp_path)
+        bytes_of(tmp_path)
+
+
+def test_of_a_file_that_is_too_long_no_more_is_read_than_shows_it(tmp_path: Path) -> None:
+    (tmp_path / "a.haihe").write_bytes(b"1234567")
+    assert bytes_of(tmp_path / "a.haihe", 7) == b"1234567"
+    with pytest.raises(BundleRefused, match="it has more than 6 bytes"):
+        bytes_of(tmp_path / "a.haihe", 6)
 
 
 def test_a_name_that_moves_the_cursor_of_a_terminal_is_no_centre() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from haihe_contract import topic
-from haihe_contract.bundle import FILE_BYTES_MAX, BundleFile, BundleRefused, check_signer, open_file, read_bundle
+from haihe_contract.bundle import BundleFile, bytes_of, check_signer, read_bundle
 from haihe_contract.ranges import EMPTY, Range, RangeSet
 from haihe_contract.record import LANE_BACKLOG
 from haihe_contract.wire import Envelope
@@ -22,11 +22,7 @@ def read_file(path: Path) -> BundleFile:
         BundleRefused: when it is no bundle that can be believed.
         OSError: when it cannot be read.
     """
-    with open_file(path) as file:
-        data = file.read(FILE_BYTES_MAX + 1)
-    if len(data) > FILE_BYTES_MAX:
-        raise BundleRefused(f"it has more than {FILE_BYTES_MAX} bytes")
-    return read_bundle(data)
+    return read_bundle(bytes_of(path))
 
 
 def read_signed(path: Path, authority: bytes, now_ms: int) -> BundleFile:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from haihe_contract.bundle import RECEIPTS_MAX, BundleRefused, open_file, read_receipts
+from haihe_contract.bundle import RECEIPTS_MAX, BundleRefused, bytes_of, read_receipts
 from haihe_contract.ed25519 import SIGNATURE_BYTES
 from haihe_contract.errors import FieldError
 from haihe_contract.receipt import RECEIPT_BYTES_MAX, Receipt, ReceiptRefused, verify
@@ -80,11 +80,7 @@ def receipts(talk: Talk, arguments: argparse.Namespace) -> int:
 
 def _read(path: Path, site: Site, brought: list[Brought], refused: list[Refused]) -> None:
     try:
-        with open_file(path) as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-        if len(data) > FILE_BYTES_MAX:
-            raise BundleRefused("it is too long")
-        found = read_receipts(data)
+        found = read_receipts(bytes_of(path, FILE_BYTES_MAX))
     except OSError as error:
         refused.append(Refused(path, f"the file cannot be read: {error.strerror or error}", ""))
         return

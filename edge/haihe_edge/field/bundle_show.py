@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from haihe_contract.bundle import (
-    FILE_BYTES_MAX,
     BundleFile,
     BundleRefused,
     Head,
+    bytes_of,
     check_signer,
     is_receipts,
-    open_file,
     read_bundle,
     read_receipts,
 )
@@ -55,13 +54,9 @@ def read_file(path: Path) -> bytes:
         BundleRefused: when it cannot be read, or is too long.
     """
     try:
-        with open_file(path) as file:
-            data = file.read(FILE_BYTES_MAX + 1)
+        return bytes_of(path)
     except OSError as error:
         raise BundleRefused(f"the file cannot be read: {error.strerror or error}") from None
-    if len(data) > FILE_BYTES_MAX:
-        raise BundleRefused("it is too long")
-    return data
 
 
 def vouched(head: Head, site: Site | None) -> bool:

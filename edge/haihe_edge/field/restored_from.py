@@ -154,7 +154,9 @@ def _bytes_of(source: str) -> bytes:
             f"the state of the station cannot be read: {error.strerror or error}", where=source, do=do
         ) from None
     if len(data) > FILE_BYTES_MAX:
-        raise FieldError("the state of the station cannot be read: it is too long", where=source, do=do)
+        raise FieldError(
+            f"the state of the station cannot be read: it has more than {FILE_BYTES_MAX} bytes", where=source, do=do
+        )
     return data
 
 

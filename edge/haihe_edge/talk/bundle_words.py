@@ -108,7 +108,7 @@ BUNDLE_FAULTS = {
     "No such device": "没有这个设备",
     "Is a directory": "这是目录",
     "the file cannot be read: {why}": "无法读取文件：{why}",
-    "it is too long": "文件过长",
+    "it has more than {n} bytes": "超过 {n} 字节",
     "it is a pipe or a device, and no file": "这是管道或设备，不是文件",
     "it holds no receipt": "其中没有回执",
     "a receipt in it cannot be read": "其中有回执无法读取",
