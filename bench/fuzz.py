@@ -1,6 +1,6 @@
-"""What any bytes do to whoever takes them: batches, receipts and site files, guided by coverage.
+"""What any bytes do to whoever takes them: batches, receipts, answers, bundles and site files, guided by coverage.
 
-    python bench/fuzz.py [--quick] [--json] [--only batch|receipt|answer|site] [--inputs N] [--corpus FOLDER]
+    python bench/fuzz.py [--quick] [--json] [--only batch|receipt|answer|bundle|site] [--inputs N] [--corpus FOLDER]
 
 The targets and their seeds are those of ``tests/fuzz``. Needs ``atheris`` (``pip install atheris``), which is not
 in the locks because it has wheels for few machines; without it nothing is done, in plain words. Each target runs in
@@ -58,7 +58,7 @@ def measure(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - told by report.r
     inputs = int(CHOSEN["inputs"]) if CHOSEN["inputs"] else INPUTS_QUICK if quick else INPUTS
     kept = Path(CHOSEN["corpus"]) if CHOSEN["corpus"] else Path(tempfile.mkdtemp(prefix="haihe-fuzz-"))
     fault = ""
-    for name in [CHOSEN["only"]] if CHOSEN["only"] else ["batch", "receipt", "answer", "site"]:
+    for name in [CHOSEN["only"]] if CHOSEN["only"] else ["batch", "receipt", "answer", "bundle", "site"]:
         corpus = kept / name
         corpus.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import io
 import json
 import tempfile
 from collections.abc import Callable, Iterable
@@ -13,8 +14,22 @@ from itertools import pairwise
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from haihe_cloud.admit.pki import Pki
 from haihe_cloud.ingest.admit import Admitted, admit
+from haihe_cloud.ingest.bundle import Named
 from haihe_contract import restore, topic, wire
+from haihe_contract.bundle import (
+    BATCHES_MAX,
+    BundleRefused,
+    BundleWriter,
+    Head,
+    Signature,
+    check_signer,
+    read_bundle,
+    read_receipts,
+    write_receipts,
+)
+from haihe_contract.clock import SystemClock
 from haihe_contract.document import DocumentError, Problem
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
@@ -140,6 +155,73 @@ def answer_seeds() -> Iterable[bytes]:
         yield restore.sign(_KEY, centre=CENTRE, station=STATION, question=_QUESTION, issued_ms=1, states=states)[64:]
 
 
+class _Keys:
+    """Of a station and its authority, made for the occasion."""
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            pki = Pki(Path(folder), SystemClock())
+            pki.init()
+            pki.station(STATION)
+            own = pki.directory / "stations" / STATION
+            certificate, key = own.with_suffix(".pem").read_bytes(), own.with_suffix(".key").read_bytes()
+            self.signature = Signature(certificate, key)
+            self.authority = pki.ca.read_bytes()
+        self.now_ms = SystemClock().now_ms()
+
+
+_keys = cache(_Keys)
+_BUNDLE, _RECEIPTS, _SIGNED_BY = b"HAIHEB\x01", b"HAIHER\x01", b"\x05"
+
+
+def bundle(data: bytes) -> None:
+    """To a centre, a station and a new card: as it comes, signed by a station, and as receipts."""
+    keys = _keys()
+    for payload in (data, signed(data)):
+        with suppress(BundleRefused):
+            found = read_bundle(payload)
+            assert len(found.batches) == found.end.batches <= BATCHES_MAX
+            named = Named(found.head.station)
+            named.note(found.batches)
+            assert sum(named.unread.values()) <= named.batches == len(found.batches)
+            assert all(numbers.count() > 0 for numbers in named.numbers().values())
+            for state in found.states:
+                if state.name == restore.SITE:
+                    with suppress(ValueError):
+                        unpacked(state.value)
+            check_signer(found.head, keys.authority, keys.now_ms)
+            assert found.head.station == STATION
+    with suppress(BundleRefused):
+        for each in read_receipts(_RECEIPTS + data):
+            receipt(each)
+
+
+def signed(data: bytes) -> bytes:
+    """The file that these bytes are the middle of."""
+    whole = _BUNDLE + data
+    signature = _keys().signature.of(hashlib.sha256(whole).digest())
+    return whole + _SIGNED_BY + len(signature).to_bytes(4, "big") + signature
+
+
+def bundle_seeds() -> Iterable[bytes]:
+    """Without its beginning and its signature: nothing but an end, states, batches; and receipts."""
+    keys = _keys()
+    head = Head(1, STATION, CENTRE, bytes(range(8)), 1, keys.now_ms, 5, keys.signature.certificate)
+    value = {"sha256": "x", "zlib_base85": "c-n=T"}
+    carried = [data for data in batch_seeds() if data.startswith(_BEGIN)]
+    for batches, states in (([], []), (carried[:2], [restore.StationState(restore.SITE, 7, 5, value)]), (carried, [])):
+        out = io.BytesIO()
+        writer = BundleWriter(out, head, keys.signature)
+        if states:
+            writer.states(states)
+        for data in batches:
+            writer.batch(data, 1)
+        writer.close(last=True)
+        whole = out.getvalue()
+        yield whole[len(_BUNDLE) : whole.rindex(_SIGNED_BY + b"\0\0\0")]
+    yield write_receipts([_KEY.sign(each) + each for each in receipt_seeds()])[len(_RECEIPTS) :]
+
+
 def site_seeds() -> Iterable[bytes]:
     """The example, and each of its top-level parts cut off in turn."""
     text = (ROOT / "site_configs" / "example.yaml").read_text("utf-8")
@@ -155,5 +237,6 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], Iterable[bytes]]]
     "batch": (batch, batch_seeds),
     "receipt": (receipt, receipt_seeds),
     "answer": (answer, answer_seeds),
+    "bundle": (bundle, bundle_seeds),
     "site": (site, site_seeds),
 }

@@ -1,10 +1,11 @@
-"""No input harms whoever takes it: batches, receipts and site files, changed anywhere in any way."""
+"""No input harms whoever takes it: batches, receipts, answers, bundles and site files, changed anywhere in any way."""
 
 from collections.abc import Callable, Iterable
 
 import pytest
 from haihe_cloud.ingest.admit import Admitted, admit
 from haihe_contract import topic
+from haihe_contract.bundle import read_bundle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,9 +16,12 @@ from tests.fuzz.targets import (
     answer_seeds,
     batch,
     batch_seeds,
+    bundle,
+    bundle_seeds,
     receipt,
     receipt_seeds,
     sealed,
+    signed,
     site,
     site_seeds,
     speaker_of,
@@ -64,6 +68,12 @@ def test_no_answer_to_a_question_harms_a_station_with_a_new_card(data: bytes) ->
     answer(data)
 
 
+@given(changed(bundle_seeds))
+@_quiet
+def test_no_file_that_is_carried_harms_a_centre_a_station_or_a_new_card(data: bytes) -> None:
+    bundle(data)
+
+
 @given(changed(site_seeds))
 @_quiet
 def test_any_site_file_is_taken_or_refused_with_its_faults_by_line(data: bytes) -> None:
@@ -86,3 +96,5 @@ def test_the_seeds_are_not_refused_at_the_door() -> None:
             verdict = admit(topic.up(station, 1), payload, {station}, lambda *_: SERIES)
             admitted.append(isinstance(verdict, Admitted) and not verdict.refused)
     assert sum(admitted) >= 15
+    carried = [read_bundle(signed(data)) for data in list(bundle_seeds())[:3]]
+    assert [len(each.batches) > 2 for each in carried] == [False, False, True]
