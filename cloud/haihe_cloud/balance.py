@@ -71,10 +71,19 @@ def station_day(book: Book, station: Station, day: datetime.date, now_ms: int) -
         hours,
         {line: duties.keys(line) for line in {hour.line for hour in hours}},
         [each.summary for each in kept],
-        book.last_heard(station.code),
+        _told_until(book, station.code, now_ms),
         duties.cause,
     )
     return StationDay(station.code, day, True, True, days.figures(known))
+
+
+def _told_until(book: Book, station: str, now_ms: int) -> int | None:
+    """Up to when the station has told how it was, None without a word: it spoke then, or what it measured is here.
+
+    A bundle is no word of the moment at which it comes. It tells of the time up to the newest reading in it.
+    """
+    moments = (book.last_heard(station), book.last_reading_ms(station, now_ms))
+    return max((each for each in moments if each is not None), default=None)
 
 
 class _Duties:

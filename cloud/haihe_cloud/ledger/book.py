@@ -110,6 +110,10 @@ class Book:
         """The second (ms UTC) of the earliest reading of a line, None without any."""
         return tally.first_ms(self._connection, station, line)
 
+    def last_reading_ms(self, station: str, until_ms: int) -> int | None:
+        """The second (ms UTC) of the latest reading of a station up to that time's hour, None without any."""
+        return tally.last_ms(self._connection, station, until_ms)
+
     def has_hour(self, station: str, line: int, hour: int) -> bool:
         """Whether a line has readings of that hour."""
         return any(each.line == line for each in self.hours(station, hour, hour))

@@ -83,7 +83,7 @@ class Known(NamedTuple):
         hours: of the day, of all lines.
         keys: series keys of each line by number.
         summaries: of blocks that gave way, whose times touch the day.
-        heard_ms: when the station was last heard of, None for never.
+        heard_ms: up to when the station has told how it was, None for never.
         cause: why a reading of that line and hour is missing, if not for one of the reasons above.
     """
 

@@ -136,6 +136,18 @@ def first_ms(connection: Connection, station: str, line: int) -> int | None:
     return int(row[0]) * HOUR_MS + second * 1000
 
 
+def last_ms(connection: Connection, station: str, until_ms: int) -> int | None:
+    """The second (ms UTC) of the latest reading of a station up to that time's hour, None without any."""
+    row = connection.execute(
+        "SELECT hour, seen FROM tally WHERE station=? AND hour<=? ORDER BY hour DESC LIMIT 1",
+        (station, until_ms // HOUR_MS),
+    ).fetchone()
+    if row is None:
+        return None
+    second = max((each.arrived.bit_length() - 1 for each in _unpack(row[1]).values() if each.arrived), default=0)
+    return int(row[0]) * HOUR_MS + second * 1000
+
+
 def before(connection: Connection, station: str, line: int, hour: int) -> int:
     """The highest number of the last hour before this one that the line has, 0 without any."""
     row = connection.execute(

@@ -155,6 +155,14 @@ def test_a_station_that_fell_silent_is_not_heard_of_since(whole: Whole) -> None:
     assert (figures.arrived, figures.missing) == (100, {(Missing.NOT_HEARD, ""): EXPECTED - 100})
 
 
+def test_of_a_station_that_is_carried_by_hand_only_what_is_newer_than_its_bundle_is_not_heard_of(whole: Whole) -> None:
+    slots = {n: at(n) for n in range(200) if n not in range(30, 36)}
+    whole.carry(batch(bodies=line_of(slots), numbers=line_of(slots)))
+    figures = day(whole).series[LEVEL]
+    assert (figures.arrived, figures.in_time) == (194, 0)
+    assert figures.missing == {(Missing.AWAITED, ""): 6, (Missing.NOT_HEARD, ""): EXPECTED - 200}
+
+
 def test_a_station_that_stood_still_between_two_lines_never_acquired(whole: Whole) -> None:
     live(whole, line_of({n: at(n) for n in range(96)}))
     later = line_of(
