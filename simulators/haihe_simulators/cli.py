@@ -151,7 +151,8 @@ def _link(asked: argparse.Namespace, words: Words) -> int:
 
 
 def _fleet(asked: argparse.Namespace, words: Words) -> int:
-    wish = Wish(asked.stations, asked.every, asked.watch, asked.outage, round(asked.retry_most * 1000), asked.seed)
+    retry_most_ms = round(asked.retry_most * 1000)
+    wish = Wish(asked.stations, asked.every, asked.watch, asked.outage, retry_most_ms, asked.seed, asked.kill)
     out = sys.stderr if asked.json else sys.stdout
 
     def say(sentence: str, **facts: object) -> None:
@@ -294,6 +295,7 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument(
         "--retry-most", type=_seconds, default=30.0, metavar="TIME", help="cap of pauses between tries (default 30s)"
     )
+    many.add_argument("--kill", action="store_true", help="kill -9 the broker rather than stop it in order")
     many.add_argument("--json", action="store_true", help="print one JSON object; the course goes to standard error")
     many.set_defaults(run=_fleet)
 

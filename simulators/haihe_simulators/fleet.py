@@ -48,6 +48,7 @@ class Wish(NamedTuple):
         outage_s: how long the broker is away.
         retry_most_ms: cap of the pauses between two tries to connect.
         seed: of all chance.
+        kill: whether the broker ends by SIGKILL: what it had not written down is gone.
     """
 
     stations: int
@@ -56,6 +57,7 @@ class Wish(NamedTuple):
     outage_s: float
     retry_most_ms: int
     seed: int
+    kill: bool
 
 
 def permit_files(needed: int) -> None:
@@ -258,8 +260,12 @@ async def fleet(wish: Wish, clock: Clock, say: Callable[..., None]) -> dict[str,
         batches = (made.counted["batches"] - counts["batches"]) / wish.steady_s
         memory = {child.name: _resident_mb(child.pid) for child in (made.broker, made.centre)}
         before = Counter(made.counted)
-        say("the broker is stopped, for {seconds} s", seconds=f"{wish.outage_s:g}")
-        await made.broker.stop()
+        if wish.kill:
+            say("the broker is killed, for {seconds} s", seconds=f"{wish.outage_s:g}")
+            await made.broker.kill()
+        else:
+            say("the broker is stopped, for {seconds} s", seconds=f"{wish.outage_s:g}")
+            await made.broker.stop()
         await asyncio.sleep(wish.outage_s)
         away, spent = Counter(made.counted), made.spent_s()
         returned_ms = clock.now_ms()
@@ -277,6 +283,7 @@ async def fleet(wish: Wish, clock: Clock, say: Callable[..., None]) -> dict[str,
             "stations": wish.stations,
             "every_s": wish.every_s,
             "outage_s": wish.outage_s,
+            "killed": wish.kill,
             "retry_most_s": wish.retry_most_ms / 1000,
             "first_live_s": round(first_s, 2),
             "batches_per_s": round(batches, 1),

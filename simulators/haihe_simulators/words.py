@@ -32,6 +32,7 @@ CHINESE = {
     "live": "恢复实时",
     "all are live after {seconds} s": "{seconds} 秒后全部测站有实时数据",
     "the broker is stopped, for {seconds} s": "消息服务器停止 {seconds} 秒",
+    "the broker is killed, for {seconds} s": "消息服务器被强行终止 {seconds} 秒",
     "warning level": "警戒水位",
     "guarantee level": "保证水位",
     "duty officer (demo)": "演示值班员",
