@@ -18,9 +18,8 @@ def all_stored(centre: "Centre") -> set[Row]:
     """The whole store."""
     found: set[Row] = set()
     for table in ("reading", "conflict"):
-        sql = f"SELECT station, key, time_ms, value FROM {table} JOIN series ON series.id = series_id"  # noqa: S608
-        for station, series, time_ms, value in _select(centre, sql):
-            found.add((station, series, 0, time_ms, value, 0, 0))
+        sql = f"SELECT station, key, 0, time_ms, value, 0, 0 FROM {table} JOIN series ON series.id = series_id"  # noqa: S608
+        found.update(_select(centre, sql))
     sql = (
         "SELECT station, key, line.line, boot_ms, value, number, mark FROM untimed"
         " JOIN series ON series.id = series_id JOIN line ON line.id = line_id"
@@ -53,15 +52,16 @@ def rows_of(key: Line, records: Sequence[Record], names: Sequence[str]) -> Itera
 def stored_of(centre: "Centre", key: Line, rows: Sequence[Row]) -> set[Row]:
     """What the store has at the places of these rows, which are of one line."""
     found: set[Row] = set()
-    times = sorted({row[3] for row in rows if not row[5]})
-    numbers = [row[5] for row in rows if row[5]]
-    for table in ("reading", "conflict") if times else ():
+    for table in ("reading", "conflict"):
+        times = sorted({row[3] for row in rows if not row[5] and row not in found})
+        if not times:
+            break
         sql = (
-            f"SELECT key, time_ms, value FROM series CROSS JOIN {table} ON series_id = series.id"  # noqa: S608
+            f"SELECT station, key, 0, time_ms, value, 0, 0 FROM series CROSS JOIN {table} ON series_id = series.id"  # noqa: S608
             " WHERE station = ? AND time_ms IN (SELECT value FROM json_each(?))"
         )
-        for series, time_ms, value in _select(centre, sql, key[0], json.dumps(times)):
-            found.add((key[0], series, 0, time_ms, value, 0, 0))
+        found.update(_select(centre, sql, key[0], json.dumps(times)))
+    numbers = [row[5] for row in rows if row[5]]
     if numbers:
         sql = (
             "SELECT key, boot_ms, value, number, mark FROM series CROSS JOIN untimed ON series_id = series.id"
