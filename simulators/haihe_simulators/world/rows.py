@@ -1,7 +1,7 @@
 """The rows of a centre's store, read without the store's own questions."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from haihe_contract.quality import PASS_MARK
@@ -29,24 +29,27 @@ def all_stored(centre: "Centre") -> set[Row]:
     return found
 
 
-def rows_of(key: Line, records: Sequence[Record], names: Sequence[str]) -> Iterator[tuple[int, Row]]:
+def rows_of(key: Line, records: Iterable[Record], names: Sequence[str]) -> list[tuple[int, Row]]:
     """What a store must have of these records, each row with its record's number."""
     station, line = key
+    rows: list[tuple[int, Row]] = []
     for record in records:
         body = record.body
         if isinstance(body, Readings):
             if body.grade:
                 for series, value in zip(body.series, body.values, strict=True):
-                    yield record.number, (station, names[series], 0, body.time_ms, value, 0, 0)
+                    rows.append((record.number, (station, names[series], 0, body.time_ms, value, 0, 0)))
                 continue
             marks = body.marks or [PASS_MARK] * len(body.series)
             for series, value, mark in zip(body.series, body.values, marks, strict=True):
-                yield record.number, (station, names[series], line, body.time_ms, value, record.number, mark)
+                row = (station, names[series], line, body.time_ms, value, record.number, mark)
+                rows.append((record.number, row))
         elif isinstance(body, Summary):
             for told in body.series:
                 for time_ms, value, _, grade in (told.lowest, told.highest):
                     if grade:  # the others wait until the time of their boot is known
-                        yield record.number, (station, told.series, 0, time_ms, value, 0, 0)
+                        rows.append((record.number, (station, told.series, 0, time_ms, value, 0, 0)))
+    return rows
 
 
 def stored_of(centre: "Centre", key: Line, rows: Sequence[Row]) -> set[Row]:
