@@ -17,13 +17,28 @@ class _Leaping(selectors.SelectSelector):
     """Does not wait: lets the loop's time leap to the next timer."""
 
     leap: Callable[[float], None]
+    _sockets = 0
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        key = super().register(fileobj, events, data)
+        self._sockets += 1
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        key = super().unregister(fileobj)
+        self._sockets -= 1
+        return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0) if timeout != 0 and len(self.get_map()) > _OWN_SOCKETS else []
-        if not ready:
-            must(timeout is not None, "everybody waits for ever")
-            self.leap(max(0.0, timeout or 0.0))
-        return ready
+        if timeout == 0:
+            return []
+        if self._sockets > _OWN_SOCKETS and (ready := super().select(0)):
+            return ready
+        if timeout is None:
+            must(False, "everybody waits for ever")
+        elif timeout > 0:
+            self.leap(timeout)
+        return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

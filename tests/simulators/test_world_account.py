@@ -160,9 +160,9 @@ def test_a_time_that_is_farther_off_than_it_says_is_noticed_unless_a_trusted_clo
     assert times.appended(boot, LINE, 6, TimeFix("never", T0, 400, int(Grade.CENTRE), T0))
     times.clock_read(boot, now + 3_600_000)
     assert not times.appended(boot, LINE, 7, TimeFix("a", T0 + 3_600_000, 1000, int(Grade.NTP), T0))
-    at_centre = {("31005650", LINE): Told(RangeSet.of((1, 4)), {}, [])}
+    at_centre = {("31005650", LINE): Told(RangeSet.of((1, 4)), [], {}, {})}
     assert [each.number for each in fixes_at(times, at_centre, ("31005650", LINE))] == [4]
-    assert not fixes_at(times, {("31005650", LINE): Told(RangeSet.of((2, 4)), {}, [])}, ("31005650", LINE))
+    assert not fixes_at(times, {("31005650", LINE): Told(RangeSet.of((2, 4)), [], {}, {})}, ("31005650", LINE))
 
 
 @pytest.mark.parametrize(

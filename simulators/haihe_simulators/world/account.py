@@ -20,7 +20,7 @@ from .cards import Line
 from .decoding import decode
 from .habit import SERIES
 from .history import History
-from .placing import STORED_UNTIL_MS, Told, extremes_missing, misplaced
+from .placing import STORED_UNTIL_MS, Told, apart_of, extremes_missing, misplaced
 from .rows import Row, all_stored, rows_of, stored_of
 from .sending import SIGNATURE_BYTES, SendingAccount
 from .times import Fix, Times
@@ -75,10 +75,11 @@ class Account(SendingAccount):
         if name != centre.name or epoch != at.epoch:
             self.fail(f"{centre.name} states a receipt of {name}, epoch {epoch}, and its epoch is {at.epoch}")
         self.said[centre.name].add(payload)
-        for line, held, refused in lines:
-            key = (station, line)
-            self._check_stored(centre, key, RangeSet(map(tuple, held)) - at.verified[key])
-            at.verified[key] |= RangeSet(map(tuple, held))
+        for line, ranges, refused in lines:
+            key, held = (station, line), RangeSet(map(tuple, ranges))
+            if new := held - at.verified[key]:
+                self._check_rows(centre, key, self._committed_of(centre, key, new), self._names(key))
+                at.verified[key] |= held
             fresh = RangeSet(map(tuple, refused)) - at.refused[key]
             if fresh:
                 self.hit("refused numbers")
@@ -170,22 +171,22 @@ class Account(SendingAccount):
             if all_held(centre, station) != before:
                 self.fail(f"{centre.name} has taken numbers of {station}, whose key is revoked")
 
-    def _check_stored(self, centre: "Centre", key: Line, numbers: RangeSet, stored: "set[Row] | None" = None) -> None:
-        """What these numbers say is in the store; only their places are read where they are not given."""
+    def _committed_of(self, centre: "Centre", key: Line, numbers: RangeSet) -> list[Record]:
+        """The records of numbers that a centre holds; each must have been committed."""
         bodies = self.bodies[key]
         records = [bodies[number] for number in numbers.numbers() if number in bodies]
         if len(records) < numbers.count():
             strange = numbers - RangeSet.from_numbers(bodies)
             self.fail(f"{centre.name} holds {strange} of line {key[1]:016x}, which {key[0]} never committed")
-        self._check_rows(centre, key, records, self._names(key), stored)
+        return records
 
-    def _check_rows(
-        self, centre: Centre, key: Line, records: Sequence[Record], names: Sequence[str], stored: set[Row] | None = None
-    ) -> None:
-        rows = list(rows_of(key, records, names))
-        if stored is None:
-            placed = [_placed(row, fix) for _, row in rows if row[5] for fix in self.times.of_line(*key)]
-            stored = stored_of(centre, key, [row for _, row in rows] + placed)
+    def _check_rows(self, centre: Centre, key: Line, records: Sequence[Record], names: Sequence[str]) -> None:
+        """What these records say is in the store; only their places are read."""
+        rows = rows_of(key, records, names)
+        placed = [_placed(row, fix) for _, row in rows if row[5] for fix in self.times.of_line(*key)]
+        self._check_found(centre, key, rows, stored_of(centre, key, [row for _, row in rows] + placed))
+
+    def _check_found(self, centre: Centre, key: Line, rows: Sequence[tuple[int, Row]], stored: set[Row]) -> None:
         for number, row in rows:
             if row not in stored and not (row[5] and self._is_placed(centre, key, row, stored)):
                 self.fail(
@@ -251,27 +252,36 @@ class Account(SendingAccount):
         self.check(machines, centres)
         self.hits += self.times.hits
         ever = self._ever()
+        rows_by: dict[Line, tuple[RangeSet, list[tuple[int, Row]]]] = defaultdict(lambda: (EMPTY, []))
+        """Of each line, of what any centre holds: made once for all of them."""
+        apart = {key: apart_of(bodies) for key, bodies in self.bodies.items()}
         for centre in centres:
             lines: dict[Line, Told] = {}
             stored = all_stored(centre)
             witnessed: dict[Line, list[tuple[int, int]]] = defaultdict(list)
             last = 0
-            rows = centre.database.connection().execute("SELECT * FROM witness ORDER BY rowid").fetchall()
-            for position, station, line, first, end in rows:
+            passed = centre.database.connection().execute("SELECT * FROM witness ORDER BY rowid").fetchall()
+            for position, station, line, first, end in passed:
                 if position < last:
                     self.fail(f"{centre.name}: position {position} passed the follower after {last}")
                 last = position
                 witnessed[station, int(line, 16)].append((first, end))
-            for station, line, head, held, refused, gaps in centre.database.connection().execute(
+            for station, line, head, *packed in centre.database.connection().execute(
                 "SELECT station, line, head, held, refused, gaps FROM line"
             ):
                 key = (station, int(line, 16))
+                held, refused, gaps = map(unpack, packed)
                 if key in self._volatile:
                     self.fail(f"{centre.name} books line {line}, which {station} never had on its disk")
-                self._finish_line(centre, machines, key, head, unpack(held), unpack(refused), unpack(gaps), stored)
-                if unseen := unpack(held) - RangeSet(witnessed[key]):
+                of, rows = rows_by[key]
+                rows += rows_of(key, self._committed_of(centre, key, held - of), self._names(key))
+                rows_by[key] = (of | held, rows)
+                absent = [each for each in rows if each[1] not in stored and each[0] in held]
+                self._check_found(centre, key, absent, stored)
+                self._finish_line(centre, machines, key, head, held, refused, gaps)
+                if unseen := held - RangeSet(witnessed[key]):
                     self.fail(f"{centre.name}: {unseen} of line {line} are held and never passed the follower")
-                lines[key] = Told(unpack(held), self.bodies[key], self._names(key))
+                lines[key] = Told(held, self._names(key), *apart.get(key, ({}, {})))
             wrong = misplaced(centre, lines, stored, self.times, self.hit)
             if wrong := wrong or extremes_missing(lines, stored, self.times):
                 self.fail(f"{centre.name}: {wrong}")
@@ -295,10 +305,9 @@ class Account(SendingAccount):
         for number in numbers.numbers():
             body = bodies[number].body if number in bodies else None
             if isinstance(body, Readings):
-                offsets = [0] if body.grade else [fix.offset_ms for fix in self.times.of_line(*key)]
-                found |= {
-                    (key[0], names[series], body.time_ms + offset) for series in body.series for offset in offsets
-                }
+                for offset in (0,) if body.grade else [fix.offset_ms for fix in self.times.of_line(*key)]:
+                    for series in body.series:
+                        found.add((key[0], names[series], body.time_ms + offset))
         return found
 
     def _finish_line(
@@ -310,14 +319,12 @@ class Account(SendingAccount):
         held: RangeSet,
         refused: RangeSet,
         gaps: RangeSet,
-        stored: "set[Row]",
     ) -> None:
         at = self._centres[centre.name]
         if not held.covers(at.verified[key]):
             self.fail(
                 f"{centre.name} no longer holds {at.verified[key] - held} of line {key[1]:016x}, which it receipted"
             )
-        self._check_stored(centre, key, held, stored)
         if wrong := (gaps & (held | refused)) | (refused & held):
             self.fail(f"{centre.name} says that {wrong} of line {key[1]:016x} are missing or refused, and has them")
         if head < at.heads.get(key, 0):

@@ -245,8 +245,10 @@ class CardAccount:
             here[file.line] = here.get(file.line, EMPTY) | file.numbers
             key = (machine.station, file.line)
             if file is not card.files.get(file.name):
-                for record in file.records.values():
-                    if adopt or record.number in self.bodies[key]:
+                bodies = self.bodies[key]
+                for number, record in file.records.items():
+                    taken_in = bodies.get(number)
+                    if taken_in != record and (adopt or taken_in is not None):
                         self._take_in(machine, key, record)
                 if adopt:
                     self._committed[key] |= file.numbers

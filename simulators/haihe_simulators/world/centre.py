@@ -159,7 +159,8 @@ class Centre:
         self.stop_at: str | None = None
         self.broker = Broker(weather, random.Random(chance.random()), account.hit, self._deliver)
         self.broker.forgotten = self._forgotten
-        self._chance, self._truth_ms = chance, truth_ms
+        self.now_ms = self.monotonic_ms = truth_ms
+        self._chance = chance
         self._phase = ""
         self._coming: asyncio.TimerHandle | None = None
         self._backups = 0
@@ -169,14 +170,6 @@ class Centre:
         self.start()
         for code in stations:
             self.registry.add(Station(code))
-
-    def now_ms(self) -> int:
-        """The true time."""
-        return self._truth_ms()
-
-    def monotonic_ms(self) -> int:
-        """The true time."""
-        return self._truth_ms()
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -302,7 +295,7 @@ class Centre:
             self.broker.acknowledged(waiting.id)
             self.reached("centre: after an acknowledgement")
 
-        message = Message(waiting.topic, waiting.payload, self._truth_ms(), acknowledge)
+        message = Message(waiting.topic, waiting.payload, self.now_ms(), acknowledge)
         self._soon()
         return self._inbox.put(message, urgent=waiting.urgent)
 

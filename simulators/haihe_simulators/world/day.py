@@ -62,7 +62,7 @@ def play(seed: int) -> Outcome:
         world.clear()
         decode.cache_clear()
         gc.enable()
-        gc.collect()  # what is left of it, before it grows old: the next world is slower among the ruins of others
+        gc.collect(1)  # what is left of it, before it grows old, and nothing older: that is no world's
         logging.disable(logging.NOTSET)
         shutil.rmtree(folder, ignore_errors=True)
 

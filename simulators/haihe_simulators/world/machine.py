@@ -304,17 +304,18 @@ class Machine:
             if not self.measuring:
                 continue
             recorder.journal.flood = self.flood
+            now_ms = clock.monotonic_ms()
             if chance.random() < 0.02:
-                silent, silent_until_ms = chance.randrange(GROUPS), clock.monotonic_ms() + chance.randrange(SILENT_MS)
+                silent, silent_until_ms = chance.randrange(GROUPS), now_ms + chance.randrange(SILENT_MS)
             for series in range(GROUPS):
                 stamp = clock.stamp()
-                boots.saw(stamp.grade, clock.monotonic_ms())
+                boots.saw(stamp.grade, now_ms)
                 if stamp.grade:  # polls begin at the full minute, so two machines and two lines meet at one time
                     stamp = stamp._replace(time_ms=stamp.time_ms // 60_000 * 60_000)
                 urgent = chance.random() < habit.urgent
                 self._level += chance.gauss(0, 0.02)
                 body = Readings(stamp.time_ms, stamp.grade, [series], [round(self._level + series, 3)])
-                if chance.random() < 0.02 or (series == silent and clock.monotonic_ms() < silent_until_ms):
+                if chance.random() < 0.02 or (series == silent and now_ms < silent_until_ms):
                     body = Readings(stamp.time_ms, stamp.grade, [series], [None], [mark(Flag.MISSING, Reason.TIMEOUT)])
                 elif urgent:
                     body = Readings(stamp.time_ms, stamp.grade, [series, (series + 1) % GROUPS], [self._level, 12.5])

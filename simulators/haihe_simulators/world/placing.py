@@ -22,22 +22,29 @@ class Told(NamedTuple):
 
     Args:
         held: its numbers.
-        records: of the line, by number.
         names: its series.
+        untimed: readings of the line that no trusted clock stamped, by number.
+        summaries: of the line, by number.
     """
 
     held: RangeSet
-    records: Mapping[int, Record]
     names: Sequence[str]
+    untimed: Mapping[int, Readings]
+    summaries: Mapping[int, Summary]
 
-    def untimed(self) -> dict[int, Readings]:
-        """Readings that no trusted clock stamped."""
-        found: dict[int, Readings] = {}
-        for number in self.held.numbers():
-            body = self.records[number].body if number in self.records else None
-            if isinstance(body, Readings) and not body.grade:
-                found[number] = body
-        return found
+
+def apart_of(records: Mapping[int, Record]) -> tuple[dict[int, Readings], dict[int, Summary]]:
+    """What is to be placed of the records of a line: readings that no trusted clock stamped, and summaries."""
+    untimed: dict[int, Readings] = {}
+    summaries: dict[int, Summary] = {}
+    for number in sorted(records):
+        body = records[number].body
+        if isinstance(body, Readings):
+            if not body.grade:
+                untimed[number] = body
+        elif isinstance(body, Summary):
+            summaries[number] = body
+    return untimed, summaries
 
 
 def fixes_at(times: Times, lines: Mapping[Line, Told], key: Line) -> list[Fix]:
@@ -61,7 +68,10 @@ def misplaced(
         times: what the stations said of their boots.
         hit: told what was met.
     """
-    untimed = {key: found for key, told in lines.items() if (found := told.untimed())}
+    untimed: dict[Line, dict[int, Readings]] = {}
+    for key, told in lines.items():
+        if found := {number: body for number, body in told.untimed.items() if number in told.held}:
+            untimed[key] = found
     rows = placed_rows(centre, {key[1] for key in untimed})
     used: dict[tuple[str, str], set[tuple[int, int]]] = defaultdict(set)
     for key, readings in untimed.items():
@@ -99,9 +109,8 @@ def misplaced(
 def extremes_missing(lines: Mapping[Line, Told], stored: set[Row], times: Times) -> str:
     """Which extreme of a summary did not get its time with the readings of its boot; empty when none is missing."""
     for (station, line), told in lines.items():
-        for number in told.held.numbers():
-            body = told.records[number].body if number in told.records else None
-            if not isinstance(body, Summary):
+        for number, body in told.summaries.items():
+            if number not in told.held:
                 continue
             about = (station, body.line)
             if not fixes_at(times, lines, about):

@@ -1,7 +1,7 @@
 """The rows of a centre's store, read without the store's own questions."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from haihe_contract.quality import PASS_MARK
@@ -18,9 +18,8 @@ def all_stored(centre: "Centre") -> set[Row]:
     """The whole store."""
     found: set[Row] = set()
     for table in ("reading", "conflict"):
-        sql = f"SELECT station, key, time_ms, value FROM {table} JOIN series ON series.id = series_id"  # noqa: S608
-        for station, series, time_ms, value in _select(centre, sql):
-            found.add((station, series, 0, time_ms, value, 0, 0))
+        sql = f"SELECT station, key, 0, time_ms, value, 0, 0 FROM {table} JOIN series ON series.id = series_id"  # noqa: S608
+        found.update(_select(centre, sql))
     sql = (
         "SELECT station, key, line.line, boot_ms, value, number, mark FROM untimed"
         " JOIN series ON series.id = series_id JOIN line ON line.id = line_id"
@@ -30,38 +29,42 @@ def all_stored(centre: "Centre") -> set[Row]:
     return found
 
 
-def rows_of(key: Line, records: Sequence[Record], names: Sequence[str]) -> Iterator[tuple[int, Row]]:
+def rows_of(key: Line, records: Iterable[Record], names: Sequence[str]) -> list[tuple[int, Row]]:
     """What a store must have of these records, each row with its record's number."""
     station, line = key
+    rows: list[tuple[int, Row]] = []
     for record in records:
         body = record.body
         if isinstance(body, Readings):
             if body.grade:
                 for series, value in zip(body.series, body.values, strict=True):
-                    yield record.number, (station, names[series], 0, body.time_ms, value, 0, 0)
+                    rows.append((record.number, (station, names[series], 0, body.time_ms, value, 0, 0)))
                 continue
             marks = body.marks or [PASS_MARK] * len(body.series)
             for series, value, mark in zip(body.series, body.values, marks, strict=True):
-                yield record.number, (station, names[series], line, body.time_ms, value, record.number, mark)
+                row = (station, names[series], line, body.time_ms, value, record.number, mark)
+                rows.append((record.number, row))
         elif isinstance(body, Summary):
             for told in body.series:
                 for time_ms, value, _, grade in (told.lowest, told.highest):
                     if grade:  # the others wait until the time of their boot is known
-                        yield record.number, (station, told.series, 0, time_ms, value, 0, 0)
+                        rows.append((record.number, (station, told.series, 0, time_ms, value, 0, 0)))
+    return rows
 
 
 def stored_of(centre: "Centre", key: Line, rows: Sequence[Row]) -> set[Row]:
     """What the store has at the places of these rows, which are of one line."""
     found: set[Row] = set()
-    times = sorted({row[3] for row in rows if not row[5]})
-    numbers = [row[5] for row in rows if row[5]]
-    for table in ("reading", "conflict") if times else ():
+    for table in ("reading", "conflict"):
+        times = sorted({row[3] for row in rows if not row[5] and row not in found})
+        if not times:
+            break
         sql = (
-            f"SELECT key, time_ms, value FROM series CROSS JOIN {table} ON series_id = series.id"  # noqa: S608
+            f"SELECT station, key, 0, time_ms, value, 0, 0 FROM series CROSS JOIN {table} ON series_id = series.id"  # noqa: S608
             " WHERE station = ? AND time_ms IN (SELECT value FROM json_each(?))"
         )
-        for series, time_ms, value in _select(centre, sql, key[0], json.dumps(times)):
-            found.add((key[0], series, 0, time_ms, value, 0, 0))
+        found.update(_select(centre, sql, key[0], json.dumps(times)))
+    numbers = [row[5] for row in rows if row[5]]
     if numbers:
         sql = (
             "SELECT key, boot_ms, value, number, mark FROM series CROSS JOIN untimed ON series_id = series.id"

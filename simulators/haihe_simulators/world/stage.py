@@ -33,8 +33,8 @@ class Stage:
         self.plan, self._folder = plan, folder
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(lambda _loop, context: self._noticed(context.get("exception")))
-        self._time = self._loop.time
-        self._start_s = self._time()
+        self._start_s = self._read_s = self._loop.time()
+        self._truth_ms = T0_MS
         self._chance = random.Random(plan.seed ^ 0x5EED)
         self.history = History(self.seconds)
         names = ["bureau", "district"]
@@ -70,7 +70,10 @@ class Stage:
 
     def truth_ms(self) -> int:
         """The true time."""
-        return T0_MS + round((self._time() - self._start_s) * 1000)
+        now_s = self._loop.time()
+        if now_s != self._read_s:  # it stands still while anybody does something, and is asked for all the time
+            self._read_s, self._truth_ms = now_s, T0_MS + round((now_s - self._start_s) * 1000)
+        return self._truth_ms
 
     def close(self) -> None:
         """Let go of all files."""
