@@ -117,7 +117,10 @@ def _some(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
 
 @cache
 def _rows_in(sql: str, rows: int, width: int) -> str:
-    return sql.replace("{}", ",".join(["(" + ",".join("?" * width) + ")"] * rows))
+    row = "(" + ",".join("?" * width) + ")"
+    if rows == 1:  # to SQLite a list, even of one, is a table that it makes first
+        sql = sql.replace("IN (VALUES {})", "={}")
+    return sql.replace("{}", ",".join([row] * rows))
 
 
 def schema_files() -> list[Traversable]:
