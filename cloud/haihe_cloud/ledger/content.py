@@ -29,13 +29,13 @@ def readings_content(
     time_ms: int, grade: int, series: Sequence[int], values: Sequence[float | None], marks: Sequence[int]
 ) -> int:
     """The digest of a reading group."""
-    if len(series) > 1 and sorted(series) != list(series):
+    if len(series) > 1 and sorted(series) != series:
         order = sorted(range(len(series)), key=series.__getitem__)
         series, values = [series[at] for at in order], [values[at] for at in order]
         marks = [marks[at] for at in order] if marks else marks
     if 0.0 in values:
         values = [None if value is None else value + 0.0 for value in values]  # a negative zero may come as zero
-    if not marks or all(mark == PASS_MARK for mark in marks):
+    if marks and marks.count(PASS_MARK) == len(marks):
         marks = ()
     digest = _digest(_encoder.encode((time_ms, int(grade), series, values, marks)))
     return digest | 1 if series else digest & ~1 or 2  # of an empty group there is nothing in the store

@@ -71,13 +71,18 @@ class Blocks:
 
 
 def keys(batch: Batch) -> set[Key]:
-    """Of the rows in which the digests of a batch's records lie."""
-    line = line_text(batch.line)
-    return {(batch.station, line, at) for at in {record.number // content.BLOCK for record in batch.records}}
+    """Of the rows in which the digests of a batch's records, which ascend, lie."""
+    line, records = line_text(batch.line), batch.records
+    if not records:
+        return set()
+    blocks = {_block(records[0]), _block(records[-1])}
+    if max(blocks) - min(blocks) > 1:
+        blocks = {_block(record) for record in records}
+    return {(batch.station, line, at) for at in blocks}
 
 
-def book(connection: Connection, sheet: Sheet[bytearray], batch: Batch, held: RangeSet, received_ms: int) -> RangeSet:
-    """Keep the digests of these numbers of a batch; those that came with a further content, never seen before.
+def book(connection: Connection, sheet: Sheet[bytearray], batch: Batch, received_ms: int) -> RangeSet:
+    """Keep the digests of a batch; the numbers that came with a further content, never seen before.
 
     Of several contents of one number the smallest digest stands in the block, and every other one in the table of
     conflicts. So both are the same for every order of arrival.
@@ -92,8 +97,6 @@ def book(connection: Connection, sheet: Sheet[bytearray], batch: Batch, held: Ra
         before = bytes(digests)
         for record in records:
             number = record.number
-            if number not in held:
-                continue
             digest, known = content.content(record.body), content.get(digests, number)
             if not known:  # held from now on, or since before contents were kept
                 content.put(digests, number, digest)

@@ -24,6 +24,7 @@ from .sheet import Key, Sheet, Table
 HOUR_MS = 3_600_000
 _RUNS = re.compile("1+")
 _GOOD = (Flag.PASS, Flag.NOT_EVALUATED)
+_UNTIMED = int(Grade.NONE)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[tuple[list[int], bytes, bytes, bytes, bytes]])
 
@@ -82,14 +83,14 @@ def keys(batch: Batch) -> set[Key]:
     hours = {
         record.body.time_ms // HOUR_MS
         for record in batch.records
-        if type(record.body) is Readings and record.body.grade != Grade.NONE
+        if type(record.body) is Readings and record.body.grade != _UNTIMED
     }
     return {(batch.station, hour, line) for hour in hours}
 
 
-def put(hours: Sheet[Hour], batch: Batch, taken: RangeSet, received_ms: int) -> None:
-    """Count the reading groups of these numbers whose time is known."""
-    for hour, (numbers, seen) in _sort(batch, taken, received_ms).items():
+def put(hours: Sheet[Hour], batch: Batch, received_ms: int) -> None:
+    """Count the reading groups of a batch whose time is known."""
+    for hour, (numbers, seen) in _sort(batch, received_ms).items():
         key = (batch.station, hour, line_text(batch.line))
         known = hours.get(key)
         if known is not None:
@@ -181,17 +182,22 @@ _State = tuple[tuple[int, ...], bool, bool, bool]
 _HOUR_BYTES = 450
 
 
-def _sort(batch: Batch, taken: RangeSet, received_ms: int) -> dict[int, tuple[list[int], _Seen]]:
+def _sort(batch: Batch, received_ms: int) -> dict[int, tuple[list[int], _Seen]]:
     """By hour: the numbers of the reading groups, and their seconds."""
     out: dict[int, tuple[list[int], dict[_State, list[int]]]] = {}
+    start_ms = end_ms = 0
     for record in batch.records:
         body = record.body
-        if type(body) is not Readings or body.grade == Grade.NONE or record.number not in taken:
+        if type(body) is not Readings or body.grade == _UNTIMED:
             continue
-        hour, second = divmod(body.time_ms // 1000, 3600)
-        numbers, states = out.setdefault(hour, ([], {}))
+        time_ms = body.time_ms
+        if not start_ms <= time_ms < end_ms:  # neighbours mostly share their hour
+            hour = time_ms // HOUR_MS
+            start_ms, end_ms = hour * HOUR_MS, (hour + 1) * HOUR_MS
+            numbers, states = out.setdefault(hour, ([], {}))
         numbers.append(record.number)
-        in_time = received_ms - body.time_ms <= IN_TIME_MS
+        in_time = received_ms - time_ms <= IN_TIME_MS
+        second = (time_ms - start_ms) // 1000
         for valued, valid, series in _by_state(body):
             states.setdefault((series, in_time, valued, valid), []).append(second)
     return {hour: (numbers, _seen(states)) for hour, (numbers, states) in out.items()}
@@ -216,7 +222,7 @@ def _set_of(seconds: list[int]) -> int:
 
 def _by_state(body: Readings) -> Iterable[tuple[bool, bool, tuple[int, ...]]]:
     """The series of a group by whether they have a value, and a valid one."""
-    if None not in body.values and (not body.marks or all(mark == PASS_MARK for mark in body.marks)):
+    if None not in body.values and body.marks.count(PASS_MARK) == len(body.marks):
         return ((True, True, tuple(body.series)),)
     states: dict[tuple[bool, bool], list[int]] = {}
     for at, series in enumerate(body.series):
