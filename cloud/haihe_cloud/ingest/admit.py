@@ -17,7 +17,6 @@ from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
 from msgspec.structs import replace
 
-
 _REASONS_END = 1 << REASON_BITS
 _MISSING = Flag.MISSING
 

@@ -4,6 +4,7 @@ Four bytes a number, read as a big-endian integer: 31 bits of BLAKE2b over the r
 lowest bit says whether it is a group of readings, which must be in the store. 0 means that nothing is known.
 """
 
+import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -46,18 +47,20 @@ def has_readings(digest: int) -> bool:
     return bool(digest & 1)
 
 
-def get(digests: bytes | bytearray, number: int) -> int:
+def get(digests: bytes, number: int) -> int:
     """The digest of a number in the digests of its block; 0 when it is not known."""
     at = number % BLOCK * WIDTH
     return int.from_bytes(digests[at : at + WIDTH], "big")
 
 
-def put(digests: bytearray, number: int, digest: int) -> None:
-    """Set it; the block grows to its highest number."""
-    at = number % BLOCK * WIDTH
-    if len(digests) < at + WIDTH:
-        digests.extend(bytes(at + WIDTH - len(digests)))
-    digests[at : at + WIDTH] = digest.to_bytes(WIDTH, "big")
+def unpack(digests: bytes) -> list[int]:
+    """The digests of a block, from its first number on."""
+    return list(struct.unpack(f">{len(digests) // WIDTH}I", digests))
+
+
+def pack(digests: Sequence[int]) -> bytes:
+    """Undo :func:`unpack`."""
+    return struct.pack(f">{len(digests)}I", *digests)
 
 
 def _digest(data: bytes) -> int:

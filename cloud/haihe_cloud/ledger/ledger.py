@@ -215,6 +215,8 @@ class Ledger:
             yield Receipt(VERSION, self.centre, epoch, station, now_ms, stated, codecs=list(CODECS))
 
     def _lines(self, stations: Sequence[str], most: int) -> dict[str, list[LineState]]:
+        if not stations:
+            return {}
         connection = self._database.connection()
         lines, previous = line_rows.of_stations(connection, stations, most)
         # A station that restarts every few seconds has openings without end: nearly always these lines tell enough.
@@ -272,7 +274,7 @@ class Ledger:
         What this process books is known at once; what others book, when the time is up.
         """
         with self._arrived:
-            if self._arrived.wait_for(lambda: self._newest > after, seconds):
+            if self._newest > after or (seconds and self._arrived.wait_for(lambda: self._newest > after, seconds)):
                 return True
         newest = self._last_position()
         self._know(newest)

@@ -22,6 +22,7 @@ from .sqlite_file import SqliteFile
 
 _PATIENCE_S = 10.0
 _REMEMBERED_MAX = 500_000
+_UNTIMED = int(Grade.NONE)
 _INSERT = "INSERT OR IGNORE INTO reading VALUES (?,?,?,?,?,?,?)"
 _REPLACE = "REPLACE INTO reading VALUES (?,?,?,?,?,?,?)"
 _STORED = "SELECT * FROM reading WHERE series_id = ? AND time_ms = ?"
@@ -152,7 +153,7 @@ class SqliteStore:
             series_id = ids.get(key)
             if new_grade is not grade:
                 grade, code = new_grade, int(new_grade)
-            if series_id is None or code == Grade.NONE:
+            if series_id is None or code == _UNTIMED:
                 self._write_one(connection, station, reading, refused)
                 continue
             # Neighbours mostly share these three, and an enum is no int to SQLite: translate on change only.
