@@ -107,17 +107,19 @@ def insert_all(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) 
 
 def _some(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
     """The rows by 64, 32, 16 …: few statements, and few different ones, so that the server plans each once."""
-    at, size = 0, _TOGETHER
+    at = 0
     while at < len(rows):
-        while size > len(rows) - at:
-            size //= 2
+        size = min(_TOGETHER, 1 << (len(rows) - at).bit_length() - 1)
         yield rows[at : at + size]
         at += size
 
 
 @cache
 def _rows_in(sql: str, rows: int, width: int) -> str:
-    return sql.replace("{}", ",".join(["(" + ",".join("?" * width) + ")"] * rows))
+    row = "(" + ",".join("?" * width) + ")"
+    if rows == 1:  # to SQLite a list, even of one, is a table that it makes first
+        sql = sql.replace("IN (VALUES {})", "={}")
+    return sql.replace("{}", ",".join([row] * rows))
 
 
 def schema_files() -> list[Traversable]:

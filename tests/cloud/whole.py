@@ -88,7 +88,7 @@ class Whole:
             try:
                 with self.database.transaction(follower.name) as connection:
                     follower.handle(entry, batch, connection)
-                    self.ledger.advance(connection, follower.name, entry.position)
+                    self.ledger.advance(connection, follower.name, self.ledger.position(follower.name), entry.position)
             except ReadFirst as need:
                 need.fetch()
             else:

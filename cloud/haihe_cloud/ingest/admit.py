@@ -17,6 +17,9 @@ from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
 from msgspec.structs import replace
 
+_REASONS_END = 1 << REASON_BITS
+_MISSING = Flag.MISSING
+
 
 class Admitted(NamedTuple):
     """To be stored and booked.
@@ -160,7 +163,8 @@ def _unfold(envelope: Envelope, batch: Batch, known: Sequence[str]) -> Admitted:
     except NotUnderstood as error:  # what its readings are of is anybody's guess
         return refuse(envelope, str(error))
     faults = _faults(batch)
-    batch = without(batch, faults)
+    if faults:
+        batch = without(batch, faults)
     try:
         readings = unfold(batch, dictionary)
     except (UnknownSeries, ValueError):
@@ -236,12 +240,12 @@ def _why_unread(data: bytes) -> str:
 
 def _fault(reading: Reading) -> str:
     """Why no store could keep the reading, or nothing."""
-    if reading.reasons >= 1 << REASON_BITS:
+    if reading.reasons >= _REASONS_END:
         return f"reasons {int(reading.reasons)} do not exist"
     if not 0 <= reading.time_ms <= NUMBER_MAX:
         return f"time {reading.time_ms} does not exist"
     if reading.value is None:
-        return "" if reading.flag is Flag.MISSING else "no value, and not marked as missing"
-    if reading.flag is Flag.MISSING:
+        return "" if reading.flag is _MISSING else "no value, and not marked as missing"
+    if reading.flag is _MISSING:
         return "marked as missing, and with a value"
     return "" if math.isfinite(reading.value) else f"value {reading.value} is no number"

@@ -32,6 +32,7 @@ from haihe_cloud.ledger.timing import batch_of_readings, batch_of_summaries, tim
 from haihe_cloud.store.port import Store
 
 _PAGE = 5000
+_UNTIMED = int(Grade.NONE)
 
 
 class Placing:
@@ -73,8 +74,9 @@ class Placing:
         waiting = []
         for record in batch.records:
             body = record.body
-            if isinstance(body, Readings) and body.grade == Grade.NONE:
-                waiting.append(record.number)
+            if type(body) is Readings:  # nearly all
+                if body.grade == _UNTIMED:
+                    waiting.append(record.number)
             elif isinstance(body, Opened):
                 self._place_line(connection, entry.station, entry.line)
             elif isinstance(body, TimeFix):

@@ -171,7 +171,8 @@ class Worker:
             Stopped: when told to stop while an engine was away.
         """
         taken = self._judge(messages)
-        self._until_it_works("database", lambda: self._note_unknown(taken))
+        if taken.unknown:
+            self._until_it_works("database", lambda: self._note_unknown(taken))
         self._until_it_works("database", lambda: self._gather(taken))
         readings: Mapping[str, Sequence[Reading]] = taken.readings
         refused_rows = self._until_it_works("store", lambda: self._store.write(readings))
@@ -184,7 +185,8 @@ class Worker:
         self._owed |= dict.fromkeys(taken.no_dictionary)
         spoke = taken.no_dictionary | {arrival.envelope.station for arrival in arrivals}
         self._until_it_works("database", lambda: self._state_receipts(sorted(spoke & self._owed.keys())))
-        self._until_it_works("database", lambda: self._answer(taken.asked))
+        if taken.asked:
+            self._until_it_works("database", lambda: self._answer(taken.asked))
         for message in taken.messages:
             message.acknowledge()
         for station in taken.readings:
@@ -193,20 +195,24 @@ class Worker:
 
     def _judge(self, messages: Sequence[Message]) -> Round:
         taken = Round()
-        codes = {topic.station_of(message.topic) or "" for message in messages}
-        known = self._until_it_works("database", lambda: self._registry.known(codes))
-        addressed = [address_of(message, known) for message in messages]
-        lines = {(each.station, each.line) for each in addressed if isinstance(each, Envelope)}
-        taken.dictionaries.update(self._until_it_works("database", lambda: self._ledger.dictionaries(lines)))
-        taken.opening = lines - taken.dictionaries.keys()
-        if taken.opening:
-            taken.opening -= self._until_it_works("database", lambda: self._ledger.heard_of(taken.opening))
+        addressed = self._until_it_works("database", lambda: self._address(messages, taken))
         for message, envelope in zip(messages, addressed, strict=True):
             if taken.messages and taken.is_full:
                 break
             taken.messages.append(message)
             taken.put(message, self._verdict(message, envelope, taken))
         return taken
+
+    def _address(self, messages: Sequence[Message], taken: Round) -> list[Envelope | Verdict]:
+        """Each message's envelope or verdict; what is known of their lines goes to the round."""
+        known = self._registry.known({topic.station_of(message.topic) or "" for message in messages})
+        addressed = [address_of(message, known) for message in messages]
+        lines = {(each.station, each.line) for each in addressed if isinstance(each, Envelope)}
+        taken.dictionaries.update(self._ledger.dictionaries(lines))
+        taken.opening = lines - taken.dictionaries.keys()
+        if taken.opening:
+            taken.opening -= self._ledger.heard_of(taken.opening)
+        return addressed
 
     def _verdict(self, message: Message, envelope: Envelope | Verdict, taken: Round) -> Verdict:
         """What a station sends now waits where it sends more than its rate; what people bring or want back does not."""
@@ -329,7 +335,7 @@ class Worker:
             self._owed |= dict.fromkeys(sorted(self._until_it_works("database", self._heard)))
         # A broker that forgot everything is told of all stations: by and by, what they say now comes between.
         first = list(islice(self._owed, RECEIPTS_ROUND))
-        went = self._until_it_works("database", lambda: self._state_receipts(first))
+        went = not first or self._until_it_works("database", lambda: self._state_receipts(first))
         self._more = self._take_beside() or (went and bool(self._owed))
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:

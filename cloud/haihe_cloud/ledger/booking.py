@@ -7,6 +7,7 @@ import msgspec
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Dictionary, Gap, Opened, Readings, Summary
 from haihe_contract.wire import Batch
+from msgspec.structs import replace
 
 from haihe_cloud.database import Connection, insert_all
 from haihe_cloud.limits import LINE_RANGES
@@ -24,6 +25,7 @@ _HEARD = (
     f" OR heard.received_ms-excluded.received_ms>{CLOCK_WAS_WRONG_MS}"
 )
 _LOG = "INSERT INTO arrival(position, station, line, lane, received_ms, data) VALUES {}"
+_NEXT = "UPDATE meta SET value=value+? WHERE name='arrival' RETURNING value"
 _DICTIONARY = "SELECT body FROM line JOIN dictionary ON dictionary.id=line.dictionary WHERE station=? AND line=?"
 
 
@@ -33,11 +35,9 @@ class Booking:
     Args:
         connection: inside the transaction.
         arrivals: what will be booked.
-        position: of the arrival log's last entry.
     """
 
-    def __init__(self, connection: Connection, arrivals: Sequence[Arrival], position: int) -> None:
-        self.position = position
+    def __init__(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
         self._connection = connection
         self._lines = Sheet(connection, LINE)
         self._contents = Sheet(connection, contents.CONTENT)
@@ -69,31 +69,37 @@ class Booking:
             self._heard[station] = latest(self._heard.get(station, 0), now_ms)
         if too_many:
             return False
-        series = self._learn(arrival)
-        if envelope.volatile:
+        further = EMPTY
+        if envelope.volatile:  # it explains nothing of the journal
             told.note_volatile(self._connection, station, line, now_ms)
-            stated = further = EMPTY  # it explains nothing of the journal
         else:
-            stated, further = held, contents.book(self._connection, self._contents, batch, held, now_ms)
-        told.put(self._connection, batch, stated, now_ms)
-        tally.put(self._hours, batch, stated, now_ms)
-        # A record that is refused for a value in it still says rightly which numbers are gone.
-        for more in _told(batch, EMPTY if envelope.volatile else envelope.numbers, now_ms):
-            other = self._line(station, more.line, now_ms)
-            state = add(other, more._replace(received_ms=_heard_ms(other, arrival)))
-            if pieces(state) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
-                self._lines.put(_line_key(station, more.line), state)
-        if events.put(self._connection, arrival, series):
-            self._eventful.add(station)
+            taken = _without(batch, arrival.refused)
+            further = contents.book(self._connection, self._contents, taken, now_ms)
+            tally.put(self._hours, taken, now_ms)
         new = (held - before.held) | further
-        states.put(self._connection, arrival, new)
+        if any(type(record.body) is not Readings for record in batch.records):  # nearly never
+            self._book_others(arrival, new)
         if batch.records and (arrival.kept or new):
-            self.position += 1
-            self._logged.append((self.position, station, line_text(line), envelope.lane, now_ms, arrival.data))
+            self._logged.append((station, line_text(line), envelope.lane, now_ms, arrival.data))
         return True
 
-    def save(self) -> None:
-        """Write what was booked."""
+    def _book_others(self, arrival: Arrival, new: RangeSet) -> None:
+        """Book what the records say that are no reading groups; of some numbers for the first time."""
+        envelope, batch, now_ms = arrival.envelope, arrival.batch, arrival.received_ms
+        if not envelope.volatile:
+            told.put(self._connection, _without(batch, arrival.refused), now_ms)
+            # A record that is refused for a value in it still says rightly which numbers are gone.
+            for more in _told(batch, now_ms):
+                other = self._line(batch.station, more.line, now_ms)
+                state = add(other, more._replace(received_ms=_heard_ms(other, arrival)))
+                if pieces(state) <= LINE_RANGES:  # else the numbers stay missing, and the event still names them
+                    self._lines.put(_line_key(batch.station, more.line), state)
+        if events.put(self._connection, arrival, self._learn(arrival)):
+            self._eventful.add(batch.station)
+        states.put(self._connection, arrival, new)
+
+    def save(self) -> int:
+        """Write what was booked; the position of its last entry in the arrival log, 0 where it has none."""
         self._lines.save()
         self._contents.save()
         self._hours.save()
@@ -104,17 +110,18 @@ class Booking:
                 (digest, station, line),
             )
         events.trim(self._connection, self._eventful)
-        if self._logged:
-            insert_all(self._connection, _LOG, self._logged)
-            self._connection.execute("UPDATE meta SET value=? WHERE name='arrival'", (self.position,))
+        if not self._logged:
+            return 0
+        last = int(self._connection.execute(_NEXT, (len(self._logged),)).fetchone()[0])
+        first = last - len(self._logged) + 1
+        insert_all(self._connection, _LOG, [(at, *entry) for at, entry in enumerate(self._logged, first)])
+        return last
 
     def _line(self, station: str, line: int, now_ms: int) -> LineState:
         return self._lines.get(_line_key(station, line)) or unheard(station, line, now_ms)
 
     def _learn(self, arrival: Arrival) -> list[str]:
-        """Keep the dictionary that the batch brings; the one that holds for its line now, where records name series."""
-        if all(type(record.body) is Readings for record in arrival.batch.records):
-            return []
+        """Keep the dictionary that the batch brings; the one that holds for its line now."""
         key = _line_key(arrival.envelope.station, arrival.envelope.line)
         known = self._series.get(key)
         if known is None:
@@ -137,15 +144,22 @@ def _line_key(station: str, line: int) -> Key:
     return station, line_text(line)
 
 
-def _told(batch: Batch, numbers: RangeSet, now_ms: int) -> Iterable[Addition]:
+def _without(batch: Batch, refused: RangeSet) -> Batch:
+    """The batch as far as it is held."""
+    if not refused:
+        return batch
+    return replace(batch, records=[record for record in batch.records if record.number not in refused])
+
+
+def _told(batch: Batch, now_ms: int) -> Iterable[Addition]:
     """What these records of a batch say about other lines, or about missing numbers of their own."""
     for record in batch.records:
         body = record.body
         if type(body) is Readings:  # nearly all
             continue
-        if isinstance(body, Gap | Summary) and record.number in numbers:
+        if isinstance(body, Gap | Summary):
             yield Addition(batch.station, body.line, now_ms, gaps=RangeSet(body.ranges))
-        elif isinstance(body, Opened) and body.previous and body.previous_last and record.number in numbers:
+        elif isinstance(body, Opened) and body.previous and body.previous_last:
             yield Addition(batch.station, body.previous, now_ms, head=body.previous_last)
 
 

@@ -4,6 +4,7 @@ Four bytes a number, read as a big-endian integer: 31 bits of BLAKE2b over the r
 lowest bit says whether it is a group of readings, which must be in the store. 0 means that nothing is known.
 """
 
+import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -29,13 +30,13 @@ def readings_content(
     time_ms: int, grade: int, series: Sequence[int], values: Sequence[float | None], marks: Sequence[int]
 ) -> int:
     """The digest of a reading group."""
-    if len(series) > 1 and sorted(series) != list(series):
+    if len(series) > 1 and sorted(series) != series:
         order = sorted(range(len(series)), key=series.__getitem__)
         series, values = [series[at] for at in order], [values[at] for at in order]
         marks = [marks[at] for at in order] if marks else marks
     if 0.0 in values:
         values = [None if value is None else value + 0.0 for value in values]  # a negative zero may come as zero
-    if not marks or all(mark == PASS_MARK for mark in marks):
+    if marks and marks.count(PASS_MARK) == len(marks):
         marks = ()
     digest = _digest(_encoder.encode((time_ms, int(grade), series, values, marks)))
     return digest | 1 if series else digest & ~1 or 2  # of an empty group there is nothing in the store
@@ -46,18 +47,20 @@ def has_readings(digest: int) -> bool:
     return bool(digest & 1)
 
 
-def get(digests: bytes | bytearray, number: int) -> int:
+def get(digests: bytes, number: int) -> int:
     """The digest of a number in the digests of its block; 0 when it is not known."""
     at = number % BLOCK * WIDTH
     return int.from_bytes(digests[at : at + WIDTH], "big")
 
 
-def put(digests: bytearray, number: int, digest: int) -> None:
-    """Set it; the block grows to its highest number."""
-    at = number % BLOCK * WIDTH
-    if len(digests) < at + WIDTH:
-        digests.extend(bytes(at + WIDTH - len(digests)))
-    digests[at : at + WIDTH] = digest.to_bytes(WIDTH, "big")
+def unpack(digests: bytes) -> list[int]:
+    """The digests of a block, from its first number on."""
+    return list(struct.unpack(f">{len(digests) // WIDTH}I", digests))
+
+
+def pack(digests: Sequence[int]) -> bytes:
+    """Undo :func:`unpack`."""
+    return struct.pack(f">{len(digests)}I", *digests)
 
 
 def _digest(data: bytes) -> int:

@@ -48,60 +48,66 @@ class ContentConflict(NamedTuple):
     last_ms: int
 
 
-CONTENT: Table[bytearray] = Table(
+CONTENT: Table[list[int]] = Table(
     "content",
     ("station", "line", "block"),
     ("digests",),
-    lambda row: bytearray(row[3]),
-    lambda digests: (bytes(digests),),
+    lambda row: content.unpack(row[3]),
+    lambda digests: (content.pack(digests),),
 )
 
 
 class Blocks:
     """The digests of one line by number, on a sheet of :data:`CONTENT`."""
 
-    def __init__(self, sheet: Sheet[bytearray], station: str, line: int) -> None:
+    def __init__(self, sheet: Sheet[list[int]], station: str, line: int) -> None:
         self._sheet = sheet
         self._place = (station, line_text(line))
 
     def __getitem__(self, number: int) -> int:
         if len(self._sheet) > _BLOCKS_KEPT:
             self._sheet.forget()
-        return content.get(self._sheet.get((*self._place, number // content.BLOCK)) or b"", number)
+        block, at = divmod(number, content.BLOCK)
+        digests = self._sheet.get((*self._place, block)) or []
+        return digests[at] if at < len(digests) else 0
 
 
 def keys(batch: Batch) -> set[Key]:
-    """Of the rows in which the digests of a batch's records lie."""
-    line = line_text(batch.line)
-    return {(batch.station, line, at) for at in {record.number // content.BLOCK for record in batch.records}}
+    """Of the rows in which the digests of a batch's records, which ascend, lie."""
+    line, records = line_text(batch.line), batch.records
+    if not records:
+        return set()
+    blocks = {_block(records[0]), _block(records[-1])}
+    if max(blocks) - min(blocks) > 1:
+        blocks = {_block(record) for record in records}
+    return {(batch.station, line, at) for at in blocks}
 
 
-def book(connection: Connection, sheet: Sheet[bytearray], batch: Batch, held: RangeSet, received_ms: int) -> RangeSet:
-    """Keep the digests of these numbers of a batch; those that came with a further content, never seen before.
+def book(connection: Connection, sheet: Sheet[list[int]], batch: Batch, received_ms: int) -> RangeSet:
+    """Keep the digests of a batch; the numbers that came with a further content, never seen before.
 
     Of several contents of one number the smallest digest stands in the block, and every other one in the table of
     conflicts. So both are the same for every order of arrival.
     """
     line = line_text(batch.line)
     further = []
-    for at, records in groupby(batch.records, key=_block):
+    for block, records in groupby(batch.records, key=_block):
         if len(sheet) > _BLOCKS_KEPT:
             sheet.forget()
-        key = (batch.station, line, at)
-        digests = sheet.get(key) or bytearray()
-        before = bytes(digests)
+        key = (batch.station, line, block)
+        digests, changed = sheet.get(key) or [], False
         for record in records:
-            number = record.number
-            if number not in held:
+            at, digest = record.number - block * content.BLOCK, content.content(record.body)
+            if at >= len(digests):  # the block grows to its highest number
+                digests += [0] * (at + 1 - len(digests))
+            known = digests[at]
+            if digest == known:
                 continue
-            digest, known = content.content(record.body), content.get(digests, number)
-            if not known:  # held from now on, or since before contents were kept
-                content.put(digests, number, digest)
-            elif digest != known:
-                content.put(digests, number, min(digest, known))
-                if _keep(connection, batch, record, digest, known, received_ms):
-                    further.append(number)
-        if digests != before:
+            if known and _keep(connection, batch, record, digest, known, received_ms):
+                further.append(record.number)
+            if not known or digest < known:  # 0: held from now on, or since before contents were kept
+                digests[at], changed = digest, True
+        if changed:
             sheet.put(key, digests)
     return RangeSet.from_numbers(further)
 

@@ -104,7 +104,7 @@ class Following:
             return _IDLE_S  # the newest entry is known and not visible: another process prunes
         try:
             if self._fault and self._failures > FOLLOW_TRIES:
-                _set_aside(ledger, self._database, follower, entries[0], self._fault)
+                _set_aside(ledger, self._database, follower, entries[0], self._fault, self._position)
                 self._fault = None
             else:
                 self._fault = _attempt(ledger, self._database, follower, entries, self._away, self._position)
@@ -146,9 +146,9 @@ def _attempt(
     """Let the follower work off the entries; the fault of its own code that undid it, if any."""
     try:
         with database.transaction(follower.name) as connection:
-            if ledger.position(follower.name) != position:
+            if not ledger.advance(connection, follower.name, position, entries[-1].position):
                 raise _Moved
-            _work(ledger, follower, entries, connection)
+            _work(follower, entries, connection)
     except (ReadFirst, _Moved):
         raise
     except away:
@@ -160,7 +160,7 @@ def _attempt(
     return None
 
 
-def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], connection: Connection) -> None:
+def _work(follower: Follower, entries: Sequence[ArrivalEntry], connection: Connection) -> None:
     for before, entry in enumerate(entries):
         batch = decode(entry.data)  # what a newer version has written is set aside, like what breaks the follower
         try:
@@ -168,7 +168,6 @@ def _work(ledger: Ledger, follower: Follower, entries: Sequence[ArrivalEntry], c
         except ReadFirst as need:
             need.before = before
             raise
-    ledger.advance(connection, follower.name, entries[-1].position)
 
 
 def _fetch(need: ReadFirst, follower: Follower, away: tuple[type[Exception], ...]) -> Exception | None:
@@ -183,7 +182,10 @@ def _fetch(need: ReadFirst, follower: Follower, away: tuple[type[Exception], ...
     return None
 
 
-def _set_aside(ledger: Ledger, database: Database, follower: Follower, entry: ArrivalEntry, error: Exception) -> None:
+def _set_aside(
+    ledger: Ledger, database: Database, follower: Follower, entry: ArrivalEntry, error: Exception, position: int
+) -> None:
     ledger.quarantine([quarantine.set_aside(follower.name, entry, error)])
     with database.transaction(follower.name) as connection:
-        ledger.advance(connection, follower.name, entry.position)
+        if not ledger.advance(connection, follower.name, position, entry.position):
+            raise _Moved

@@ -90,14 +90,14 @@ class Ledger:
         deferred = 0
         with self._database.transaction() as connection:
             quarantine.put(connection, refusals, self._clock.now_ms())
-            booking = Booking(connection, arrivals, self._last_position())
+            booking = Booking(connection, arrivals)
             for arrival in arrivals:
                 booked = booking.book(arrival)
                 deferred += not booked
                 if arrival.kept:
                     quarantine.tried(connection, arrival, self._clock.now_ms(), booked=booked)
-            booking.save()
-        self._know(booking.position)
+            last = booking.save()
+        self._know(last)
         return deferred
 
     def lines(self, station: str, most: int = LINES_SHOWN) -> list[LineState]:
@@ -165,12 +165,12 @@ class Ledger:
             row = connection.execute(find, (follower,)).fetchone()
         return int(row[0])
 
-    def advance(self, connection: Connection, follower: str, position: int) -> None:
-        """Move a follower's cursor, inside the follower's own transaction."""
-        connection.execute(
-            "INSERT INTO follower VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET position=excluded.position",
-            (follower, position),
+    def advance(self, connection: Connection, follower: str, before: int, after: int) -> bool:
+        """Move a follower's cursor, inside the follower's own transaction; False when it is not where it was left."""
+        moved = connection.execute(
+            "UPDATE follower SET position=? WHERE name=? AND position=?", (after, follower, before)
         )
+        return moved.rowcount == 1
 
     def behind(self) -> dict[str, int]:
         """How many positions each follower has still before it."""
@@ -215,6 +215,8 @@ class Ledger:
             yield Receipt(VERSION, self.centre, epoch, station, now_ms, stated, codecs=list(CODECS))
 
     def _lines(self, stations: Sequence[str], most: int) -> dict[str, list[LineState]]:
+        if not stations:
+            return {}
         connection = self._database.connection()
         lines, previous = line_rows.of_stations(connection, stations, most)
         # A station that restarts every few seconds has openings without end: nearly always these lines tell enough.
@@ -272,7 +274,7 @@ class Ledger:
         What this process books is known at once; what others book, when the time is up.
         """
         with self._arrived:
-            if self._arrived.wait_for(lambda: self._newest > after, seconds):
+            if self._newest > after or (seconds and self._arrived.wait_for(lambda: self._newest > after, seconds)):
                 return True
         newest = self._last_position()
         self._know(newest)
@@ -280,12 +282,16 @@ class Ledger:
 
     def prune(self) -> int:
         """Remove a bounded number of arrivals that all followers have passed and that are old; how many."""
-        with self._database.transaction() as connection:
-            return connection.execute(
-                "DELETE FROM arrival WHERE position IN (SELECT position FROM arrival WHERE received_ms<? AND"
-                " position<=(SELECT COALESCE(MIN(position), 0) FROM follower) ORDER BY position LIMIT ?)",
-                (self._clock.now_ms() - ARRIVALS_KEPT_MS, PRUNE_ROWS),
-            ).rowcount
+        old = self._database.connection().execute(
+            "SELECT position FROM arrival WHERE received_ms<? AND"
+            " position<=(SELECT COALESCE(MIN(position), 0) FROM follower) ORDER BY received_ms LIMIT ?",
+            (self._clock.now_ms() - ARRIVALS_KEPT_MS, PRUNE_ROWS),
+        )
+        positions = old.fetchall()
+        if positions:
+            with self._database.transaction() as connection:
+                connection.executemany("DELETE FROM arrival WHERE position=?", positions)
+        return len(positions)
 
     def held(self, station: str, line: int) -> RangeSet:
         """The numbers of a line that are durably in the store."""
@@ -298,7 +304,7 @@ class Ledger:
     def log_timed(self, connection: Connection, batch: Batch, received_ms: int) -> None:
         """Log readings that have got their true time, inside a transaction of the centre's book."""
         hours = Sheet(connection, tally.TALLY)
-        tally.put(hours, batch, RangeSet.from_numbers(record.number for record in batch.records), received_ms)
+        tally.put(hours, batch, received_ms)
         hours.save()
         _log_entry(connection, ArrivalEntry(0, batch.station, batch.line, TIMED, received_ms, encode(batch)))
 

@@ -7,11 +7,12 @@ seconds. Adding is a union of sets, so order and repetition do not matter.
 import re
 import zlib
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
 from haihe_contract.quality import PASS_MARK, Flag, Grade
-from haihe_contract.ranges import Range, RangeSet
+from haihe_contract.ranges import Range
 from haihe_contract.record import Readings
 from haihe_contract.wire import Batch
 
@@ -24,6 +25,7 @@ from .sheet import Key, Sheet, Table
 HOUR_MS = 3_600_000
 _RUNS = re.compile("1+")
 _GOOD = (Flag.PASS, Flag.NOT_EVALUATED)
+_UNTIMED = int(Grade.NONE)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[tuple[list[int], bytes, bytes, bytes, bytes]])
 
@@ -79,17 +81,21 @@ class Hour(NamedTuple):
 def keys(batch: Batch) -> set[Key]:
     """Of the rows in which the reading groups of a batch are counted."""
     line = line_text(batch.line)
-    hours = {
-        record.body.time_ms // HOUR_MS
-        for record in batch.records
-        if type(record.body) is Readings and record.body.grade != Grade.NONE
-    }
+    hours = set()
+    start_ms = end_ms = 0
+    for record in batch.records:
+        body = record.body
+        if type(body) is not Readings or start_ms <= body.time_ms < end_ms or body.grade == _UNTIMED:
+            continue
+        hour = body.time_ms // HOUR_MS
+        start_ms, end_ms = hour * HOUR_MS, (hour + 1) * HOUR_MS
+        hours.add(hour)
     return {(batch.station, hour, line) for hour in hours}
 
 
-def put(hours: Sheet[Hour], batch: Batch, taken: RangeSet, received_ms: int) -> None:
-    """Count the reading groups of these numbers whose time is known."""
-    for hour, (numbers, seen) in _sort(batch, taken, received_ms).items():
+def put(hours: Sheet[Hour], batch: Batch, received_ms: int) -> None:
+    """Count the reading groups of a batch whose time is known."""
+    for hour, (numbers, seen) in _sort(batch, received_ms).items():
         key = (batch.station, hour, line_text(batch.line))
         known = hours.get(key)
         if known is not None:
@@ -181,17 +187,25 @@ _State = tuple[tuple[int, ...], bool, bool, bool]
 _HOUR_BYTES = 450
 
 
-def _sort(batch: Batch, taken: RangeSet, received_ms: int) -> dict[int, tuple[list[int], _Seen]]:
+def _sort(batch: Batch, received_ms: int) -> dict[int, tuple[list[int], _Seen]]:
     """By hour: the numbers of the reading groups, and their seconds."""
     out: dict[int, tuple[list[int], dict[_State, list[int]]]] = {}
+    start_ms = end_ms = 0
     for record in batch.records:
         body = record.body
-        if type(body) is not Readings or body.grade == Grade.NONE or record.number not in taken:
+        if type(body) is not Readings or body.grade == _UNTIMED:
             continue
-        hour, second = divmod(body.time_ms // 1000, 3600)
-        numbers, states = out.setdefault(hour, ([], {}))
+        time_ms = body.time_ms
+        if not start_ms <= time_ms < end_ms:  # neighbours mostly share their hour
+            hour = time_ms // HOUR_MS
+            start_ms, end_ms = hour * HOUR_MS, (hour + 1) * HOUR_MS
+            numbers, states = out.setdefault(hour, ([], {}))
         numbers.append(record.number)
-        in_time = received_ms - body.time_ms <= IN_TIME_MS
+        in_time = received_ms - time_ms <= IN_TIME_MS
+        second = (time_ms - start_ms) // 1000
+        if None not in body.values and body.marks.count(PASS_MARK) == len(body.marks):
+            states.setdefault((tuple(body.series), in_time, True, True), []).append(second)
+            continue
         for valued, valid, series in _by_state(body):
             states.setdefault((series, in_time, valued, valid), []).append(second)
     return {hour: (numbers, _seen(states)) for hour, (numbers, states) in out.items()}
@@ -216,8 +230,6 @@ def _set_of(seconds: list[int]) -> int:
 
 def _by_state(body: Readings) -> Iterable[tuple[bool, bool, tuple[int, ...]]]:
     """The series of a group by whether they have a value, and a valid one."""
-    if None not in body.values and (not body.marks or all(mark == PASS_MARK for mark in body.marks)):
-        return ((True, True, tuple(body.series)),)
     states: dict[tuple[bool, bool], list[int]] = {}
     for at, series in enumerate(body.series):
         flag = (body.marks[at] if body.marks else PASS_MARK) & 0xF
@@ -243,10 +255,11 @@ def _pack(seen: dict[int, Seconds]) -> bytes:
     shared: dict[Seconds, list[int]] = {}
     for series in sorted(seen):
         shared.setdefault(seen[series], []).append(series)
+    packed = cache(_bytes)  # the same seconds often lack this and that
     return _encoder.encode(
         [
             # what all that arrived has and the other set has not is mostly nothing
-            (series, _bytes(each.arrived), *(_bytes(each.arrived & ~other) for other in each[1:]))
+            (series, packed(each.arrived), *(packed(each.arrived & ~other) for other in each[1:]))
             for each, series in shared.items()
         ]
     )

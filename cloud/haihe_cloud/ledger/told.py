@@ -122,11 +122,11 @@ class Fix(NamedTuple):
     used: bool
 
 
-def put(connection: Connection, batch: Batch, taken: RangeSet, received_ms: int) -> None:
-    """Keep what these records of a batch say."""
+def put(connection: Connection, batch: Batch, received_ms: int) -> None:
+    """Keep what the records of a batch say."""
     for record in batch.records:
         keep = _KEEP.get(type(record.body))
-        if keep is not None and record.number in taken:
+        if keep is not None:
             keep(connection, batch.station, batch.line, record.number, record.body, received_ms)
 
 

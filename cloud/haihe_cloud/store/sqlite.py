@@ -22,8 +22,10 @@ from .sqlite_file import SqliteFile
 
 _PATIENCE_S = 10.0
 _REMEMBERED_MAX = 500_000
+_UNTIMED = int(Grade.NONE)
 _INSERT = "INSERT OR IGNORE INTO reading VALUES (?,?,?,?,?,?,?)"
 _REPLACE = "REPLACE INTO reading VALUES (?,?,?,?,?,?,?)"
+_STORED = "SELECT * FROM reading WHERE series_id = ? AND time_ms = ?"
 _COLUMNS = "time_ms, value, mark, grade, line.line, number"
 
 _Row = tuple[int, int, float | None, int, int, int, int]
@@ -53,6 +55,8 @@ class SqliteStore:
     def write(self, readings: Mapping[str, Sequence[Reading]]) -> list[Refused]:
         """See :meth:`haihe_cloud.store.port.Store.write`; all stations of the call are one commit."""
         refused: list[Refused] = []
+        if not readings:
+            return refused
         with self._turn:
             if self._remembered > _REMEMBERED_MAX:
                 self._forget()
@@ -149,7 +153,7 @@ class SqliteStore:
             series_id = ids.get(key)
             if new_grade is not grade:
                 grade, code = new_grade, int(new_grade)
-            if series_id is None or code == Grade.NONE:
+            if series_id is None or code == _UNTIMED:
                 self._write_one(connection, station, reading, refused)
                 continue
             # Neighbours mostly share these three, and an enum is no int to SQLite: translate on change only.
@@ -163,11 +167,13 @@ class SqliteStore:
         with suppress(OverflowError):  # a number beyond 64 bits: refused one by one below
             connection.executemany(_INSERT, rows)
         if connection.total_changes - before != len(rows):
-            places: dict[tuple[str, int], list[Reading]] = {}
-            for reading in offered:
-                places.setdefault((reading.series, reading.time_ms), []).append(reading)
-            for there in places.values():
-                self._write_place(connection, station, there, refused)
+            places: dict[tuple[int, int], list[int]] = {}
+            for at, row in enumerate(rows):
+                places.setdefault(row[:2], []).append(at)
+            for place, ats in places.items():
+                there = 0 <= place[1] <= TIME_MS_MAX and connection.execute(_STORED, place).fetchone()
+                if any(rows[at] != there for at in ats):  # else it was new, or is repeated: nearly always
+                    self._write_place(connection, station, [offered[at] for at in ats], refused)
 
     def _write_place(
         self, connection: sqlite3.Connection, station: str, readings: Sequence[Reading], refused: list[Refused]
@@ -208,7 +214,7 @@ class SqliteStore:
         """Give readings of one time their place among those that are there; those that are too many."""
         rows = [self._row(connection, series_id, reading) for reading in offered]
         place = rows[0][:2]
-        stored = connection.execute("SELECT * FROM reading WHERE series_id = ? AND time_ms = ?", place).fetchone()
+        stored = connection.execute(_STORED, place).fetchone()
         if all(row == stored for row in rows):
             return []
         if stored is None and len(rows) == 1:

@@ -155,11 +155,12 @@ def _stored_row_rekeyed() -> None:
 def _follower_advanced_before_its_work() -> None:
     def wrong(self: Any, _patience_s: float) -> float | None:
         name = self._follower.name
-        entries = self._ledger.arrivals(self._ledger.position(name), 16)
+        position = self._ledger.position(name)
+        entries = self._ledger.arrivals(position, 16)
         if not entries:
             return None
         with self._database.transaction() as connection:
-            self._ledger.advance(connection, name, entries[-1].position)
+            self._ledger.advance(connection, name, position, entries[-1].position)
         with self._database.transaction() as connection:
             for entry in entries:
                 self._follower.handle(entry, decode(entry.data), connection)

@@ -96,7 +96,7 @@ class Centre:
                         self.handle(entry, connection)
                         if fail_after:
                             raise PowerCut
-                        self.ledger.advance(connection, "alarm", entry.position)
+                        self.ledger.advance(connection, "alarm", self.ledger.position("alarm"), entry.position)
                     break
                 except ReadFirst as need:
                     need.fetch()

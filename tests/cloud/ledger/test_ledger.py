@@ -359,10 +359,10 @@ def test_the_log_is_pruned_only_when_it_is_old_and_all_followers_have_passed(dat
     assert ledger.prune() == 0, "nobody has followed yet"
     assert ledger.position("alarm") == ledger.position("page") == 0
     with database.transaction() as connection:
-        ledger.advance(connection, "alarm", 2)
+        ledger.advance(connection, "alarm", 0, 2)
     assert ledger.prune() == 0, "the page has not passed"
     with database.transaction() as connection:
-        ledger.advance(connection, "page", 1)
+        ledger.advance(connection, "page", 0, 1)
     assert ledger.behind() == {"alarm": 0, "page": 1}
     assert ledger.prune() == 1
     assert [entry.position for entry in ledger.arrivals(0)] == [2]

@@ -163,7 +163,7 @@ class Centre:
                 try:
                     with self.database.transaction() as connection:
                         self.engine.handle(entry, wire.decode(entry.data), connection)
-                        self.ledger.advance(connection, "alarm", entry.position)
+                        self.ledger.advance(connection, "alarm", self.ledger.position("alarm"), entry.position)
                 except ReadFirst as need:
                     need.fetch()
                     break
