@@ -39,18 +39,20 @@ class RangeSet:
     @classmethod
     def from_numbers(cls, numbers: Iterable[int]) -> "RangeSet":
         """The set of these single numbers."""
+        ordered = sorted(set(numbers))
+        if not ordered:
+            return EMPTY
+        first, last = ordered[0], ordered[-1]
+        if last - first < len(ordered):  # nearly always: they follow one another
+            return cls._of_normal(((first, last),))
         ranges: list[Range] = []
-        first = last = None
-        for number in sorted(numbers):
-            if last is not None and number <= last + 1:
-                last = number
-                continue
-            if first is not None and last is not None:
-                ranges.append((first, last))
-            first = last = number
-        if first is not None and last is not None:
-            ranges.append((first, last))
-        return cls._of_normal(tuple(ranges))
+        end = first
+        for number in ordered:
+            if number > end + 1:
+                ranges.append((first, end))
+                first = number
+            end = number
+        return cls._of_normal((*ranges, (first, end)))
 
     @classmethod
     def _of_normal(cls, ranges: tuple[Range, ...]) -> "RangeSet":
@@ -92,6 +94,11 @@ class RangeSet:
 
     def _with(self, new: Range) -> "RangeSet":
         """Union with one range, without walking the rest."""
+        first, last = self.ranges[-1]
+        if new[0] > last + 1:
+            return RangeSet._of_normal((*self.ranges, new))
+        if new[0] >= first:
+            return self if new[1] <= last else RangeSet._of_normal((*self.ranges[:-1], (first, new[1])))
         low = bisect_left(self.ranges, new[0] - 1, key=_last)
         high = bisect_right(self.ranges, new[1] + 1, key=_first)
         if low < high:
@@ -99,15 +106,16 @@ class RangeSet:
         return RangeSet._of_normal((*self.ranges[:low], new, *self.ranges[high:]))
 
     def __sub__(self, other: "RangeSet") -> "RangeSet":
-        if not other.ranges or not self.ranges:
+        mine, cuts = self.ranges, other.ranges
+        if not cuts or not mine or cuts[-1][1] < mine[0][0] or mine[-1][1] < cuts[0][0]:
             return self
-        if other.ranges[-1][1] < self.ranges[0][0] or self.ranges[-1][1] < other.ranges[0][0]:
-            return self
+        if mine == cuts:
+            return EMPTY
         left: list[Range] = []
-        for first, last in self.ranges:
-            at = bisect_left(other.ranges, first, key=_last)
-            while first <= last and at < len(other.ranges) and other.ranges[at][0] <= last:
-                cut_first, cut_last = other.ranges[at]
+        for first, last in mine:
+            at = bisect_left(cuts, first, key=_last)
+            while first <= last and at < len(cuts) and cuts[at][0] <= last:
+                cut_first, cut_last = cuts[at]
                 if cut_first > first:
                     left.append((first, cut_first - 1))
                 first = cut_last + 1
@@ -117,7 +125,18 @@ class RangeSet:
         return RangeSet._of_normal(tuple(left))
 
     def __and__(self, other: "RangeSet") -> "RangeSet":
-        return self - (self - other)
+        few, many = self.ranges, other.ranges
+        if len(few) > len(many):
+            few, many = many, few
+        if not few or many[-1][1] < few[0][0] or few[-1][1] < many[0][0]:
+            return EMPTY
+        common: list[Range] = []
+        for first, last in few:
+            at = bisect_left(many, first, key=_last)
+            while at < len(many) and many[at][0] <= last:
+                common.append((max(first, many[at][0]), min(last, many[at][1])))
+                at += 1
+        return RangeSet._of_normal(tuple(common))
 
     def covers(self, other: "RangeSet") -> bool:
         """Whether every number of the other is in this one."""

@@ -95,7 +95,7 @@ class Reader:
         plain = self.data[self.at : self.at + count]
         if len(plain) < count:
             raise Malformed(f"column of {count} numbers at byte {self.at} has only {len(plain)} bytes")
-        if not plain or max(plain) < 0x80:
+        if plain.isascii():
             self.at += count
             return plain
         return self._column(count)

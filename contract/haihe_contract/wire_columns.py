@@ -27,15 +27,17 @@ _Deviation = tuple[int, int]  # place of an entry in its column, mark that is no
 
 def put_runs(out: bytearray, numbers: Sequence[int]) -> None:
     """Append numbers whose count is known from elsewhere as (number, how many more of it)."""
+    told: list[int] = []
     at, count = 0, len(numbers)
     while at < count:
         number, end = numbers[at], at + 1
         while end < count and numbers[end] == number:
             end += 1
-        put(out, number)
+        told.append(number)
         if count - at > 1:
-            put(out, end - at - 1)
+            told.append(end - at - 1)
         at = end
+    put_column(out, told)
 
 
 def runs(reader: Reader, count: int) -> list[int]:
@@ -45,9 +47,15 @@ def runs(reader: Reader, count: int) -> list[int]:
         Malformed: when they cover more than ``count``.
     """
     numbers: list[int] = []
-    while (left := count - len(numbers)) > 0:
-        number = reader.varint()
-        numbers += [number] * (1 + (reader.varint(left - 1) if left > 1 else 0))
+    left, varint = count, reader.varint
+    while left > 0:
+        number = varint()
+        more = varint(left - 1) if left > 1 else 0
+        if more:
+            numbers += [number] * (1 + more)
+        else:
+            numbers.append(number)
+        left -= 1 + more
     return numbers
 
 
@@ -64,10 +72,10 @@ def put_groups(out: bytearray, groups: Sequence[Readings]) -> None:
         _put_shape(out, shape)
     columns: dict[int, list[float | None]] = {series: [] for series in sorted({s for shape in shapes for s in shape})}
     deviations: dict[int, list[_Deviation]] = {}
-    picked = [[columns[series] for series in shape] for shape in shapes]
+    picked = [[columns[series].append for series in shape] for shape in shapes]
     for group, shape_number in zip(groups, used, strict=True):
-        for column, value in zip(picked[shape_number], group.values, strict=True):
-            column.append(value)
+        for add, value in zip(picked[shape_number], group.values, strict=True):
+            add(value)
         if group.marks:
             for series, mark in zip(group.series, group.marks, strict=True):
                 if mark != PASS_MARK:
@@ -89,9 +97,10 @@ def groups_of(reader: Reader, grades: Sequence[int]) -> list[Readings]:
     first, *seconds = reader.signed(count)
     times = list(accumulate(accumulate(seconds), initial=first))
     used = [0, *runs(reader, count - 1)]
-    if max(used) >= count:
-        raise Malformed(f"shape {max(used)} among {count} reading groups")
-    shapes = _shapes(reader, max(used) + 1)
+    last = max(used)
+    if last >= count:
+        raise Malformed(f"shape {last} among {count} reading groups")
+    shapes = _shapes(reader, last + 1)
     lengths = _column_lengths(shapes, used)
     deviations = _marks(reader, lengths)
     values = {s: iter(_values(reader, length, deviations.get(s, ()))) for s, length in lengths.items()}

@@ -56,6 +56,8 @@ class Recorder:
 
     def add(self, forwarder: Forwarder, *, required: bool) -> None:
         """Another centre; the receipts of a required one are needed before anything may go."""
+        if self.forwarders:
+            forwarder.batches = self.forwarders[0].batches
         self.forwarders.append(forwarder)
         if required:
             self._required.append(forwarder)

@@ -1,7 +1,6 @@
 """One centre: connect, hear its receipts, send what the outbox chooses."""
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import LANE_LIVE, LANE_NAMES, Record
 
-from .batching import BATCH_BYTES, DICTIONARY_NUMBER, batch_of
+from .batching import BATCH_BYTES, DICTIONARY_NUMBER, Batches
 from .budget import CONNECTION_BYTES, FREELY, MESSAGE_BYTES, Budget
 from .flow import Grant
 from .held import Held
@@ -85,6 +84,7 @@ class Forwarder:
         self.held = held
         self.budget = budget
         self.outbox = Outbox(journal.line, heartbeat_ms)
+        self.batches = Batches(station)
         self.connected = False
         self.since_ms = clock.now_ms()
         self.last_receipt_ms = 0
@@ -222,9 +222,11 @@ class Forwarder:
         until_ms = self.outbox.look_again_ms(now_ms)
         if self._volatile.waits and self._volatile_from_ms > now_ms:
             until_ms = min(until_ms, self._volatile_from_ms)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout((until_ms - now_ms) / 1000):
-                await self._wake.wait()
+        timer = asyncio.get_running_loop().call_later((until_ms - now_ms) / 1000, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
 
     def _start_sending(self, now_ms: int) -> "asyncio.Future[None] | None":
         """Choose what leaves next; it is made beside the loop, so that a disk that hangs holds up nothing else."""
@@ -388,9 +390,9 @@ class Forwarder:
         if not known and DICTIONARY_NUMBER not in carried:
             dictionary = self._journal.dictionary(offer.line)
         line, lane, most = offer.line, offer.lane, self._grant.payload_bytes_max
-        data = batch_of(self._station, line, lane, extremes, records, dictionary)
+        data = self.batches.of(line, lane, extremes, records, carried, dictionary)
         if len(data) > most and dictionary is not None and len(records) == 1:
-            data = batch_of(self._station, line, lane, extremes, records, None)  # it comes by itself, as record 2
+            data = self.batches.of(line, lane, extremes, records, carried, None)  # it comes by itself, as record 2
         if len(data) > most:
             raise _TooLarge
         return data, carried

@@ -239,8 +239,8 @@ class Outbox:
     def overdue(self, now_ms: int) -> int:
         """Give up waiting where a receipt is overdue; returns how many offers that were."""
         late = [f for f in self._flying if f.taken and now_ms >= self._late_ms(f)]
-        self._flying = [f for f in self._flying if f not in late]
         if late:
+            self._flying = [f for f in self._flying if f not in late]
             self._doubt += 1
             self.flow.restart()
         return len(late)
@@ -307,8 +307,7 @@ class Outbox:
         if self._unanswered:
             since = self._listening_since_ms()
             times += [since + self._silence_ms(), self._in_doubt_from_ms()]
-        times += [self.refusals.until_ms(lane) for lane in (LANE_ALARM, LANE_LIVE, LANE_BACKLOG)]
-        times += [self._settle_until_ms, self.refusals.unread_until_ms]
+        times += [self._settle_until_ms, *self.refusals.look_again_ms()]
         if self._credit is not None:
             times.append(self._credit[1])
         if self._last_live_ms is not None:
@@ -319,7 +318,8 @@ class Outbox:
         return max(self.heartbeat_ms, self.pace.live_every_ms)
 
     def _offered(self, line: int) -> RangeSet:
-        return self.pending(line) - self.refusals.withheld(line)
+        left = self.pending(line)
+        return left - self.refusals.withheld(line) if left else left
 
     def _piece(self, lane: int) -> Offer | None:
         """Part of a batch that the broker has refused as a whole, without what a receipt covers by now."""
@@ -339,9 +339,9 @@ class Outbox:
         if not self._may_try(LANE_ALARM, ALARM_OFFERS_MAX, now_ms):
             return None
         for line in reversed(self._here):  # the newest alarm is the one to act on
-            numbers = self._urgent.get(line, EMPTY)
             if line != self.line and now_ms < self._settle_until_ms:
                 continue  # of an earlier run: the retained receipt may well cover it
+            numbers = self._urgent.get(line, EMPTY) - self._settled.get(line, EMPTY)
             if numbers:
                 numbers = (numbers & self._offered(line)).head(ALARM_RECORDS_MAX)
             if numbers:

@@ -40,6 +40,10 @@ class Refusals:
         """Nothing of this lane leaves before."""
         return self._until_ms.get(lane, 0)
 
+    def look_again_ms(self) -> list[int]:
+        """When pauses end, and when what could not be read may be tried again."""
+        return [*self._until_ms.values(), self.unread_until_ms]
+
     def is_wary(self, lane: int) -> bool:
         """Whether the last thing known of this lane is a refusal."""
         return lane in self._refused
