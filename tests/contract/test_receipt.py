@@ -36,7 +36,7 @@ def receipt(
 
 
 @given(lines, wishes)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_receipt_fits_its_size_and_never_says_more_than_the_ledger(
     of: list[LineHeld], wanted: list[LineWanted]
 ) -> None:

@@ -56,7 +56,7 @@ def read(data: bytes, *, question: bytes = QUESTION, station: str = STATION, cen
 
 
 @given(states)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_the_centre_knows_comes_back_whole(known: list[StationState]) -> None:
     answer = read(answered(known))
     assert sorted(answer.states(), key=lambda state: state.name) == sorted(known, key=lambda state: state.name)
@@ -77,7 +77,7 @@ def test_an_answer_is_believed_only_by_who_asked_this_question() -> None:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_an_answer_that_was_changed_anywhere_is_refused(data: st.DataObject) -> None:
     whole = answered([StationState(SITE, T0, 5, {"zlib_base85": "abc"})])
     at = data.draw(st.integers(0, len(whole) - 1))

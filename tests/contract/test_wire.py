@@ -99,14 +99,14 @@ NEWEST, DEFLATE = 1 << 5, 1
 
 
 @given(batches(), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_batch_survives_the_wire_unchanged(batch: wire.Batch, compress: bool) -> None:
     # a range of the wire is bounded, so numbers that lie far apart become ranges of their own
     assert wire.decode(wire.encode(batch, compress=compress)) == batch
 
 
 @given(st.lists(groups(), min_size=1, max_size=40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_reading_groups_of_any_shapes_together_survive_the_wire(bodies: list[Readings]) -> None:
     records = [Record(number, False, body) for number, body in enumerate(bodies, start=1)]
     batch = wire.Batch("31005650", 7, 1, len(records), 1, records)
@@ -114,7 +114,7 @@ def test_reading_groups_of_any_shapes_together_survive_the_wire(bodies: list[Rea
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9), st.integers(-1, 12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_value_comes_back_exactly_at_any_number_of_decimals(column: list[float], decimals: int) -> None:
     if decimals >= 0:
         column = [round(math.fmod(value, 1e6), decimals) for value in column]
@@ -132,7 +132,7 @@ def test_bytes_that_are_no_batch_are_refused_and_never_crash(data: bytes) -> Non
 
 
 @given(st.integers(0, 255), st.binary(max_size=40), st.binary(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_wrong_bytes_under_a_right_digest_are_refused_and_never_crash(flags: int, numbers: bytes, body: bytes) -> None:
     try:
         taken = wire.decode(sealed(flags=flags, numbers=numbers, body=body))
@@ -142,7 +142,7 @@ def test_wrong_bytes_under_a_right_digest_are_refused_and_never_crash(flags: int
 
 
 @given(batches(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_body_that_was_written_wrongly_is_refused_or_names_the_same_numbers(
     batch: wire.Batch, data: st.DataObject
 ) -> None:
@@ -159,7 +159,7 @@ def test_a_body_that_was_written_wrongly_is_refused_or_names_the_same_numbers(
 
 
 @given(batches(), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_batch_with_any_damaged_byte_is_refused(batch: wire.Batch, data: st.DataObject) -> None:
     good = bytearray(wire.encode(batch))
     at = data.draw(st.integers(0, len(good) - 1))
@@ -169,7 +169,7 @@ def test_a_batch_with_any_damaged_byte_is_refused(batch: wire.Batch, data: st.Da
 
 
 @given(batches(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_batch_that_was_cut_short_or_made_longer_is_refused(batch: wire.Batch, data: st.DataObject) -> None:
     good = wire.encode(batch)
     cut = data.draw(st.integers(0, len(good) - 1))

@@ -37,7 +37,7 @@ def test_the_second_implementation_of_bundles_takes_nothing_from_the_product() -
     st.integers(0, 6),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_the_product_writes_is_read_by_the_page(
     batches: list[bytes], values: dict[str, dict[str, int]], part: int, grade: int, last: bool
 ) -> None:
@@ -62,7 +62,7 @@ def test_what_the_product_writes_is_read_by_the_page(
 
 
 @given(st.lists(st.binary(min_size=1, max_size=100), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_receipts_that_the_product_writes_are_read_by_the_page(told: list[bytes]) -> None:
     assert page.receipts(bundle.write_receipts(told)) == told
 

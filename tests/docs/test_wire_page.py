@@ -57,7 +57,7 @@ def test_the_text_that_compression_may_refer_to_stands_in_the_page() -> None:
 
 
 @given(batches(), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_batch_of_the_product_can_be_read_by_the_page_alone(batch: wire.Batch, compress: bool) -> None:
     data = wire.encode(batch, compress=compress)
     assert page.decode(data) == as_said(batch, wire.read_envelope(data).codec)

@@ -47,7 +47,7 @@ def changed(seeds: Callable[[], Iterable[bytes]]) -> st.SearchStrategy[bytes]:
     return st.one_of(change(), st.binary(max_size=300))
 
 
-_quiet = settings(max_examples=_FEW, deadline=None, suppress_health_check=list(HealthCheck))
+_quiet = settings(max_examples=_FEW, suppress_health_check=list(HealthCheck))
 
 
 @given(changed(batch_seeds))

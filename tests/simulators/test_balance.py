@@ -88,7 +88,7 @@ def planted(draw_: st.DrawFn) -> tuple[list[Said], list[Row], list[Said], list[R
     return said, everything, [said[at] for at in sorted(gone)], doubles
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(planted())
 def test_whatever_is_planted_is_found_and_nothing_else(
     case: tuple[list[Said], list[Row], list[Said], list[Row]],
@@ -102,7 +102,7 @@ def test_whatever_is_planted_is_found_and_nothing_else(
     assert sorted(each.value for each in sheet.doubles) == sorted(each.value for each in doubles)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(planted())
 def test_pairs_never_cross_and_never_use_anything_twice(
     case: tuple[list[Said], list[Row], list[Said], list[Row]],

@@ -162,7 +162,7 @@ def test_a_small_workbook_that_would_fill_the_memory_is_refused_before_it_does(
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_ever_end_otherwise_than_with_faults_or_stations(tmp_path: Path, data: bytes) -> None:
     for name in ("x.csv", "x.xlsx"):
         (tmp_path / name).write_bytes(b"code,latitude\n" + data if name == "x.csv" else data)

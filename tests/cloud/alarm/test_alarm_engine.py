@@ -283,7 +283,7 @@ levels = st.sampled_from([3.0, 4.7, 4.85, 5.0, 5.5, 6.2])
 flags = st.sampled_from([Flag.PASS, Flag.PASS, Flag.PASS, Flag.SUSPECT, Flag.FAIL])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 60), levels, flags), unique_by=lambda r: r[0], min_size=1, max_size=14),
     st.sampled_from([0, 3]),

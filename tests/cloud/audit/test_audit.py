@@ -137,7 +137,7 @@ _copies = itertools.count()
 
 
 @given(st.data(), st.randoms(use_true_random=False))
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_single_row_deleted_added_or_changed_is_found(
     original: tuple[Whole, Path], tmp_path: Path, data: st.DataObject, chance: random.Random
 ) -> None:
@@ -208,7 +208,7 @@ def _readings(group: tuple) -> Readings:  # type: ignore[type-arg]
 
 
 @given(_GROUPS, st.integers(0, 1000))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whoever_says_the_same_of_the_same_moment_nothing_is_missing_and_any_row_that_is_lost_is_found(
     tmp_path: Path,
     groups: list[tuple],

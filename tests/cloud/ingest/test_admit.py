@@ -172,7 +172,7 @@ assert isinstance(UNDAMAGED, Admitted)
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_damage_anywhere_is_named_or_changes_no_reading(at: int, change: int) -> None:
     damaged = bytearray(GOOD)
     damaged[at] ^= change
@@ -184,7 +184,7 @@ def test_damage_anywhere_is_named_or_changes_no_reading(at: int, change: int) ->
 
 @given(st.text(max_size=60), st.binary(max_size=200))
 @example(UP, b"")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_topic_and_any_bytes_get_a_verdict(name: str, payload: bytes) -> None:
     assert isinstance(judge(payload, to=name), Quarantine | UnknownStation)
     assert isinstance(judge(b"H\x01" + payload), Quarantine | Admitted | Heartbeat | WaitingForDictionary)

@@ -155,7 +155,7 @@ class Centre:
 
 
 @given(contradictory(), st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_of_two_contents_gives_the_same_tables(
     tmp_path: Path, batches: list[wire.Batch], chance: random.Random
 ) -> None:
@@ -178,7 +178,7 @@ def test_any_order_of_two_contents_gives_the_same_tables(
 
 
 @given(contradictory(), st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_way_does_not_matter_a_link_and_two_overlapping_bundles_give_the_same_tables(
     tmp_path: Path, batches: list[wire.Batch], chance: random.Random
 ) -> None:

@@ -109,7 +109,7 @@ def test_followers_see_each_content_once(whole: Whole) -> None:
 
 
 @given(st.permutations(range(CONFLICTS_PER_NUMBER + 3)))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_of_contents_without_end_the_same_ones_are_kept_in_any_order(
     fresh_database: Callable[[], Database], tmp_path: Path, order: list[int]
 ) -> None:
@@ -136,7 +136,7 @@ def contradictory(draw: st.DrawFn) -> list[wire.Batch]:
 
 
 @given(contradictory(), st.randoms(use_true_random=False), st.integers(1, 3))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_of_contradicting_batches_gives_the_same_book(
     fresh_database: Callable[[], Database], batches: list[wire.Batch], chance: random.Random, cuts: int
 ) -> None:

@@ -80,7 +80,7 @@ def booked(database: Database, all_arrivals: list[Arrival], cuts: int) -> list[L
 
 
 @given(st.lists(arrivals(), min_size=1, max_size=6), st.randoms(use_true_random=False), st.integers(1, 4))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_and_repetition_of_batches_gives_the_same_ledger(
     fresh_database: Callable[[], Database], each_once: list[Arrival], chance: random.Random, cuts: int
 ) -> None:

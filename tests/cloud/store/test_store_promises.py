@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 
 from tests.cloud.store.readings import LEVEL, LINE, NEW, RAIN, T0, level, rivals
 
-_fixtures_live_long = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+_fixtures_live_long = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 _names = iter(range(1, 10**9))
 
 Tables = tuple[dict[str, list[Reading]], list[Conflict], list[Reading], dict[str, Reading]]

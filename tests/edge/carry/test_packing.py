@@ -54,7 +54,7 @@ def records_of(look: Look) -> dict[tuple[int, int], bytes]:
     st.booleans(),
     st.lists(st.tuples(st.integers(0, 3), st.integers(1, 80), st.integers(0, 80)), max_size=5),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_record_that_is_not_left_out_is_packed_once_with_its_dictionary_and_the_extremes_of_its_line(
     lines: list[list[int]], close: bool, out: list[tuple[int, int, int]]
 ) -> None:

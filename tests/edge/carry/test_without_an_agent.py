@@ -498,7 +498,7 @@ def test_a_card_of_another_station_is_not_carried_as_this_one(
     change=st.integers(1, 255),
 )
 @example(data=b"", what="receipts", at=79, change=1)  # the name of its centre
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_on_a_stick_crash_what_reads_them_and_none_is_believed(
     site: Path,
     pki: Pki,

@@ -36,7 +36,7 @@ steps = st.lists(
 histories = st.lists(st.tuples(st.integers(0, 3 * DAY), durations, st.floats(-1, 1), steps), min_size=1, max_size=7)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(histories)
 def test_for_any_boots_and_any_true_fixes_the_recorded_interval_contains_the_true_time(
     history: list[tuple[int, int, float, list[tuple[str, int, Grade, int, float]]]],

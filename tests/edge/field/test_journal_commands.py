@@ -293,7 +293,7 @@ def test_a_long_export_says_on_a_terminal_how_far_it_is_and_leaves_only_its_resu
     assert said.rpartition("\r\033[K")[2].endswith(" 个测值\r\n")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_damage_anywhere_never_stops_the_look_and_costs_only_what_it_touched(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -193,7 +193,7 @@ def test_an_unreadable_number_is_not_offered_for_ever() -> None:
     assert take(outbox).numbers == RangeSet.of((10, 10))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32), st.integers(1, 400))
 def test_everything_arrives_whatever_the_link_loses(seed: int, count: int) -> None:
     chance = random.Random(seed)
@@ -305,7 +305,7 @@ class Model:
 STEPS = ["commit", "alarm", "choose", "choose", "answer", "refuse", "receipt", "cut", "wait", "freed"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 99)), max_size=120), st.integers(1, 6))
 def test_whatever_happens_an_offer_is_of_numbers_that_are_here_unsettled_and_not_under_way(
     steps: list[tuple[str, int]], most: int
@@ -318,7 +318,7 @@ def test_whatever_happens_an_offer_is_of_numbers_that_are_here_unsettled_and_not
         assert model.outbox.unsettled() == len(model.here - model.settled)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.booleans())
 def test_nobody_needs_to_look_before_the_outbox_says_so(seed: int, answers: bool) -> None:  # noqa: FBT001
     """Between two looks nothing changes by time alone: what polling would have found is not found earlier."""

@@ -140,7 +140,7 @@ def test_what_was_committed_is_there_after_a_crash_and_what_was_not_is_not(tmp_p
     assert all(found[n] == group(n) for n in range(3, 50))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_damage_anywhere_in_a_file_costs_only_what_it_touched(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

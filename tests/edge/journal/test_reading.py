@@ -15,7 +15,7 @@ def event(number: int) -> Record:
     return Record(number, False, Event(number, 5, "x", detail={"n": number}))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=40),
     st.sets(st.integers(1, 200), max_size=60),

@@ -185,7 +185,7 @@ def torn(draw: st.DrawFn, whole: bytes) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_wherever_a_file_is_torn_its_records_are_the_same_before_and_after_it_is_sealed(data: st.DataObject) -> None:
     disk = SimulatedDisk()

@@ -258,7 +258,7 @@ def planned(made: Made, seconds: int) -> bool:
     return True
 
 
-SEARCH = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SEARCH = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXTS = st.tuples(st.sampled_from([5, 20, 80, 300, 900]), st.sampled_from(["200ms", "500ms", "1s", "2s", "5s"]))
 SENSORS = st.tuples(
     st.sampled_from(["M", "M", "R0"]),
@@ -300,7 +300,7 @@ def test_the_plan_does_promise_buses_that_have_time(tmp_path: Path) -> None:
     assert planned(Made(tmp_path, {"kind": "ascii"}, {"g": (text_document("t", 400), "500ms")}), 30)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(["100ms", "200ms", "500ms", "1s", "2s"]), min_size=1, max_size=10),
     st.sets(st.integers(0, 9), max_size=9),

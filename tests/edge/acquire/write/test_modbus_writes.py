@@ -104,7 +104,7 @@ async def a_server() -> AsyncIterator[ModbusBus]:
         await server.shutdown()
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(0, 70), registers), min_size=1, max_size=6))
 def test_an_independent_server_holds_what_was_written(steps: list[tuple[int, tuple[int, ...]]]) -> None:
     async def play() -> None:
