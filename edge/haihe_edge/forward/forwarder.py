@@ -13,7 +13,8 @@ from haihe_contract.ed25519 import PublicKey
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import LANE_LIVE, LANE_NAMES, Record
 
-from .batching import BATCH_BYTES, DICTIONARY_NUMBER, Batches
+from .batches import Batches
+from .batching import BATCH_BYTES, DICTIONARY_NUMBER
 from .budget import CONNECTION_BYTES, FREELY, MESSAGE_BYTES, Budget
 from .flow import Grant
 from .held import Held

@@ -6,7 +6,8 @@ import pytest
 from haihe_contract import wire
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import LANE_ALARM, LANE_LIVE, Dictionary, Readings, Record
-from haihe_edge.forward.batching import Batches, batch_of
+from haihe_edge.forward.batches import Batches
+from haihe_edge.forward.batching import batch_of
 
 STATION = "12345678"
 LINE = 1 << 63
