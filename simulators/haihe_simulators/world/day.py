@@ -13,9 +13,9 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from . import decoding
 from .broker import Broker
 from .cards import Broken
-from .decoding import decode
 from .faults import DAY_S, Plan, draw
 from .happenings import Happenings
 from .life import WorldLoop
@@ -60,7 +60,7 @@ def play(seed: int) -> Outcome:
         return _outcome(seed, broken, world[0])
     finally:
         world.clear()
-        decode.cache_clear()
+        decoding.forget()
         gc.enable()
         gc.collect(1)  # what is left of it, before it grows old, and nothing older: that is no world's
         logging.disable(logging.NOTSET)

@@ -24,6 +24,12 @@ def decode(data: bytes) -> wire.Batch:
     return _open_batch(_read_envelope(data))
 
 
+def forget() -> None:
+    """Let go of a world's batches."""
+    for each in (decode, _read_envelope, _open_batch):
+        each.cache_clear()
+
+
 admit.read_envelope = _read_envelope  # type: ignore[attr-defined]  # what a worker judges, the account has seen sent
 admit.open_batch = _open_batch  # type: ignore[attr-defined]
 follow.decode = decode  # type: ignore[attr-defined]  # the log hands the same bytes to each follower
