@@ -274,7 +274,7 @@ def test_stricter_isolation_on_the_server_does_not_let_a_worker_see_an_old_line(
                 lambda: postgresql.ask("SELECT 1 FROM pg_locks WHERE locktype='advisory' AND NOT granted"), "it waits"
             )
             assert ledger.lines(STATION) == []
-            booking = Booking(first.connection(), [arrival([1])], 0)
+            booking = Booking(first.connection(), [arrival([1])])
             assert booking.book(arrival([1]))
             booking.save()
         waiting.join(10)

@@ -368,3 +368,27 @@ def test_the_log_is_pruned_only_when_it_is_old_and_all_followers_have_passed(dat
     assert [entry.position for entry in ledger.arrivals(0)] == [2]
     reopened = Ledger(database, centre="haihe", clock=clock)
     assert reopened.wait(1, 0.01)
+
+
+def test_pruning_a_log_in_which_nothing_is_old_waits_for_nobody_who_writes(database: Database) -> None:
+    ledger = Ledger(database, centre="haihe", clock=StillClock())
+    ledger.take([arrival([1])])
+    assert ledger.position("alarm") == 0
+    pruned: list[int] = []
+    pruning = threading.Thread(target=lambda: pruned.append(ledger.prune()))
+    with database.transaction() as connection:
+        ledger.advance(connection, "alarm", 0, 1)
+        pruning.start()
+        pruning.join(5)
+        assert pruned == [0]
+
+
+def test_a_cursor_that_another_has_moved_is_not_moved(database: Database) -> None:
+    ledger = Ledger(database, centre="haihe", clock=StillClock())
+    ledger.take([arrival([1]), arrival([2]), arrival([3])])
+    assert ledger.position("page") == 0
+    with database.transaction() as connection:
+        assert ledger.advance(connection, "page", 0, 2)
+        assert not ledger.advance(connection, "page", 0, 3)
+        assert not ledger.advance(connection, "nobody", 0, 3), "whose position was never asked for"
+    assert ledger.position("page") == 2
