@@ -52,6 +52,8 @@ _MOST = {
     _RECEIPT: RECEIPT_BYTES_MAX,
 }
 _HASH = ec.ECDSA(Prehashed(hashes.SHA256()))
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What the library says of a certificate that somebody has made up; most of them have no common kind."""
 
 
 class BundleRefused(Exception):
@@ -300,7 +302,7 @@ def read_receipts(data: bytes) -> list[bytes]:
 def _key(certificate: bytes) -> ec.EllipticCurvePublicKey:
     try:
         key = x509.load_pem_x509_certificate(certificate).public_key()
-    except (ValueError, UnsupportedAlgorithm):  # what it says is for who writes certificates
+    except _UNREADABLE:  # what it says is for who writes certificates
         raise BundleRefused("its certificate cannot be read: it was damaged on the way") from None
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise BundleRefused("its certificate holds no elliptic curve key")
@@ -337,7 +339,7 @@ def _issued(authority: x509.Certificate, leaf: x509.Certificate) -> bool:
     try:
         basic = authority.extensions.get_extension_for_class(x509.BasicConstraints).value
         leaf.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound):
+    except (*_UNREADABLE, InvalidSignature, x509.ExtensionNotFound):
         return False
     return basic.ca
 
@@ -345,6 +347,6 @@ def _issued(authority: x509.Certificate, leaf: x509.Certificate) -> bool:
 def _is_client(leaf: x509.Certificate) -> bool:
     try:
         uses = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (ValueError, x509.ExtensionNotFound):
+    except (*_UNREADABLE, x509.ExtensionNotFound):
         return False
     return ExtendedKeyUsageOID.CLIENT_AUTH in uses

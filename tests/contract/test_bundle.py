@@ -1,5 +1,6 @@
 """A bundle file says only what its station has signed, and whatever happens to it on the way is noticed."""
 
+import base64
 import datetime
 import io
 import os
@@ -27,6 +28,7 @@ from haihe_contract.bundle import (
 from haihe_contract.restore import StationState
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 STATION = "31005650"
 T0 = 1_790_000_000_000
@@ -168,6 +170,17 @@ def test_a_file_of_nothing_but_empty_items_is_refused_at_the_second() -> None:
         many = out.getvalue() + (kind + bytes(4)) * 10_000
         with pytest.raises(BundleRefused, match=f"wrong place, at byte {start + 5}"):
             read_bundle(many)
+
+
+def test_a_certificate_of_a_version_that_does_not_exist_is_refused_like_any_damage() -> None:
+    der = x509.load_pem_x509_certificate(SIGNATURE.certificate).public_bytes(serialization.Encoding.DER)
+    strange = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a00302010a"), 1)
+    assert strange != der
+    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(strange) + b"-----END CERTIFICATE-----\n"
+    out = io.BytesIO()
+    BundleWriter(out, replace(head(), certificate=pem), SIGNATURE).close(last=True)
+    with pytest.raises(BundleRefused, match="its certificate cannot be read"):
+        read_bundle(out.getvalue())
 
 
 def test_a_pipe_that_nobody_writes_is_not_waited_for(tmp_path: Path) -> None:
