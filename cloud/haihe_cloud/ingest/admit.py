@@ -17,6 +17,8 @@ from haihe_contract.unfold import UnknownSeries, unfold
 from haihe_contract.wire import Batch, Envelope, WireError, open_batch, read_envelope
 from msgspec.structs import replace
 
+from haihe_cloud.ledger.arrival import without
+
 _REASONS_END = 1 << REASON_BITS
 _MISSING = Flag.MISSING
 
@@ -163,8 +165,7 @@ def _unfold(envelope: Envelope, batch: Batch, known: Sequence[str]) -> Admitted:
     except NotUnderstood as error:  # what its readings are of is anybody's guess
         return refuse(envelope, str(error))
     faults = _faults(batch)
-    if faults:
-        batch = without(batch, faults)
+    batch = without(batch, faults)
     try:
         readings = unfold(batch, dictionary)
     except (UnknownSeries, ValueError):
@@ -182,11 +183,6 @@ def _unfold(envelope: Envelope, batch: Batch, known: Sequence[str]) -> Admitted:
     first = min(faults, default=0)
     reason = f"record {first}: {faults[first]}" if faults else ""
     return Admitted(envelope, batch, good, RangeSet.from_numbers(faults) if faults else EMPTY, reason, dictionary)
-
-
-def without(batch: Batch, numbers: Container[int] | RangeSet) -> Batch:
-    """The batch without the records of these numbers."""
-    return replace(batch, records=[record for record in batch.records if record.number not in numbers])
 
 
 def _dictionary(batch: Batch, known: Sequence[str]) -> Sequence[str]:

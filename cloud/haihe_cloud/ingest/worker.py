@@ -18,7 +18,7 @@ from haihe_contract.wire import Batch, Envelope, encode
 
 from haihe_cloud.admit.registry import Registry
 from haihe_cloud.database import DatabaseAway
-from haihe_cloud.ledger.arrival import Arrival, LineState, Refusal
+from haihe_cloud.ledger.arrival import Arrival, LineState, Refusal, without
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.ledger.timing import timed
 from haihe_cloud.ledger.wanted import Patience
@@ -32,7 +32,7 @@ from haihe_cloud.limits import (
 )
 from haihe_cloud.store.port import Refused, Store, StoreAway
 
-from .admit import Admitted, Heartbeat, StateAsked, Verdict, without
+from .admit import Admitted, Heartbeat, StateAsked, Verdict
 from .beside import no_other_way, out_of_reach
 from .inbox import Inbox, Message
 from .judge import address_of, contents_of

@@ -1,9 +1,18 @@
 """The nouns of the ledger: an arrival, an entry of the arrival log, the state of a line, what is kept for people."""
 
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.wire import Batch, Envelope
+from msgspec.structs import replace
+
+
+def without(batch: Batch, numbers: Container[int] | RangeSet) -> Batch:
+    """The batch without the records of these numbers; itself when there are none."""
+    if not numbers:
+        return batch
+    return replace(batch, records=[record for record in batch.records if record.number not in numbers])
 
 
 class Arrival(NamedTuple):

@@ -7,13 +7,12 @@ import msgspec
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Dictionary, Gap, Opened, Readings, Summary
 from haihe_contract.wire import Batch
-from msgspec.structs import replace
 
 from haihe_cloud.database import Connection, insert_all
 from haihe_cloud.limits import LINE_RANGES
 
 from . import contents, events, states, tally, told
-from .arrival import Arrival, LineState
+from .arrival import Arrival, LineState, without
 from .line_rows import LINE
 from .lines import CLOCK_WAS_WRONG_MS, Addition, add, latest, pieces, unheard
 from .packed import line_text
@@ -69,25 +68,24 @@ class Booking:
             self._heard[station] = latest(self._heard.get(station, 0), now_ms)
         if too_many:
             return False
-        further = EMPTY
+        taken, further = without(batch, arrival.refused), EMPTY
         if envelope.volatile:  # it explains nothing of the journal
             told.note_volatile(self._connection, station, line, now_ms)
         else:
-            taken = _without(batch, arrival.refused)
             further = contents.book(self._connection, self._contents, taken, now_ms)
             tally.put(self._hours, taken, now_ms)
         new = (held - before.held) | further
         if any(type(record.body) is not Readings for record in batch.records):  # nearly never
-            self._book_others(arrival, new)
+            self._book_others(arrival, taken, new)
         if batch.records and (arrival.kept or new):
             self._logged.append((station, line_text(line), envelope.lane, now_ms, arrival.data))
         return True
 
-    def _book_others(self, arrival: Arrival, new: RangeSet) -> None:
+    def _book_others(self, arrival: Arrival, taken: Batch, new: RangeSet) -> None:
         """Book what the records say that are no reading groups; of some numbers for the first time."""
         envelope, batch, now_ms = arrival.envelope, arrival.batch, arrival.received_ms
         if not envelope.volatile:
-            told.put(self._connection, _without(batch, arrival.refused), now_ms)
+            told.put(self._connection, taken, now_ms)
             # A record that is refused for a value in it still says rightly which numbers are gone.
             for more in _told(batch, now_ms):
                 other = self._line(batch.station, more.line, now_ms)
@@ -142,13 +140,6 @@ class Booking:
 
 def _line_key(station: str, line: int) -> Key:
     return station, line_text(line)
-
-
-def _without(batch: Batch, refused: RangeSet) -> Batch:
-    """The batch as far as it is held."""
-    if not refused:
-        return batch
-    return replace(batch, records=[record for record in batch.records if record.number not in refused])
 
 
 def _told(batch: Batch, now_ms: int) -> Iterable[Addition]:
