@@ -7,10 +7,17 @@ from collections.abc import Callable
 
 STEP_S = 0.001
 """What the work between two waits, and the wait for bytes that are under way, may count for at most."""
+SLICE_S = 0.005
+"""The longest wait in one piece, and with it what counts of a machine that stood still during a wait."""
 
 
-class _Watched(selectors.DefaultSelector):  # type: ignore[misc, valid-type] # it is a class on every machine
-    """Tells how long was waited, and never more than was asked for."""
+class _Watched(selectors.PollSelector):
+    """Tells how long was waited, and never more than was asked for.
+
+    Poll, because it asks each file anew whenever it is called: Linux then first hands over what it still has of a
+    pseudo-terminal's bytes. Epoll only hears of them when the kernel's worker comes to it, and a busy machine lets
+    that one wait for longer than an instrument may take.
+    """
 
     def __init__(self, passed: Callable[[float], None]) -> None:
         super().__init__()
@@ -18,6 +25,8 @@ class _Watched(selectors.DefaultSelector):  # type: ignore[misc, valid-type] # i
         self._ended_s = time.monotonic()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None:
+            timeout = min(timeout, SLICE_S)
         began_s = time.monotonic()
         ready = super().select(timeout)
         worked_s, self._ended_s = began_s - self._ended_s, time.monotonic()

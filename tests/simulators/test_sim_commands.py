@@ -13,6 +13,8 @@ import serial
 from haihe_simulators.cli import main
 from haihe_simulators.serial_line import crc16
 
+from tests.conftest import PATIENCE_S
+
 
 def start(*arguments: str, **more: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
@@ -57,11 +59,14 @@ def test_an_instrument_can_be_played_with_on_a_port_of_its_own(tmp_path: Path) -
         assert running.stdout is not None
         assert "unit 2" in running.stdout.readline()
         request = bytes.fromhex("020300000001")
-        with serial.Serial(str(port), 9600, timeout=2) as client:
-            client.write(request + crc16(request))
-            answer = client.read(7)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(10) == 0
+        try:
+            with serial.Serial(str(port), 9600, timeout=PATIENCE_S) as client:
+                client.write(request + crc16(request))
+                answer = client.read(7)
+            running.send_signal(signal.SIGINT)
+            assert running.wait(PATIENCE_S) == 0
+        finally:
+            running.kill()
         assert running.stderr is not None
         assert running.stderr.read() == ""
     assert answer[:3] == b"\x02\x03\x02"

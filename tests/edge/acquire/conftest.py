@@ -1,4 +1,4 @@
-"""Real sockets that answer as a test tells them to, and sites around them."""
+"""The loop these tests live in, real sockets that answer as a test tells them to, and sites around them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.edge.patient_loop import PatientLoop
 from tests.edge.site_text import modbus_profile, write_site
+
+
+def pytest_asyncio_loop_factories(item: pytest.Function) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that a module names as its ``LOOP``.
+
+    Otherwise a patient one: these tests count milliseconds, and those in which the machine did not let them run do
+    not count.
+    """
+    return {"loop": getattr(item.module, "LOOP", PatientLoop)}
 
 
 @pytest.fixture

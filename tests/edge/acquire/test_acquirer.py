@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from haihe_contract.clock import SystemClock
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Grade, Reason
 from haihe_edge.acquire import Acquirer
@@ -14,6 +13,7 @@ from haihe_edge.site import load_site
 
 from tests.edge.acquire.far_end import Answering, PtyInstrument, framed, nmea, registers_answer
 from tests.edge.heard import Heard, has_values, misses_for, running
+from tests.edge.patient_loop import LoopClock
 
 OnTcp = Callable[..., Awaitable[int]]
 OnPty = Callable[[Answering], PtyInstrument]
@@ -29,7 +29,7 @@ def right(request: bytes) -> list[tuple[float, bytes]]:
 async def measuring(path: Path, grade: Grade = Grade.NTP) -> AsyncIterator[tuple[Acquirer, Heard]]:
     heard = Heard()
     site = load_site(path, [path.parent / "profiles"])
-    acquirer = Acquirer(site, SystemClock(), lambda: grade, heard, on_happening=heard.happenings.append)
+    acquirer = Acquirer(site, LoopClock(), lambda: grade, heard, on_happening=heard.happenings.append)
     async with running(acquirer):
         yield acquirer, heard
 
@@ -42,13 +42,13 @@ instruments: [{{name: gauge, profile: {profile}, bus: line, unit: 1, every: {eve
 
 
 async def test_every_period_brings_values_stamped_on_arrival(on_pty: OnPty, site_file: SiteFile) -> None:
-    before = SystemClock().now_ms()
+    before = LoopClock().now_ms()
     async with measuring(site_file(one(on_pty(right).port))) as (_, heard):
         for _ in range(3):
             await heard.until(has_values)
     assert [number for number, _, _ in heard.groups[0].samples] == [0, 1]
     assert heard.groups[0].samples == [(0, 1.0, Reason.NONE), (1, 100.1, Reason.NONE)]
-    assert before <= heard.groups[0].time_ms <= SystemClock().now_ms()
+    assert before <= heard.groups[0].time_ms <= LoopClock().now_ms()
     steps = [b.time_ms - a.time_ms for a, b in zip(heard.groups, heard.groups[1:], strict=False)]
     assert all(100 <= step <= 300 for step in steps)
 
@@ -216,7 +216,7 @@ async def test_a_receiver_gives_position_time_and_antenna(on_pty: OnPty, site_fi
     kinds: list[str] = []
     heard = Heard()
     acquirer = Acquirer(
-        load_site(path), SystemClock(), lambda: Grade.NTP, heard,
+        load_site(path), LoopClock(), lambda: Grade.NTP, heard,
         lambda utc_ms, monotonic_ms: times.append((utc_ms, monotonic_ms)), lambda each: kinds.append(each.kind),
     )  # fmt: skip
     async with running(acquirer):

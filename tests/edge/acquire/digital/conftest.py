@@ -22,11 +22,6 @@ MIDNIGHT_MS = 1_785_456_000_000
 PATIENCE_S = 8.0
 
 
-def pytest_asyncio_loop_factories(item: pytest.Function) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop that a module names as its ``LOOP``; one with a kernel on the other side lives in our time."""
-    return {"loop": getattr(item.module, "LOOP", asyncio.SelectorEventLoop)}
-
-
 class FastClock:
     """Time that runs so many times as fast as that of the running loop.
 

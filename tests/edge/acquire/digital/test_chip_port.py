@@ -27,6 +27,8 @@ WANTED = [
     Wanted("lamp", "4", "none"),
     Wanted("siren", "5", "none", rest=True),
 ]
+LOOP = asyncio.SelectorEventLoop
+"""A chip of the kernel lives in our time."""
 Drive = Callable[[str, bool], None]
 
 

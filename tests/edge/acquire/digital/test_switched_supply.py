@@ -10,10 +10,8 @@ from haihe_edge.acquire import Group, Known, Missed, Watched
 
 from tests.edge.acquire.digital.conftest import MIDNIGHT_MS, FastClock, World, running
 from tests.edge.acquire.far_end import Answering, PtyInstrument, registers_answer
-from tests.edge.patient_loop import PatientLoop
 from tests.edge.site_text import modbus_profile
 
-LOOP = PatientLoop
 PROFILE = """
 answer_ms: {{typical: 5, most: 100}}
 {power}

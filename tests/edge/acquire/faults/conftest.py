@@ -8,12 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.edge.acquire.faults.shared_line import Line, Serve, Station, both, measuring
-from tests.edge.patient_loop import PatientLoop
-
-
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """These tests count milliseconds: those in which the machine did not let them run do not count."""
-    return {"patient": PatientLoop}
 
 
 @pytest.fixture

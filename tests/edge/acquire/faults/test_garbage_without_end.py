@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
-from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
 from haihe_edge import limits
 from haihe_simulators.answer_log import AnswerLog
@@ -19,6 +18,7 @@ from haihe_simulators.serial_line import SerialLine
 from tests.edge.acquire.far_end import PtyInstrument, nmea
 from tests.edge.acquire.faults.shared_line import PROFILE, Line, both, measuring
 from tests.edge.heard import has_values
+from tests.edge.patient_loop import LoopClock
 
 AN_HOUR_BYTES = 9600 // 10 * 3600
 """What a line of 9600 baud carries in an hour."""
@@ -102,7 +102,7 @@ async def test_a_wrong_baud_rate_is_told_as_such_and_the_right_one_heals(tmp_pat
     """The simulated line answers settings that are not its own with silence or garbage, as wires do."""
     (tmp_path / "gauge.yaml").write_text(PROFILE)
     sheet = read_sheet(tmp_path / "gauge.yaml")
-    logs = [AnswerLog(tmp_path / f"{unit}.jsonl", SystemClock()) for unit in (1, 2)]
+    logs = [AnswerLog(tmp_path / f"{unit}.jsonl", LoopClock()) for unit in (1, 2)]
     units = [
         Instrument(f"{unit}", unit, sheet, lambda _point: 1.5, log, random.Random(unit))
         for unit, log in zip((1, 2), logs, strict=True)

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 
 import pytest
-from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
 from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.line import BusDown, SerialLine, TcpLine
@@ -20,6 +19,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from tests.edge.acquire.far_end import Answering, PtyInstrument, framed, port_of, registers_answer
+from tests.edge.patient_loop import LoopClock
 
 ASKED = Request(1, 3, 0, 2)
 OnPty = Callable[[Answering], PtyInstrument]
@@ -27,13 +27,13 @@ OnTcp = Callable[..., Awaitable[int]]
 
 
 async def on(instrument: PtyInstrument) -> ModbusBus:
-    bus = ModbusBus(SerialLine(instrument.port, 9600), SystemClock(), baud=9600, framing="rtu")
+    bus = ModbusBus(SerialLine(instrument.port, 9600), LoopClock(), baud=9600, framing="rtu")
     await bus.line.open()
     return bus
 
 
 async def to(port: int, framing: str = "tcp") -> ModbusBus:
-    bus = ModbusBus(TcpLine("127.0.0.1", port), SystemClock(), baud=9600, framing=framing)
+    bus = ModbusBus(TcpLine("127.0.0.1", port), LoopClock(), baud=9600, framing=framing)
     await bus.line.open()
     return bus
 
@@ -47,7 +47,7 @@ async def test_an_instrument_on_a_serial_line_is_read(on_pty: OnPty) -> None:
 @pytest.mark.parametrize(("parity", "stop_bits"), [("none", 2), ("even", 1), ("odd", 1)])
 async def test_every_setting_of_a_line_can_be_opened(on_pty: OnPty, parity: str, stop_bits: int) -> None:
     instrument = on_pty(lambda request: [(0, registers_answer(request, 1, 2))])
-    bus = ModbusBus(SerialLine(instrument.port, 19200, parity, stop_bits), SystemClock(), baud=19200, framing="rtu")
+    bus = ModbusBus(SerialLine(instrument.port, 19200, parity, stop_bits), LoopClock(), baud=19200, framing="rtu")
     await bus.line.open()
     assert await bus.exchange(ASKED, 300) == b"\0\x01\0\x02"
     bus.line.close()
@@ -66,7 +66,7 @@ async def test_an_answer_in_crumbs_behind_noise_is_read(on_pty: OnPty) -> None:
 async def test_an_answer_that_came_while_the_whole_agent_was_held_up_is_read_and_no_time_out() -> None:
     master, slave = pty.openpty()
     tty.setraw(slave)
-    bus = ModbusBus(SerialLine(os.ttyname(slave), 9600), SystemClock(), baud=9600, framing="rtu")
+    bus = ModbusBus(SerialLine(os.ttyname(slave), 9600), LoopClock(), baud=9600, framing="rtu")
     await bus.line.open()
 
     def answers() -> None:

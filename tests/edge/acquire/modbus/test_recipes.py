@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import msgspec
-from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
 from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.modbus.follow import Followed, follow
@@ -12,6 +11,8 @@ from haihe_edge.acquire.modbus.frames import Refused, Request, Write
 from haihe_edge.acquire.modbus.plan import Read, plan, telling_read
 from haihe_edge.acquire.modbus.recipe import Recipe, Tell, Wait, recipe
 from haihe_edge.profile import ModbusProfile, variant_of
+
+from tests.edge.patient_loop import LoopClock
 
 HEAD = {
     "transport": "modbus", "profile": "x", "maker": "m", "model": "m", "grade": "simulated", "sources": ["s"],
@@ -31,7 +32,7 @@ def spans(reads: list[Read]) -> list[tuple[int, int]]:
     return [(read.request.start, read.request.quantity) for read in reads]
 
 
-class Waits(SystemClock):
+class Waits(LoopClock):
     """Notes how long was waited for."""
 
     def __init__(self) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Grade, Reason
 from haihe_edge.acquire import Acquirer, Group
 from haihe_edge.site import load_site
@@ -18,6 +17,7 @@ from haihe_simulators.spoken_sheet import SpokenPoint
 from haihe_simulators.text_line import TextInstrument, TextLine
 
 from tests.edge.heard import Heard, has_values, running
+from tests.edge.patient_loop import LoopClock
 from tests.edge.site_text import write_site
 
 PROFILES = Path(__file__).parents[4] / "firmware_profiles"
@@ -62,7 +62,7 @@ class Bench:
         return self.values.get(point.name, point.plus)
 
     def log(self, name: str) -> AnswerLog:
-        self.logs[name] = AnswerLog(self.folder / f"{name}.jsonl", SystemClock())
+        self.logs[name] = AnswerLog(self.folder / f"{name}.jsonl", LoopClock())
         return self.logs[name]
 
     def adapted(self, profile: str, before: str, after: str) -> Path:
@@ -109,7 +109,7 @@ class Bench:
     async def measuring(self, path: Path, *profiles: Path) -> AsyncIterator[tuple[Acquirer, Spoken]]:
         heard = Spoken()
         site = load_site(path, [*profiles, PROFILES])
-        acquirer = Acquirer(site, SystemClock(), lambda: Grade.NTP, heard, on_happening=heard.happenings.append)
+        acquirer = Acquirer(site, LoopClock(), lambda: Grade.NTP, heard, on_happening=heard.happenings.append)
         async with running(acquirer):
             yield acquirer, heard
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import yaml
-from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
 from haihe_edge.acquire.spoken.runners import open_sdi12
 from haihe_edge.site import Sdi12Bus
 from haihe_simulators.fault import Fault
 
 from tests.edge.acquire.spoken.conftest import PROFILES, Bench, by_point
+from tests.edge.patient_loop import LoopClock
 
 TRUTH = {
     "stage": 3.512, "distance": 4.838, "depth": 1.283, "water_temperature": 14.6, "conductivity": 412.0,
@@ -176,7 +176,7 @@ async def test_sensors_that_can_measure_at_the_same_time(bench: Bench) -> None:
 async def test_a_sensor_says_who_it_is(bench: Bench) -> None:
     bench.sdi12(bench.sensor("meter-hydros21", "4", "gauge"))
     bus = Sdi12Bus("line", str(bench.folder / "tty"), latency="100ms")
-    conversation = open_sdi12(bus, SystemClock())
+    conversation = open_sdi12(bus, LoopClock())
     await conversation.line.open()
     try:
         found = await conversation.identify()

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Reason
 from haihe_edge.acquire.exchange import ExchangeError
 from haihe_edge.acquire.line import TcpLine
@@ -18,6 +17,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from tests.edge.acquire.far_end import port_of
+from tests.edge.patient_loop import LoopClock
 
 registers = st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=123).map(tuple)
 writes = st.one_of(
@@ -95,7 +95,7 @@ async def a_server() -> AsyncIterator[ModbusBus]:
         ),
     )
     server = ModbusTcpServer(device, address=("127.0.0.1", 0))
-    bus = ModbusBus(TcpLine("127.0.0.1", await port_of(server)), SystemClock(), baud=None, framing="tcp")
+    bus = ModbusBus(TcpLine("127.0.0.1", await port_of(server)), LoopClock(), baud=None, framing="tcp")
     await bus.line.open()
     try:
         yield bus

@@ -5,13 +5,13 @@ import random
 from pathlib import Path
 
 import yaml
-from haihe_contract.clock import SystemClock
 from haihe_simulators.answer_log import AnswerLog
 from haihe_simulators.instrument import Answer, Instrument
 from haihe_simulators.modbus_server import ModbusServer
 from haihe_simulators.profile_sheet import Conduct, SheetPoint, sheet
 from haihe_simulators.serial_line import SerialLine
 
+from tests.edge.patient_loop import LoopClock
 from tests.edge.site_text import STATION
 
 PROFILE = """
@@ -76,7 +76,7 @@ class Controller(Instrument):
         self.measures: dict[str, float] = {}
         self.deaf_to: set[tuple[int, int]] = set()
         self.says: dict[tuple[int, int], int] = {}
-        log = AnswerLog(folder / f"controller-{unit}.jsonl", SystemClock())
+        log = AnswerLog(folder / f"controller-{unit}.jsonl", LoopClock())
         made = sheet(yaml.safe_load(PROFILE))
         super().__init__(f"c{unit}", unit, made, self._measured, log, random.Random(unit))
 
