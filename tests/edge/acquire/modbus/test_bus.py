@@ -1,11 +1,6 @@
 """A conversation on real pseudo-terminals and sockets, with everything that goes wrong on them."""
 
 import asyncio
-import os
-import pty
-import threading
-import time
-import tty
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 
@@ -61,29 +56,6 @@ async def test_an_answer_in_crumbs_behind_noise_is_read(on_pty: OnPty) -> None:
     bus = await on(on_pty(answering))
     assert await bus.exchange(ASKED, 300) == b"\0\x01\0\x02"
     bus.line.close()
-
-
-async def test_an_answer_that_came_while_the_whole_agent_was_held_up_is_read_and_no_time_out() -> None:
-    master, slave = pty.openpty()
-    tty.setraw(slave)
-    bus = ModbusBus(SerialLine(os.ttyname(slave), 9600), LoopClock(), baud=9600, framing="rtu")
-    await bus.line.open()
-
-    def answers() -> None:
-        request = os.read(master, 8)
-        time.sleep(0.02)
-        os.write(master, registers_answer(request, 3214, 7))
-
-    instrument = threading.Thread(target=answers)
-    instrument.start()
-    asked = asyncio.ensure_future(bus.exchange(ASKED, 100))
-    await asyncio.sleep(0.01)
-    time.sleep(0.6)  # the processor has other work, and this process none of it  # noqa: ASYNC251
-    assert await asked == b"\x0c\x8e\0\x07"
-    instrument.join()
-    bus.line.close()
-    os.close(master)
-    os.close(slave)
 
 
 def of_two(request: bytes) -> bytes:
