@@ -1,7 +1,8 @@
 """A station whose keys are real, with no centre in reach, and what is read of its bundles."""
 
 import json
-from collections.abc import Iterable
+import random
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,18 @@ from haihe_contract import wire
 from haihe_contract.bundle import BundleFile, read_bundle, write_receipts
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.receipt import VERSION, LineHeld, Receipt, sign
-from haihe_edge.journal import Folder, Look
+from haihe_contract.record import Event, Readings
+from haihe_edge.journal import Folder, Journal, Look
 
+from tests.clocks import HandClock
+from tests.edge.field.test_journal_commands import start
 from tests.edge.radar import radar_site
 
 CODE = "31005650"
+T0 = 1_790_000_000_000
+MINUTE = 60_000
+Bundle = Callable[..., tuple[int, dict[str, Any]]]
+"""``haihe-edge bundle`` with those words: its exit code and its JSON."""
 Records = dict[tuple[int, int], bytes]
 """By line and number, as the journal would write them."""
 
@@ -38,6 +46,19 @@ def site_in(folder: Path, pki: Pki, port: int = 9, code: str = CODE, **more: str
     file = folder / "site.yaml"
     file.write_text(text + "centres:\n" + centre_text(pki, code, **more), "utf-8")
     return file
+
+
+def fill(directory: Path, *, groups: int = 300, seed: int = 1, each: int = 20, from_ms: int = T0) -> Journal:
+    """A line with readings that nothing compresses, and one alarm."""
+    clock, chance = HandClock(from_ms), random.Random(seed)
+    journal = start(directory, clock, seed=seed, size=16 << 20)
+    for _ in range(groups):
+        clock.ms += MINUTE
+        for m in range(each):
+            journal.append(Readings(clock.ms + m, 5, [0, 1], [chance.random(), chance.random()]))
+        journal.commit()
+    journal.append(Event(clock.ms, 5, "level_raised", 0, 4.6, {"level": "warning"}), urgent=True)
+    return journal
 
 
 def in_journal(directory: Path) -> Records:

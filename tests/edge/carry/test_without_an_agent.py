@@ -1,31 +1,19 @@
-"""``haihe-edge bundle`` on a card whose agent is dead, and sticks as they are: full, read-only, pulled out."""
+"""``haihe-edge bundle`` on a card whose agent is dead."""
 
-import io
 import json
 import os
-import random
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from haihe_cloud.admit.pki import Pki
-from haihe_contract import wire
-from haihe_contract.bundle import Head, Signature, write_receipts
+from haihe_contract.bundle import write_receipts
 from haihe_contract.clock import beijing
 from haihe_contract.ranges import EMPTY, RangeSet
-from haihe_contract.receipt import LineHeld, Receipt
-from haihe_contract.record import Dictionary, Event, Readings, Record, State
+from haihe_contract.record import Readings, Record, State
 from haihe_contract.restore import SITE
-from haihe_edge.carry import writing
-from haihe_edge.carry.packing import packed
-from haihe_edge.carry.writing import BundleFiles, Place, StickGone
 from haihe_edge.cli import main
 from haihe_edge.forward.held import Held
-from haihe_edge.journal import Folder, Journal, Look
 from haihe_edge.remember.site_states import BUDGET
 from haihe_edge.remember.site_states import packed as packed_site
 from haihe_edge.site import load_site
@@ -35,59 +23,18 @@ from hypothesis import strategies as st
 from tests.clocks import HandClock
 from tests.edge.carry.carried import (
     CODE,
-    Records,
+    MINUTE,
+    T0,
+    Bundle,
     bundles_in,
+    fill,
     in_bundles,
     in_journal,
     numbers_of,
-    printed,
     receipts_file,
     site_in,
 )
 from tests.edge.field.test_journal_commands import start
-from tests.edge.station.test_cli import environment
-
-T0 = 1_790_000_000_000
-MINUTE = 60_000
-Bundle = Callable[..., tuple[int, dict[str, Any]]]
-
-
-@pytest.fixture
-def site(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HAIHE_PROFILES", environment()["HAIHE_PROFILES"])
-    return site_in(tmp_path / "station", pki, budget="200MB/month")
-
-
-@pytest.fixture
-def stick(tmp_path: Path) -> Path:
-    folder = tmp_path / "stick"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def bundle(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Bundle:
-    monkeypatch.setattr(os, "nice", lambda _more: 0)  # the tests that follow are no background work
-
-    def act(*words: object) -> tuple[int, dict[str, Any]]:
-        capsys.readouterr()
-        code = main(["bundle", *map(str, words), "--json", "--lang", "en"])
-        return code, printed(capsys.readouterr().out)
-
-    return act
-
-
-def fill(directory: Path, *, groups: int = 300, seed: int = 1, each: int = 20, from_ms: int = T0) -> Journal:
-    """A line with readings that nothing compresses, and one alarm."""
-    clock, chance = HandClock(from_ms), random.Random(seed)
-    journal = start(directory, clock, seed=seed, size=16 << 20)
-    for _ in range(groups):
-        clock.ms += MINUTE
-        for m in range(each):
-            journal.append(Readings(clock.ms + m, 5, [0, 1], [chance.random(), chance.random()]))
-        journal.commit()
-    journal.append(Event(clock.ms, 5, "level_raised", 0, 4.6, {"level": "warning"}), urgent=True)
-    return journal
 
 
 def test_a_card_whose_agent_is_dead_gives_up_every_number_and_receipts_go_into_what_lies_beside_it(
@@ -188,158 +135,6 @@ def test_a_damaged_file_of_the_journal_takes_only_its_own_records_and_is_said(
     assert f"{files[2].name}: 空文件" in shown.err
     assert "20 条记录已无法从日志文件中读出" in shown.err
     assert "没有全部写入 U 盘，见上" in shown.out
-
-
-@pytest.fixture
-def small_stick(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 1 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("this machine lets nobody mount a small file system")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
-
-
-class Meanwhile(io.StringIO):
-    """A terminal; a file leaves the card as soon as it says that the first one is done."""
-
-    def __init__(self, leaves: Path) -> None:
-        super().__init__()
-        self._leaves = leaves
-
-    def isatty(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        if "file 1 of 2" in text:
-            self._leaves.unlink()
-        return super().write(text)
-
-
-@pytest.mark.parametrize("receipted", [False, True])
-def test_what_leaves_the_card_while_it_is_carried_is_said_unless_a_receipt_covers_it(
-    site: Path, stick: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, *, receipted: bool
-) -> None:
-    directory = site.parent / "journal"
-    fill(directory, groups=10).close()
-    fill(directory, groups=20, seed=2).close()
-    first, second = Look(Folder(directory)).segments
-    if receipted:
-        held = Held(directory / "receipts-haihe")
-        held.take(Receipt(1, "haihe", 1, CODE, T0, [LineHeld(second.line, list(second.numbers.ranges))]))
-        held.save()
-    here = in_journal(directory)
-    monkeypatch.setattr(sys, "stderr", Meanwhile(directory / second.name))
-    code, said = bundle("write", site, "--to", stick, "--all")
-    (found,) = said["bundles"]
-    assert in_bundles(stick.iterdir()) == {key: record for key, record in here.items() if key[0] == first.line}
-    assert (found["unread"], found["left"]) == (0, 0 if receipted else second.numbers.count())
-    assert (code, said["ok"]) == ((0, True) if receipted else (1, False))
-
-
-def test_on_a_full_stick_what_was_finished_is_whole_and_another_stick_takes_the_rest(
-    site: Path, small_stick: Path, stick: Path, bundle: Bundle, capsys: pytest.CaptureFixture[str]
-) -> None:
-    directory = site.parent / "journal"
-    fill(directory, groups=120, each=1000).close()
-    code, said = bundle("write", site, "--to", small_stick)
-    (first,) = said["bundles"]
-    assert code == 1
-    assert first["what"] == "the stick is full"
-    assert first["do"] == f'carry on with another stick: the same command with --from "{beijing(first["to_ms"])}"'
-    assert [Path(each["file"]) for each in first["files"]] == list(small_stick.iterdir())
-    carried = in_bundles(small_stick.iterdir())
-    assert len(carried) == first["records"] > 20_000
-    code, said = bundle("write", site, "--to", stick, "--from", beijing(first["to_ms"]))
-    assert code == 0
-    rest = in_bundles(stick.iterdir())
-    assert carried | rest == in_journal(directory)
-    assert len(carried) + len(rest) < len(carried | rest) + 1100, "little is carried twice"
-    assert main(["bundle", "write", str(site), "--to", str(small_stick), "--lang", "zh"]) == 1
-    shown = capsys.readouterr()
-    assert "U 盘已满; 请换一个 U 盘重新开始" in shown.err
-    assert in_bundles(small_stick.iterdir()) == carried
-
-
-def test_a_stick_that_refuses_in_the_middle_of_a_file_keeps_none_that_is_not_whole(site: Path, stick: Path) -> None:
-    fill(site.parent / "journal", groups=60, each=200).close()
-    code = f"""
-import resource, sys
-from haihe_edge.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-sys.exit(main(["bundle", "write", {str(site)!r}, "--to", {str(stick)!r}, "--json"]))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=60, check=False
-    )
-    assert done.returncode == 1, done.stderr
-    (found,) = json.loads(done.stdout)["bundles"]
-    assert (found["what"], found["files"]) == ("the stick refuses to be written: File too large", [])
-    assert list(stick.iterdir()) == []
-    assert "Traceback" not in done.stderr
-
-
-def test_a_stick_that_is_pulled_out_is_noticed_before_the_card_is_written_to_in_its_place(
-    site: Path, small_stick: Path, pki: Pki
-) -> None:
-    directory = site.parent / "journal"
-    fill(directory, groups=60, each=400).close()
-    own = pki.directory / "stations"
-    signature = Signature((own / f"{CODE}.pem").read_bytes(), (own / f"{CODE}.key").read_bytes())
-    head = Head(1, CODE, "haihe", b"12345678", 1, T0, 5, signature.certificate)
-    place = Place(small_stick, directory)
-
-    def carry() -> None:
-        with BundleFiles(place, "b", head, signature, [], 120_000) as files:
-            for each in packed(Look(Folder(directory)), CODE, {}):
-                files.add(each)
-                if len(files.made) == 1 and not pulled:
-                    pulled.update(in_bundles([files.made[0].path]))
-                    subprocess.run(["umount", "-l", str(small_stick)], check=True)
-
-    pulled: Records = {}
-    with pytest.raises(StickGone):
-        carry()
-    assert pulled
-    assert list(small_stick.iterdir()) == [], "the folder that is left belongs to the card"
-
-
-def test_many_files_make_one_bundle_and_each_can_be_read_alone(site: Path, stick: Path, pki: Pki) -> None:
-    directory = site.parent / "journal"
-    fill(directory, groups=60, each=400).close()
-    own = pki.directory / "stations"
-    signature = Signature((own / f"{CODE}.pem").read_bytes(), (own / f"{CODE}.key").read_bytes())
-    head = Head(1, CODE, "haihe", b"12345678", 1, T0, 5, signature.certificate)
-    with BundleFiles(Place(stick, directory), "b", head, signature, [], 120_000) as files:
-        for each in packed(Look(Folder(directory)), CODE, {}):
-            files.add(each)
-        files.close()
-    assert len(files.made) > 2
-    found = bundles_in(each.path for each in files.made)
-    assert [each.head.part for each in found] == list(range(1, len(found) + 1))
-    assert [each.end.last for each in found] == [False] * (len(found) - 1) + [True]
-    assert {each.head.bundle for each in found} == {b"12345678"}
-    for each in found:
-        for data in each.batches:
-            assert any(isinstance(record.body, Dictionary) for record in wire.decode(data).records)
-    assert in_bundles(each.path for each in files.made) == in_journal(directory)
-    assert all(each.size <= 120_000 for each in files.made)
-
-
-def test_on_the_disk_of_the_journal_room_is_left_for_what_the_station_measures(
-    site: Path, stick: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fill(site.parent / "journal", groups=30).close()
-    assert main(["bundle", "write", str(site), "--to", str(stick), "--lang", "zh"]) == 0
-    assert f"{stick} 与日志在同一磁盘上：请把文件复制到别处" in capsys.readouterr().err
-    disk = os.statvfs(stick)  # all of it: what is free changes while others work on it
-    monkeypatch.setattr(writing, "CARD_LEFT_BYTES", disk.f_blocks * disk.f_frsize)
-    code, said = bundle("write", site, "--to", stick)
-    assert (code, said["bundles"][0]["what"]) == (1, "the stick is full")
 
 
 def test_a_new_card_is_told_by_files_beside_the_journal_and_where_they_are_lost_by_its_records(
