@@ -158,6 +158,7 @@ class Database(ABC):
 
         Raises:
             DatabaseAway: when it cannot be begun or committed now.
+            DatabaseError: inside another transaction of this thread.
         """
 
     @abstractmethod

@@ -69,6 +69,8 @@ class SqliteDatabase(Database):
     def transaction(self, book: str = CENTRE) -> Iterator[Connection]:  # noqa: ARG002 - SQLite has one writer
         """See :meth:`haihe_cloud.database.Database.transaction`."""
         connection = self._connections.mine()
+        if connection.raw.in_transaction:
+            raise DatabaseError("a transaction within a transaction")
         if not self._turns.take(_BUSY_S):
             raise DatabaseAway("database is locked")
         try:

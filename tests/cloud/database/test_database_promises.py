@@ -85,8 +85,9 @@ def test_a_transaction_within_a_transaction_is_a_fault_and_leaves_nothing(databa
             connection.execute("UPDATE meta SET value=2 WHERE name='word'")
             say(database, 3)
 
-    with pytest.raises(DatabaseError):
+    with pytest.raises(DatabaseError) as refused:
         nest()
+    assert not isinstance(refused.value, DatabaseAway), "it would be tried again"
     assert word(database) == 1
     say(database, 4)
     assert word(database) == 4
