@@ -48,6 +48,7 @@ class PatientLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._now_s = time.monotonic()
+        self.ahead_s = time.time() - self._now_s
         super().__init__(_Watched(self._pass))
 
     def _pass(self, seconds: float) -> None:
@@ -59,14 +60,14 @@ class PatientLoop(asyncio.SelectorEventLoop):
 
 
 class LoopClock:
-    """The time of the running loop as a clock."""
-
-    def __init__(self) -> None:
-        self._ahead_ms = round(time.time() * 1000) - self.monotonic_ms()
+    """The time of the running loop as a clock; all clocks of one loop agree."""
 
     def now_ms(self) -> int:
-        """By the wall, as it was when this clock was made."""
-        return self._ahead_ms + self.monotonic_ms()
+        """By the wall; a patient loop's as it was when the loop began, and what has passed since."""
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, PatientLoop):
+            return round((loop.ahead_s + loop.time()) * 1000)
+        return round(time.time() * 1000)
 
     def monotonic_ms(self) -> int:
         return round(asyncio.get_running_loop().time() * 1000)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Grade, Reason
 from haihe_edge import limits
 from haihe_edge.acquire import Acquirer, Group, InstrumentState, Known, Missed
@@ -18,6 +17,8 @@ from haihe_simulators.answer_log import AnswerLog
 from haihe_simulators.instrument import Answer, Instrument
 from haihe_simulators.profile_sheet import read_sheet
 from haihe_simulators.serial_line import SerialLine
+
+from tests.edge.patient_loop import LoopClock
 
 MINUTE_MS = 60_000
 ROOT = Path(__file__).parents[4]
@@ -144,7 +145,7 @@ class Bench:
         )
         self.site: Site = load_site(file, [profiles])
         sheet = read_sheet(profiles / f"{way}.yaml")
-        log = AnswerLog(directory / "answers.jsonl", SystemClock())
+        log = AnswerLog(directory / "answers.jsonl", LoopClock())
         self.gauge = Remembering("gauge", 1, sheet, lambda _: 1.5, log, random.Random(1))
         self.line = SerialLine(directory / "tty", [self.gauge], baud=BAUD, chance=random.Random(2))
         self.log = self.gauge.logs["log"]
@@ -177,7 +178,7 @@ class Bench:
         self.line.plug()
         self.acquirer = Acquirer(
             self.site,
-            SystemClock(),
+            LoopClock(),
             lambda: grade,
             self.live.append,
             missed=self.missed,
@@ -210,7 +211,7 @@ def level_of(time_ms: int) -> float:
 
 
 def now_ms() -> int:
-    return SystemClock().now_ms()
+    return LoopClock().now_ms()
 
 
 def minutes_ago(*minutes: int) -> list[int]:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from haihe_contract.clock import SystemClock
 from haihe_contract.quality import Grade, Reason
 from haihe_edge.acquire import Acquirer, Group, Missed
 from haihe_edge.field.golden import read_case
@@ -19,6 +18,7 @@ from haihe_simulators.modbus_server import ModbusServer
 from haihe_simulators.profile_sheet import read_sheet
 
 from tests.edge.acquire.memory.conftest import ROOT, now_ms
+from tests.edge.patient_loop import LoopClock
 
 PROFILES = ROOT / "firmware_profiles"
 BEIJING = timedelta(hours=8)
@@ -27,7 +27,7 @@ DAY_MS = 86_400_000
 
 def meter(directory: Path) -> Instrument:
     sheet = read_sheet(PROFILES / "tuf-2000m.yaml")._replace(answer_ms=2)
-    log = AnswerLog(directory / "answers.jsonl", SystemClock())
+    log = AnswerLog(directory / "answers.jsonl", LoopClock())
     return Instrument("meter", 1, sheet, lambda point: point.usual, log, random.Random(1))
 
 
@@ -69,7 +69,7 @@ async def test_the_days_of_a_meter_become_mean_flows_stamped_at_their_end_and_no
         made.logs["days"].record(end_ms, {"day_flow": at / 1000})
     made.logs["days"].record(ends[-1] + DAY_MS, {"day_flow": 9.0})  # today is not over
     missed, recalled, live = Missed(watched_series(site)), list[Group](), list[Group]()
-    acquirer = Acquirer(site, SystemClock(), lambda: Grade.NTP, live.append, missed=missed, recalled=recalled.append)
+    acquirer = Acquirer(site, LoopClock(), lambda: Grade.NTP, live.append, missed=missed, recalled=recalled.append)
     running = asyncio.ensure_future(acquirer.run())
     try:
         async with asyncio.timeout(20):

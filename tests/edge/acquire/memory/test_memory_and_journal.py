@@ -17,6 +17,8 @@ from haihe_edge.journal.segment import SUFFIX, Segment
 
 from tests.edge.acquire.memory.conftest import ROOT, Bench, level_of, now_ms
 
+LOOP = asyncio.SelectorEventLoop
+"""Agents are processes of their own here, and live in our time."""
 CENTRE = """
 control: s
 centres:

@@ -14,6 +14,9 @@ from tests.edge.acquire.write import wired
 from tests.edge.acquire.write.agent import events, haihe, running
 from tests.edge.acquire.write.conftest import Wired
 
+LOOP = asyncio.SelectorEventLoop
+"""Agents are processes of their own here, and live in our time."""
+
 
 @pytest.fixture
 def station(serial: Wired) -> Wired:

@@ -1,5 +1,6 @@
 """``haihe-edge write`` as a technician types it: through the running agent, and alone on the bus."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -12,6 +13,9 @@ from tests.edge.acquire.write import gate
 from tests.edge.acquire.write.agent import events, haihe, running
 from tests.edge.acquire.write.gate import SETPOINT, GateLine
 from tests.edge.site_text import STATION
+
+LOOP = asyncio.SelectorEventLoop
+"""Agents are processes of their own here, and live in our time."""
 
 
 @pytest.fixture
