@@ -122,7 +122,7 @@ class Signature:
         key: PEM, not encrypted.
 
     Raises:
-        ValueError: when they are no P-256 key and its certificate.
+        ValueError: when they are no elliptic curve key and its certificate.
     """
 
     def __init__(self, certificate: bytes, key: bytes) -> None:

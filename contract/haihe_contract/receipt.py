@@ -140,7 +140,7 @@ def verify(data: bytes, key: PublicKey, *, centre: str, station: str) -> Receipt
         receipt = _decoder.decode(data[SIGNATURE_BYTES:])
         receipt.settled()
         receipt.asked_for()
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ReceiptRefused(f"signed, but not readable: {error}") from None
     if receipt.version != VERSION:
         raise ReceiptRefused(f"version {receipt.version} is not known here")

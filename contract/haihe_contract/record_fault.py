@@ -50,6 +50,9 @@ GAP_RANGES = RANGES_MAX
 BOOT_CHARACTERS = 64
 """Length of the id of a boot: the kernel's has 36."""
 
+OPENING_LINES = 64
+"""Older lines one opening may name; of the rest it tells how many they are."""
+
 
 def record_fault(body: Body) -> str:
     """Why what the record says cannot be, or nothing. A reading group is judged reading by reading, elsewhere."""
@@ -124,8 +127,14 @@ def _is_mark(packed: int) -> bool:
 
 
 def _opened_fault(body: Opened) -> str:
-    if not (0 <= body.previous < 2**64 and 0 <= body.previous_last <= NUMBER_MAX):
+    if len(body.lines) > OPENING_LINES:
+        return f"opening that names {len(body.lines)} older lines, more than {OPENING_LINES}"
+    named = [(body.previous, 0, body.previous_last), *body.lines]
+    if not all(0 <= line < 2**64 and 0 <= low <= NUMBER_MAX and 0 <= high <= NUMBER_MAX for line, low, high in named):
         return "names a previous line or number that does not exist"
+    told = (body.monotonic_ms, body.previous_time_ms, body.window_ms, body.more_lines)
+    if not all(0 <= number <= NUMBER_MAX for number in told):
+        return "a count or time that does not exist"
     return _boot_fault(body.boot)
 
 

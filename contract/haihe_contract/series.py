@@ -12,6 +12,7 @@ POINT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 CODE_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
 _POINT = re.compile(POINT_PATTERN)
 _CODE = re.compile(CODE_PATTERN)
+_INTERVAL = re.compile(r"0|[1-9][0-9]{0,7}")  # one text for each length
 INTERVAL_S_MAX = 366 * 86400
 
 
@@ -80,7 +81,7 @@ def parse_series(key: str) -> Series:
     if len(parts) != 6:
         raise ValueError(f"series key {key[:80]!r} has {len(parts)} parts, not 6")
     code, point, statistic, interval, source, datum = parts
-    if not _CODE.fullmatch(code) or not _POINT.fullmatch(point) or not interval.isdecimal():
+    if not _CODE.fullmatch(code) or not _POINT.fullmatch(point) or not _INTERVAL.fullmatch(interval):
         raise ValueError(f"series key {key[:80]!r} is malformed")
     if int(interval) > INTERVAL_S_MAX or (datum != "-" and not _POINT.fullmatch(datum)):
         raise ValueError(f"series key {key[:80]!r} is malformed")

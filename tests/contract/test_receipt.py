@@ -1,5 +1,6 @@
 """A receipt says only what is true, and only its centre can say it."""
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from haihe_contract.ed25519 import PublicKey
@@ -101,3 +102,10 @@ def test_a_receipt_of_another_version_is_refused() -> None:
     data = sign(Receipt(2, CENTRE, 3, STATION, 4, []), KEY)
     with pytest.raises(ReceiptRefused, match="version 2"):
         verify(data, PUBLIC, centre=CENTRE, station=STATION)
+
+
+def test_what_a_newer_release_adds_to_a_receipt_may_be_of_any_depth_and_never_crashes_the_station() -> None:
+    added = b"\x91" * 3000 + b"\x90"  # an array in an array, 3000 times
+    body = b"\x9a" + msgspec.msgpack.encode(receipt([]))[1:] + added
+    with pytest.raises(ReceiptRefused, match="signed, but not readable"):
+        verify(KEY.sign(body) + body, PUBLIC, centre=CENTRE, station=STATION)

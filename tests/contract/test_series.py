@@ -31,7 +31,8 @@ def test_the_key_of_a_series_tells_it_from_every_other_and_reads_back(one: Serie
 
 @pytest.mark.parametrize("text", ["", "a.b", "Z.main.instant.0.instrument.-", "z.main.often.0.instrument.-",
                                   "z.main.instant.-1.instrument.-", "z.main.instant.99999999999.instrument.-",
-                                  "z.MAIN.instant.0.instrument.-", "z.main.instant.0.instrument.a b"])  # fmt: skip
+                                  "z.MAIN.instant.0.instrument.-", "z.main.instant.0.instrument.a b",
+                                  "z.main.total.0300.instrument.-", "z.main.total.３００.instrument.-"])  # fmt: skip
 def test_text_that_is_no_series_key_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_series(text)

@@ -1,10 +1,11 @@
-"""A second implementation of bundles: a decoder written from docs/reference/bundle.md alone.
+"""A second implementation of bundles, both directions, written from docs/reference/bundle.md alone.
 
 It imports nothing of the product; MessagePack is read without any of its types, signatures by a library.
 """
 
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,6 @@ def decode(data: bytes) -> dict[str, Any]:
     certificate = x509.load_pem_x509_certificate(head["certificate"])
     key = certificate.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
-    assert isinstance(key.curve, ec.SECP256R1)
     key.verify(found[-1][1], data[: found[-1][2]], ec.ECDSA(SHA256()))
     states = [json.loads(zlib.decompress(body)) for kind, body, _ in found if kind == 3]
     return {
@@ -56,6 +56,23 @@ def decode(data: bytes) -> dict[str, Any]:
         "states": states[0] if states else [],
         "end": end,
     }
+
+
+def encode(
+    head: Sequence[Any],
+    carried: Sequence[tuple[int, bytes]],
+    end: Sequence[Any],
+    key: ec.EllipticCurvePrivateKey,
+) -> bytes:
+    """A bundle file with these batches and states, each with its kind."""
+    told = [(1, msgspec.msgpack.encode(head)), *carried, (4, msgspec.msgpack.encode(end))]
+    signed = b"HAIHEB\x01" + b"".join(map(_item, told))
+    return signed + _item((5, key.sign(signed, ec.ECDSA(SHA256()))))
+
+
+def _item(of: tuple[int, bytes]) -> bytes:
+    kind, body = of
+    return bytes([kind]) + len(body).to_bytes(4, "big") + body
 
 
 def receipts(data: bytes) -> list[bytes]:

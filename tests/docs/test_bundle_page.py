@@ -2,9 +2,13 @@
 
 import ast
 import io
+import json
+import zlib
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from haihe_contract import bundle
 from haihe_contract.bundle import BundleWriter, Head, Signature
 from haihe_contract.receipt import RECEIPT_BYTES_MAX
@@ -13,9 +17,12 @@ from haihe_contract.wire import BATCH_BYTES_MAX
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contract.test_bundle import SIGNATURE, STATION
+from tests.contract.test_bundle import AUTHORITY, SIGNATURE, STATION, T0
 from tests.docs import bundle_by_the_page as page
 from tests.docs.wire_by_the_page import PAGE as WIRE_PAGE
+
+CURVES = [ec.generate_private_key(curve()) for curve in (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)]
+"""Keys of a station: of the curve that the centre issues, and of others that a bureau may have."""
 
 
 def test_the_second_implementation_of_bundles_takes_nothing_from_the_product() -> None:
@@ -25,7 +32,7 @@ def test_the_second_implementation_of_bundles_takes_nothing_from_the_product() -
             imported |= {name.name.partition(".")[0] for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
-    assert imported == {"cryptography", "json", "pathlib", "typing", "zlib", "msgspec"}
+    assert imported == {"collections", "cryptography", "json", "pathlib", "typing", "zlib", "msgspec"}
 
 
 @given(
@@ -59,6 +66,32 @@ def test_what_the_product_writes_is_read_by_the_page(
     assert found["batches"] == [each.hex() for each in batches]
     assert sorted(found["states"], key=str) == sorted((msgspec.to_builtins(each) for each in states), key=str)
     assert found["end"] == {"batches": len(batches), "records": 3 * len(batches), "last": last}
+
+
+@given(
+    st.lists(st.binary(max_size=200), max_size=6),
+    st.none() | st.integers(0, 6),
+    st.lists(st.sampled_from([None, 7, {"new": [1]}]), max_size=3),
+    st.sampled_from(CURVES),
+)
+@settings(max_examples=60)
+def test_what_was_written_by_the_page_is_read_by_the_product_whatever_the_page_leaves_open(
+    batches: list[bytes], states_at: int | None, added: list[object], key: ec.EllipticCurvePrivateKey
+) -> None:
+    certificate = AUTHORITY.issue(STATION, key).public_bytes(serialization.Encoding.PEM)
+    head = [1, STATION, "bureau", bytes(8), 2, T0, 5, certificate, *added]
+    state = {"name": "site", "time_ms": T0, "grade": 5, "value": {"why": "too long"}}
+    carried = [(2, batch) for batch in batches]
+    if states_at is not None:
+        carried.insert(states_at, (3, zlib.compress(json.dumps([{**state, "new": 1}]).encode())))
+    data = page.encode(head, carried, [len(batches), 9, True, *added], key)
+    found = bundle.read_bundle(data)
+    bundle.check_signer(found.head, AUTHORITY.pem, T0)
+    assert list(msgspec.structs.astuple(found.head)) == head[:8]
+    assert found.batches == batches
+    assert [msgspec.to_builtins(each) for each in found.states] == ([] if states_at is None else [state])
+    assert found.end == bundle.End(len(batches), 9, last=True)
+    assert page.decode(data)["batches"] == [each.hex() for each in batches]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=100), max_size=8))

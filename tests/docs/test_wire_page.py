@@ -1,20 +1,26 @@
-"""docs/reference/wire.md is enough for a second implementation: ``wire_by_the_page`` was written from it alone."""
+"""docs/reference/wire.md is enough for a second implementation: ``wire_by_the_page`` (and ``wire_written_by_the_page``,
+which encodes) were written from it alone.
+"""
 
 import ast
 import hashlib
 import json
 import re
+import sys
 import zlib
 from pathlib import Path
+from random import Random
+from types import ModuleType
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from haihe_contract import receipt, restore, topic, wire
+from haihe_contract import receipt, record_fault, restore, topic, wire
 from haihe_contract.ed25519 import PublicKey
 from haihe_contract.quality import Flag, Reason, mark
 from haihe_contract.receipt import Credit, LineHeld, LineWanted, Receipt
 from haihe_contract.record import Dictionary, Readings, Record, Unread
+from haihe_contract.series import INTERVAL_S_MAX, Source, Statistic
 from haihe_contract.wire_columns import READINGS_MAX, SHAPE_MAX
 from haihe_contract.wire_preset import PRESET
 from haihe_edge.qualify import CounterState
@@ -24,17 +30,20 @@ from hypothesis import strategies as st
 
 from tests.contract.test_wire import batches
 from tests.docs import wire_by_the_page as page
+from tests.docs import wire_written_by_the_page as writer
 from tests.golden.wire.make import as_said
 
 
-def test_the_second_implementation_takes_nothing_from_the_product() -> None:
+@pytest.mark.parametrize("module", [page, writer])
+def test_the_second_implementation_takes_nothing_from_the_product(module: ModuleType) -> None:
     imported = set()
-    for node in ast.walk(ast.parse(Path(page.__file__).read_text("utf-8"))):
+    for node in ast.walk(ast.parse(Path(module.__file__ or "").read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            imported |= {name.name.partition(".")[0] for name in node.names}
+            imported |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
-            imported.add((node.module or "").partition(".")[0])
-    assert imported == {"hashlib", "re", "struct", "zlib", "itertools", "pathlib", "typing", "msgspec"}
+            imported.add(node.module or "")
+    roots = {name.partition(".")[0] for name in imported - {page.__name__}}
+    assert roots <= {*sys.stdlib_module_names, "msgspec"}
 
 
 BATCH = bytes.fromhex(page.block("example batch"))
@@ -61,6 +70,19 @@ def test_the_text_that_compression_may_refer_to_stands_in_the_page() -> None:
 def test_any_batch_of_the_product_can_be_read_by_the_page_alone(batch: wire.Batch, compress: bool) -> None:
     data = wire.encode(batch, compress=compress)
     assert page.decode(data) == as_said(batch, wire.read_envelope(data).codec)
+
+
+@given(batches(), st.sampled_from(wire.CODECS), st.integers(0, 2**32))
+@settings(max_examples=300)
+def test_a_batch_that_was_written_by_the_page_alone_is_read_by_the_product_whatever_the_page_leaves_open(
+    batch: wire.Batch, codec: int, seed: int
+) -> None:
+    said = as_said(batch, codec)
+    data = writer.encode(said, Random(seed))
+    taken = wire.read_envelope(data)
+    assert (taken.codec, taken.needs_dictionary) == (codec, said["dictionary_needed"])
+    assert as_said(wire.open_batch(taken), codec) == said
+    assert page.decode(data) == said
 
 
 def test_a_long_compressed_batch_can_be_read_by_the_page_alone() -> None:
@@ -162,6 +184,31 @@ def test_the_limits_of_the_page_are_those_of_the_product() -> None:
     for limit in limits:
         assert f"{limit:,}" in page.PAGE or str(limit) in page.PAGE
     assert str(receipt.RECEIPT_BYTES_MAX) in page.PAGE
+
+
+def test_the_form_of_a_series_key_stands_in_the_page() -> None:
+    rows = dict(re.findall(r"^\| (\w+) \| (.+) \|$", page.PAGE.partition("### Series key")[2], re.MULTILINE))
+    assert re.findall(r"`(\w+)`", rows["statistic"]) == list(Statistic)
+    assert re.findall(r"`(\w+)`", rows["source"]) == list(Source)
+    assert f"at most {INTERVAL_S_MAX:,}" in rows["interval"]
+    named = re.search(r"as text: `([a-z.]+)`", page.PAGE)
+    assert named
+    assert named[1].split(".") == list(rows)[1:7]
+
+
+def test_what_a_record_may_say_at_most_stands_in_the_page() -> None:
+    rows = dict(re.findall(r"^\| (.+?) \| (.+) \|$", page.PAGE.partition("or more than this:")[2], re.MULTILINE))
+    for what, most in {
+        "older lines of an opened": record_fault.OPENING_LINES,
+        "series of a dictionary or duty; of a summary": record_fault.DICTIONARY_SERIES,
+        "series key": record_fault.SERIES_KEY_CHARACTERS,
+        "kind of an event, cause of a gap, id of a boot": record_fault.EVENT_KIND_CHARACTERS,
+        "detail of an event, as JSON": record_fault.EVENT_DETAIL_BYTES,
+        "name of a state": record_fault.STATE_NAME_CHARACTERS,
+        "value of a state, as JSON": record_fault.STATE_BYTES,
+        "ranges of a gap or summary": record_fault.GAP_RANGES,
+    }.items():
+        assert re.search(rf"\b{most}\b", rows[what]), what
 
 
 def test_every_kind_of_record_stands_in_the_page_with_all_its_elements() -> None:

@@ -1,5 +1,6 @@
 """Events, openings and gaps of the stations' journals as rows for people."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -37,7 +38,8 @@ def put(connection: Connection, arrival: Arrival, series: list[str]) -> bool:
         key, value, grade = "", None, 0
         detail: dict[str, Any]
         if isinstance(body, Event):
-            kind, detail, grade, value = body.kind, body.detail, body.grade, body.value
+            kind, detail, grade = body.kind, body.detail, body.grade
+            value = body.value if body.value is not None and math.isfinite(body.value) else None
             key = series[body.series] if 0 <= body.series < len(series) else ""
         elif isinstance(body, Gap):
             kind = "gap"

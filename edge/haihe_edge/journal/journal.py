@@ -14,6 +14,7 @@ from haihe_contract.errors import FieldError, must
 from haihe_contract.quality import PASS_MARK, Flag, Reason, mark, unmark
 from haihe_contract.ranges import EMPTY, RangeSet
 from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, Record
+from haihe_contract.record_fault import OPENING_LINES
 from msgspec import structs
 
 from .archive import Archive, Fault
@@ -29,7 +30,6 @@ from .thin import gaps
 
 DICTIONARY_NUMBER = 2
 PENDING_RECORDS_MAX = 50_000
-OPENING_LINES_MAX = 64
 BLIND_SERIAL = 1_000_000_000
 """Files of an opening that could not see the older ones are named after all of them."""
 _DICTIONARY_ONLY = RangeSet.of((DICTIONARY_NUMBER, DICTIONARY_NUMBER))  # every file of a line repeats it
@@ -143,7 +143,7 @@ class Journal:
     def _still_here(self) -> dict[str, Any]:
         """What the opening says of older lines: a line that it does not name is not waited for any more."""
         older = [(each.line, each.first, each.last) for each in reversed(self.extents())]
-        return {"lines": older[:OPENING_LINES_MAX], "more_lines": max(0, len(older) - OPENING_LINES_MAX)}
+        return {"lines": older[:OPENING_LINES], "more_lines": max(0, len(older) - OPENING_LINES)}
 
     @property
     def line(self) -> int:

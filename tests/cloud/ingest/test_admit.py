@@ -20,6 +20,7 @@ from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Body, Dictionary, Event, Gap, Opened, Readings, State, Unread
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.cloud.samples import LEVEL, LINE, SERIES, STATION, T0, data, gap, opened
 
@@ -91,6 +92,12 @@ NOT_UNDERSTOOD: dict[str, Body] = {
     "gap of number zero": Gap(LINE, [(0, 3)], "damaged", T0),
     "gap of an impossible line": Gap(-5, [(1, 3)], "damaged", T0),
     "opening of an impossible line": Opened(T0, "b", 0, 5, 2**64 - 1, 2**60, T0, 1000, True, "", ""),
+    "opening at an impossible moment of its boot": replace(opened(), monotonic_ms=-1),
+    "opening after a line of an impossible time": replace(opened(), previous_time_ms=2**53),
+    "opening with an impossible window": replace(opened(), window_ms=-5),
+    "opening that names an impossible older line": replace(opened(), lines=[(7, 1, 2**53)]),
+    "opening that names too many older lines": replace(opened(), lines=[(7, 1, 2)] * 65),
+    "opening with an impossible count of further lines": replace(opened(), more_lines=-1),
     "event in an impossible time": Event(2**62, 5, "x"),
     "dictionary that contradicts": Dictionary(["turbidity.main.instant.0.instrument.-"]),
     "dictionary without end": Dictionary([LEVEL] * 5000),

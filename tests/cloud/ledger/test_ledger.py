@@ -1,5 +1,6 @@
 """The ledger is set union: order and repetition do not matter, and held wins over all else."""
 
+import math
 import random
 import threading
 import time
@@ -243,11 +244,13 @@ def test_numbers_that_gave_way_to_a_summary_are_explained_and_not_awaited_for_ev
     assert state(ledger).gaps == of((3, 3), (5, 8)), "held wins, should one come after all"
 
 
-def test_an_event_with_absurd_details_is_kept_in_bounds(ledger: Ledger) -> None:
-    wild = Event(T0, 5, "odd", -1, float("inf"), {"bytes": b"\xff", "deep": {1: [None]}, "long": "x" * 50_000})
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_an_event_with_absurd_details_is_kept_in_bounds(ledger: Ledger, value: float) -> None:
+    wild = Event(T0, 5, "odd", -1, value, {"bytes": b"\xff", "deep": {1: [None]}, "long": "x" * 50_000})
     ledger.take([arrival([20], bodies={20: wild})])
     (event,) = ledger.events(STATION)
     assert event.kind == "odd"
+    assert event.value is None
     assert len(str(event.detail)) < 5000
 
 
