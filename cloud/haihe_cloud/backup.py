@@ -20,12 +20,14 @@ from haihe_contract.errors import FieldError
 
 from . import backup_server
 from .admit.files import PUBLIC, SECRET, write
+from .database import schema_files
 from .ledger.epoch import RESTORED
 from .ledger.ledger import Ledger
 from .opening import DATABASE, SERIES, open_database
 from .running import alone
 from .settings import InfluxStore, PostgresqlDatabase, Settings
 from .sql.sqlite import SqliteDatabase
+from .store.sqlite_file import SCHEMA_VERSION
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -56,6 +58,8 @@ class Manifest(msgspec.Struct, frozen=True):
         store: ``sqlite`` or ``influx``.
         keys: whether the secrets are in it.
         files: all others.
+        schema: version of the tables of the ledger; 0 where the program that made it did not say so.
+        store_schema: the same of the SQLite store.
     """
 
     format: int
@@ -67,6 +71,8 @@ class Manifest(msgspec.Struct, frozen=True):
     store: str
     keys: bool
     files: list[Copied]
+    schema: int = 0
+    store_schema: int = 0
 
 
 def back_up(settings: Settings, config: Path, target: Path, clock: Clock, *, keys: bool) -> Manifest:
@@ -87,12 +93,13 @@ def back_up(settings: Settings, config: Path, target: Path, clock: Clock, *, key
     _make_target(target)
     if isinstance(settings.database, PostgresqlDatabase):
         backup_server.dump(settings.database, target / backup_server.DUMP)
-        epoch = backup_server.epoch(settings.database)
+        epoch, schema = backup_server.epoch(settings.database), backup_server.schema(settings.database)
     else:
-        _copy_database(Path(settings.data) / DATABASE, target / DATABASE)
+        schema = _copy_database(Path(settings.data) / DATABASE, target / DATABASE)
         epoch = _epoch_in(target / DATABASE)
+    store_schema = 0
     if not isinstance(settings.store, InfluxStore):
-        _copy_database(Path(settings.data) / SERIES, target / SERIES)
+        store_schema = _copy_database(Path(settings.data) / SERIES, target / SERIES)
     for source in (config, Path(settings.stations), Path(settings.rules)):
         if source.is_file():
             _copy(source, target / _SETTINGS / source.name, PUBLIC)
@@ -102,7 +109,7 @@ def back_up(settings: Settings, config: Path, target: Path, clock: Clock, *, key
     names = sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
     manifest = Manifest(
         FORMAT, made_ms, version("haihe"), settings.centre, str(epoch), _kind(settings.database),
-        _kind(settings.store), keys, [_measured(target, name) for name in names],
+        _kind(settings.store), keys, [_measured(target, name) for name in names], schema, store_schema,
     )  # fmt: skip
     write(target / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
     return manifest
@@ -219,8 +226,8 @@ def _make_target(target: Path) -> None:
         raise _cannot(error, target) from None
 
 
-def _copy_database(source: Path, target: Path) -> None:
-    """A consistent copy of a SQLite file, while others write to it."""
+def _copy_database(source: Path, target: Path) -> int:
+    """A consistent copy of a SQLite file, while others write to it; the version of its tables."""
     if not source.is_file():
         raise FieldError("there is nothing to save", where=str(source), do="check the data directory of the settings")
     try:
@@ -228,6 +235,7 @@ def _copy_database(source: Path, target: Path) -> None:
             ours.backup(copy)  # in one step: writers go on beside it in WAL mode
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, whole without its log
             (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+            (version_of_tables,) = copy.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
         raise FieldError(
             f"the copy cannot be made: {error}", where=f"{source} → {target}", do="check free space and the disk"
@@ -237,6 +245,7 @@ def _copy_database(source: Path, target: Path) -> None:
             f"the database is damaged: {verdict}", where=str(source), do="restore the last backup, after copying it"
         )
     _sync(target)
+    return int(version_of_tables)
 
 
 def _copy(source: Path, target: Path, mode: int) -> None:
@@ -286,6 +295,16 @@ def _must_fit(manifest: Manifest, settings: Settings, source: Path) -> None:
                 f"the backup has its {name} in {saved}, the settings in {chosen}",
                 where=f"{name}.kind of the settings",
                 do=f"write kind: {saved} for the restore",
+            )
+    for name, made, known in (
+        ("database", manifest.schema, len(schema_files())),
+        ("series store", manifest.store_schema, SCHEMA_VERSION),
+    ):
+        if made > known:
+            raise FieldError(
+                f"the {name} was written by a newer version (schema {made}, this version knows {known})",
+                where=str(source),
+                do="install the newer version again, or restore the backup made before the upgrade",
             )
 
 

@@ -310,6 +310,7 @@ CHINESE = {
     "the driver for PostgreSQL cannot be used: {why}": "PostgreSQL 驱动不可用:{why}",
     "pip install 'haihe[cloud]' installs it; kind: sqlite needs none": "用 pip install 'haihe[cloud]' 安装;kind: sqlite 则不需要",
     "the database was written by a newer version (schema {done}, this version knows {known})": "数据库由更新的版本写成(结构 {done},本版本只认得 {known})",
+    "the series store was written by a newer version (schema {done}, this version knows {known})": "数据存储由更新的版本写成(结构 {done},本版本只认得 {known})",
     "install the newer version again, or restore the backup made before the upgrade": "请重新安装较新的版本,或恢复升级前的备份",
     "the password of the database": "数据库密码",
     "the page would listen on {host}, where others can reach it, and anybody could answer alarms": "网页将监听 {host},外部可达,任何人都能应答告警",
