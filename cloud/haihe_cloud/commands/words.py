@@ -210,6 +210,7 @@ CHINESE = {
     "day {day}, from 08:00 Beijing time": "{day} 日（自北京时间 08:00 起）",
     "day {day}, from 08:00 Beijing time until {until}, ten minutes ago": "{day} 日（自北京时间 08:00 至 {until}，即十分钟前）",
     "not in service": "不在用",
+    "the station has not said yet what it measures: nothing can be counted": "该站尚未说明测什么：无法统计",
     "the station never said what it measures; nothing has arrived: 0 %": "该站从未说明测什么；未收到数据：0 %",
     "boot": "启动",
     "began": "开始于",
