@@ -45,7 +45,10 @@ class StationDay(NamedTuple):
 
     @property
     def arrival_rate(self) -> float | None:
-        """到报率, 0 to 1; 0 for a station that never spoke. None when nothing was to be expected, or it is not known."""
+        """到报率, 0 to 1; 0 for a station that never spoke.
+
+        None when nothing was to be expected, or nobody knows what.
+        """
         total = self.total
         if total.expected:
             return total.arrived / total.expected

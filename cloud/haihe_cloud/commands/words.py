@@ -197,6 +197,8 @@ CHINESE = {
     "readings stray": "台账无此读数",
     "readings twice": "一条记录两处读数",
     "the ledger holds nothing of station {code}": "台账中没有测站 {code}",
+    "{text} is no UTF-8 text": "{text} 不是 UTF-8 文本",
+    "set the terminal and its locale to UTF-8": "请将终端及其语言环境设为 UTF-8",
     "{text} is no date": "{text} 不是日期",
     "write for example 2026-05-01; a day begins at 08:00 Beijing time": "例如写成 2026-05-01；日界为北京时间 08:00",
     "expected": "应到",
