@@ -6,11 +6,8 @@ backup.
 """
 
 import hashlib
-import os
 import re
 import shutil
-import sqlite3
-from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,8 +15,9 @@ import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError
 
-from . import backup_server
+from . import backup_file, backup_server
 from .admit.files import PUBLIC, SECRET, write
+from .backup_file import sync
 from .database import schema_files
 from .ledger.epoch import RESTORED
 from .ledger.ledger import Ledger
@@ -95,11 +93,11 @@ def back_up(settings: Settings, config: Path, target: Path, clock: Clock, *, key
         backup_server.dump(settings.database, target / backup_server.DUMP)
         epoch, schema = backup_server.epoch(settings.database), backup_server.schema(settings.database)
     else:
-        schema = _copy_database(Path(settings.data) / DATABASE, target / DATABASE)
-        epoch = _epoch_in(target / DATABASE)
+        schema = backup_file.copy(Path(settings.data) / DATABASE, target / DATABASE)
+        epoch = backup_file.epoch(target / DATABASE)
     store_schema = 0
     if not isinstance(settings.store, InfluxStore):
-        store_schema = _copy_database(Path(settings.data) / SERIES, target / SERIES)
+        store_schema = backup_file.copy(Path(settings.data) / SERIES, target / SERIES)
     for source in (config, Path(settings.stations), Path(settings.rules)):
         if source.is_file():
             _copy(source, target / _SETTINGS / source.name, PUBLIC)
@@ -226,34 +224,12 @@ def _make_target(target: Path) -> None:
         raise _cannot(error, target) from None
 
 
-def _copy_database(source: Path, target: Path) -> int:
-    """A consistent copy of a SQLite file, while others write to it; the version of its tables."""
-    if not source.is_file():
-        raise FieldError("there is nothing to save", where=str(source), do="check the data directory of the settings")
-    try:
-        with closing(sqlite3.connect(source)) as ours, closing(sqlite3.connect(target)) as copy:
-            ours.backup(copy)  # in one step: writers go on beside it in WAL mode
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, whole without its log
-            (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-            (version_of_tables,) = copy.execute("PRAGMA user_version").fetchone()
-    except sqlite3.Error as error:
-        raise FieldError(
-            f"the copy cannot be made: {error}", where=f"{source} → {target}", do="check free space and the disk"
-        ) from None
-    if verdict != "ok":
-        raise FieldError(
-            f"the database is damaged: {verdict}", where=str(source), do="restore the last backup, after copying it"
-        )
-    _sync(target)
-    return int(version_of_tables)
-
-
 def _copy(source: Path, target: Path, mode: int) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         target.chmod(mode)
-        _sync(target)
+        sync(target)
     except OSError as error:
         raise _cannot(error, target) from None
 
@@ -322,16 +298,7 @@ def _epoch_there(settings: Settings, there: list[Path], *, on_server: bool) -> i
     """The epoch of the data that are replaced, as far as they can be read."""
     if on_server and isinstance(settings.database, PostgresqlDatabase):
         return backup_server.epoch(settings.database)
-    return max((_epoch_in(path) for path in there if path.name == DATABASE), default=0)
-
-
-def _epoch_in(path: Path) -> int:
-    try:
-        with closing(sqlite3.connect(path)) as ledger:
-            row = ledger.execute("SELECT value FROM meta WHERE name='epoch'").fetchone()
-    except sqlite3.Error:
-        return 0  # damaged: that is why it is replaced
-    return int(row[0]) if row else 0
+    return max((backup_file.epoch(path) for path in there if path.name == DATABASE), default=0)
 
 
 def _begin(settings: Settings, clock: Clock, above: int) -> int:
@@ -376,7 +343,7 @@ def _into_place(data: Path, name: str) -> None:
     fresh = data / f"{name}.new"
     if fresh.exists():
         fresh.rename(data / name)
-        _sync(data)
+        sync(data)
 
 
 def _measured(base: Path, name: str) -> Copied:
@@ -390,14 +357,6 @@ def _measured(base: Path, name: str) -> Copied:
     except OSError as error:
         raise FieldError(f"a file cannot be read: {error.strerror}", where=str(base / name)) from None
     return Copied(name, size, digest.hexdigest())
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _kind(chosen: msgspec.Struct) -> str:
