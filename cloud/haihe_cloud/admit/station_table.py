@@ -373,10 +373,9 @@ def _xlsx(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
                     with packed.open(each) as part:
                         unsaved = _look_through(part)
                     if unsaved:
+                        row, column = openpyxl.utils.cell.coordinate_to_tuple(unsaved)
                         what = "a formula whose value was not saved; save the file with a spreadsheet program"
-                        raise DocumentError(
-                            [Problem(str(path), *openpyxl.utils.cell.coordinate_to_tuple(unsaved), what)]
-                        )
+                        raise DocumentError([Problem(str(path), row, column, what)])
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()
