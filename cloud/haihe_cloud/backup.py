@@ -6,11 +6,8 @@ backup.
 """
 
 import hashlib
-import os
 import re
 import shutil
-import sqlite3
-from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,14 +15,17 @@ import msgspec
 from haihe_contract.clock import Clock
 from haihe_contract.errors import FieldError
 
-from . import backup_server
+from . import backup_file, backup_server
 from .admit.files import PUBLIC, SECRET, write
+from .backup_file import sync
+from .database import schema_files
 from .ledger.epoch import RESTORED
 from .ledger.ledger import Ledger
 from .opening import DATABASE, SERIES, open_database
 from .running import alone
 from .settings import InfluxStore, PostgresqlDatabase, Settings
 from .sql.sqlite import SqliteDatabase
+from .store.sqlite_file import SCHEMA_VERSION
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -56,6 +56,8 @@ class Manifest(msgspec.Struct, frozen=True):
         store: ``sqlite`` or ``influx``.
         keys: whether the secrets are in it.
         files: all others.
+        schema: version of the tables of the ledger; 0 where the program that made it did not say so.
+        store_schema: the same of the SQLite store.
     """
 
     format: int
@@ -67,6 +69,8 @@ class Manifest(msgspec.Struct, frozen=True):
     store: str
     keys: bool
     files: list[Copied]
+    schema: int = 0
+    store_schema: int = 0
 
 
 def back_up(settings: Settings, config: Path, target: Path, clock: Clock, *, keys: bool) -> Manifest:
@@ -87,12 +91,13 @@ def back_up(settings: Settings, config: Path, target: Path, clock: Clock, *, key
     _make_target(target)
     if isinstance(settings.database, PostgresqlDatabase):
         backup_server.dump(settings.database, target / backup_server.DUMP)
-        epoch = backup_server.epoch(settings.database)
+        epoch, schema = backup_server.epoch(settings.database), backup_server.schema(settings.database)
     else:
-        _copy_database(Path(settings.data) / DATABASE, target / DATABASE)
-        epoch = _epoch_in(target / DATABASE)
+        schema = backup_file.copy(Path(settings.data) / DATABASE, target / DATABASE)
+        epoch = backup_file.epoch(target / DATABASE)
+    store_schema = 0
     if not isinstance(settings.store, InfluxStore):
-        _copy_database(Path(settings.data) / SERIES, target / SERIES)
+        store_schema = backup_file.copy(Path(settings.data) / SERIES, target / SERIES)
     for source in (config, Path(settings.stations), Path(settings.rules)):
         if source.is_file():
             _copy(source, target / _SETTINGS / source.name, PUBLIC)
@@ -102,7 +107,7 @@ def back_up(settings: Settings, config: Path, target: Path, clock: Clock, *, key
     names = sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
     manifest = Manifest(
         FORMAT, made_ms, version("haihe"), settings.centre, str(epoch), _kind(settings.database),
-        _kind(settings.store), keys, [_measured(target, name) for name in names],
+        _kind(settings.store), keys, [_measured(target, name) for name in names], schema, store_schema,
     )  # fmt: skip
     write(target / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
     return manifest
@@ -219,32 +224,12 @@ def _make_target(target: Path) -> None:
         raise _cannot(error, target) from None
 
 
-def _copy_database(source: Path, target: Path) -> None:
-    """A consistent copy of a SQLite file, while others write to it."""
-    if not source.is_file():
-        raise FieldError("there is nothing to save", where=str(source), do="check the data directory of the settings")
-    try:
-        with closing(sqlite3.connect(source)) as ours, closing(sqlite3.connect(target)) as copy:
-            ours.backup(copy)  # in one step: writers go on beside it in WAL mode
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, whole without its log
-            (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
-        raise FieldError(
-            f"the copy cannot be made: {error}", where=f"{source} → {target}", do="check free space and the disk"
-        ) from None
-    if verdict != "ok":
-        raise FieldError(
-            f"the database is damaged: {verdict}", where=str(source), do="restore the last backup, after copying it"
-        )
-    _sync(target)
-
-
 def _copy(source: Path, target: Path, mode: int) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         target.chmod(mode)
-        _sync(target)
+        sync(target)
     except OSError as error:
         raise _cannot(error, target) from None
 
@@ -287,6 +272,16 @@ def _must_fit(manifest: Manifest, settings: Settings, source: Path) -> None:
                 where=f"{name}.kind of the settings",
                 do=f"write kind: {saved} for the restore",
             )
+    for name, made, known in (
+        ("database", manifest.schema, len(schema_files())),
+        ("series store", manifest.store_schema, SCHEMA_VERSION),
+    ):
+        if made > known:
+            raise FieldError(
+                f"the {name} was written by a newer version (schema {made}, this version knows {known})",
+                where=str(source),
+                do="install the newer version again, or restore the backup made before the upgrade",
+            )
 
 
 def _needed(manifest: Manifest) -> set[str]:
@@ -303,16 +298,7 @@ def _epoch_there(settings: Settings, there: list[Path], *, on_server: bool) -> i
     """The epoch of the data that are replaced, as far as they can be read."""
     if on_server and isinstance(settings.database, PostgresqlDatabase):
         return backup_server.epoch(settings.database)
-    return max((_epoch_in(path) for path in there if path.name == DATABASE), default=0)
-
-
-def _epoch_in(path: Path) -> int:
-    try:
-        with closing(sqlite3.connect(path)) as ledger:
-            row = ledger.execute("SELECT value FROM meta WHERE name='epoch'").fetchone()
-    except sqlite3.Error:
-        return 0  # damaged: that is why it is replaced
-    return int(row[0]) if row else 0
+    return max((backup_file.epoch(path) for path in there if path.name == DATABASE), default=0)
 
 
 def _begin(settings: Settings, clock: Clock, above: int) -> int:
@@ -357,7 +343,7 @@ def _into_place(data: Path, name: str) -> None:
     fresh = data / f"{name}.new"
     if fresh.exists():
         fresh.rename(data / name)
-        _sync(data)
+        sync(data)
 
 
 def _measured(base: Path, name: str) -> Copied:
@@ -371,14 +357,6 @@ def _measured(base: Path, name: str) -> Copied:
     except OSError as error:
         raise FieldError(f"a file cannot be read: {error.strerror}", where=str(base / name)) from None
     return Copied(name, size, digest.hexdigest())
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _kind(chosen: msgspec.Struct) -> str:

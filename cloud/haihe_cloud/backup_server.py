@@ -11,6 +11,12 @@ from .opening import ask_server, password_of
 from .settings import PostgresqlDatabase
 
 DUMP = "haihe.pgdump"
+_OUR_TABLES = (
+    "SELECT string_agg(oid::text, ',') FROM pg_catalog.pg_class WHERE relkind='r'"
+    " AND relnamespace=current_schema()::regnamespace AND relowner=current_user::regrole"
+)
+_STILL_THERE = "SELECT string_agg(oid::regclass::text, ', ') FROM pg_catalog.pg_class WHERE oid IN ({})"
+"""Of these tables by number: what a dump brings is made anew, and has another one."""
 
 
 def dump(chosen: PostgresqlDatabase, target: Path) -> None:
@@ -28,12 +34,19 @@ def dump(chosen: PostgresqlDatabase, target: Path) -> None:
 def load(chosen: PostgresqlDatabase, source: Path) -> None:
     """Put a dump in place of the centre's tables, all of it or nothing.
 
+    Tables that the dump does not have go after it: a later version made them, and its upgrade would make them again.
+    A restore that was killed before that is repeated.
+
     Raises:
-        FieldError: when pg_restore is not installed or fails.
+        FieldError: when pg_restore or psql is not installed or fails.
     """
     schema = _schema(chosen)
+    before = ask_server(chosen, _OUR_TABLES)
     _run(chosen, "pg_restore", f"--dbname={chosen.conninfo}", f"--schema={schema}", "--clean", "--if-exists",
          "--no-owner", "--no-privileges", "--single-transaction", str(source))  # fmt: skip
+    left = ask_server(chosen, _STILL_THERE.format(before)) if before else None
+    if left:
+        _run(chosen, "psql", f"--dbname={chosen.conninfo}", "--no-psqlrc", f"--command=DROP TABLE {left}")
 
 
 def in_use(chosen: PostgresqlDatabase) -> bool:
@@ -53,6 +66,15 @@ def epoch(chosen: PostgresqlDatabase) -> int:
         FieldError: when it cannot be reached.
     """
     return int(str(ask_server(chosen, "SELECT COALESCE(MAX(value), 0) FROM meta WHERE name='epoch'")))
+
+
+def schema(chosen: PostgresqlDatabase) -> int:
+    """Which version of the tables is there.
+
+    Raises:
+        FieldError: when it cannot be reached.
+    """
+    return int(str(ask_server(chosen, "SELECT COALESCE(MAX(value), 0) FROM meta WHERE name='schema'")))
 
 
 def _schema(chosen: PostgresqlDatabase) -> str:

@@ -28,6 +28,7 @@ class StationDay(NamedTuple):
         valid: whether the registry knows the station on that day.
         known: whether it has ever said what it means to measure; else nothing can be expected of it.
         series: figures by series key.
+        heard: whether a word or a reading of it has ever come.
     """
 
     station: str
@@ -35,6 +36,7 @@ class StationDay(NamedTuple):
     valid: bool
     known: bool
     series: dict[str, Figures]
+    heard: bool = True
 
     @property
     def total(self) -> Figures:
@@ -43,11 +45,14 @@ class StationDay(NamedTuple):
 
     @property
     def arrival_rate(self) -> float | None:
-        """到报率, 0 to 1. None when nothing was to be expected; 0 for a station that never spoke."""
+        """到报率, 0 to 1; 0 for a station that never spoke.
+
+        None when nothing was to be expected, or nobody knows what.
+        """
         total = self.total
-        if not self.valid or (self.known and not total.expected):
-            return None
-        return total.arrived / total.expected if total.expected else 0.0
+        if total.expected:
+            return total.arrived / total.expected
+        return None if not self.valid or self.heard else 0.0
 
 
 def day_of(time_ms: int) -> datetime.date:
@@ -63,7 +68,7 @@ def station_day(book: Book, station: Station, day: datetime.date, now_ms: int) -
     end_ms = min(start_ms + DAY_MS, now_ms - IN_TIME_MS)
     duties = _Duties(book, station.code, start_ms, end_ms)
     if not duties.known:
-        return StationDay(station.code, day, True, False, {})
+        return StationDay(station.code, day, True, False, {}, _told_until(book, station.code, now_ms) is not None)
     hours = book.hours(station.code, start_ms // tally.HOUR_MS, start_ms // tally.HOUR_MS + _HOURS - 1)
     kept = book.summaries(station.code, None, start_ms, end_ms, 100_000)
     known = Known(

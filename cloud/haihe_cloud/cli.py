@@ -28,7 +28,7 @@ from .commands import ledger as ledger_commands
 from .commands import quarantine as quarantine_commands
 from .commands import registry as registry_commands
 from .commands import troubles as trouble_commands
-from .commands.output import ASKED_WRONGLY, GOOD, WRONG, Answer, tell, tell_fault
+from .commands.output import ASKED_WRONGLY, GOOD, WRONG, Answer, AskedWrongly, tell, tell_fault
 from .commands.words import Sentences
 from .database import Database, DatabaseError
 from .ledger.book import Book
@@ -69,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fault = FieldError(
             f"the {what} cannot be used: {error}",
             do="check that its server runs, or free space and owner of the data directory; or restore a backup",
+        )
+        return tell_fault(fault, words, as_json=as_json)
+    except UnicodeEncodeError as error:  # a terminal that is set to GBK
+        fault = AskedWrongly(
+            f"{error.object[error.start : error.end]!r} is no UTF-8 text", do="set the terminal and its locale to UTF-8"
         )
         return tell_fault(fault, words, as_json=as_json)
     except KeyboardInterrupt:

@@ -47,6 +47,8 @@ _STREAMED = ("row", "si")
 """Elements of a workbook that are read one by one: rows, and the texts that cells share."""
 _COLUMNS_MAX = 64
 _LETTERS_MAX = 200
+_ERRORS = frozenset(("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"))
+"""What spreadsheets show, and save, where a formula has no result."""
 
 
 class Cell(NamedTuple):
@@ -175,6 +177,8 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value)
+    if text in _ERRORS:
+        raise ValueError(f"{text} is what a formula without a result leaves; write the value")
     if len(text) > _LETTERS_MAX:
         raise ValueError(f"{len(text)} characters, at most {_LETTERS_MAX} are allowed")
     return text
@@ -193,7 +197,7 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"wanted a number, got {str(value)[:40]!r}")
     try:
-        number = float(value)
+        number = float("" if "_" in str(value) else value)  # to Python 6_24 is 624
     except ValueError:
         raise ValueError(f"wanted a number, got {str(value)[:40]!r}") from None
     if number - number:
@@ -222,8 +226,11 @@ def _date(value: Any) -> datetime.date:
         return value
     text = str(value)[:40]
     try:
-        return datetime.date(*(int(part) for part in text.replace("/", "-").split("-")))
-    except (TypeError, ValueError):
+        year, month, day = text.replace("/", "-").split("-")
+        if len(year) != 4:
+            raise ValueError("26-5-1 and 1/5/26 may be many days")
+        return datetime.date(int(year), int(month), int(day))
+    except ValueError:
         raise ValueError(f"{text!r} is no date; write for example 2026-05-01") from None
 
 
@@ -314,24 +321,39 @@ def _csv(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
         raise DocumentError([Problem(str(path), 1, 1, f"not CSV: {error}")]) from None
 
 
-def _look_through(part: IO[bytes]) -> None:
+def _look_through(part: IO[bytes]) -> str:
     """Refuse what would fill the memory: the library holds whole all that stands in one row, or outside of rows.
+
+    Returns:
+        The first cell (``C2``) with a formula whose value was not saved, or nothing: to the library it is empty.
 
     Raises:
         ValueError: when that is too much.
         expat.ExpatError: when the part is no XML.
     """
-    since = 0
+    since, element, cell, unsaved, is_awaited = 0, "", "", "", False
 
-    def begin(name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG001 - expat's form
-        nonlocal since
-        since = 0 if name.rpartition(":")[2] in _STREAMED else since + 1
+    def begin(name: str, attributes: Mapping[str, str]) -> None:
+        nonlocal since, element, cell, unsaved, is_awaited
+        element = name.rpartition(":")[2]
+        since = 0 if element in _STREAMED else since + 1
         if since > _ELEMENTS_MAX:
             raise ValueError(f"{part.name} holds more than {_ELEMENTS_MAX} elements that belong to no row")
+        if element == "c":  # a text may be empty
+            cell, is_awaited = "" if attributes.get("t") == "str" else attributes.get("r", "A1"), False
+        elif element == "f" and cell and not unsaved:
+            unsaved, is_awaited = cell, True
+
+    def text(said: str) -> None:
+        nonlocal unsaved, is_awaited
+        if element == "v" and is_awaited and said.strip():
+            unsaved, is_awaited = "", False
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = begin
+    parser.CharacterDataHandler = text
     parser.ParseFile(part)
+    return unsaved
 
 
 def _xlsx(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
@@ -349,7 +371,11 @@ def _xlsx(path: Path, data: bytes) -> Iterable[Sequence[Any]]:
             for each in packed.infolist():
                 if each.filename.endswith((".xml", ".rels")):
                     with packed.open(each) as part:
-                        _look_through(part)
+                        unsaved = _look_through(part)
+                    if unsaved:
+                        row, column = openpyxl.utils.cell.coordinate_to_tuple(unsaved)
+                        what = "a formula whose value was not saved; save the file with a spreadsheet program"
+                        raise DocumentError([Problem(str(path), row, column, what)])
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()

@@ -227,7 +227,11 @@ def _one_day(day: StationDay, words: Sentences) -> str:
     if not day.valid:
         return words("not in service")
     if not day.known:
-        return words("the station never said what it measures; nothing has arrived: 0 %")
+        return words(
+            "the station has not said yet what it measures: nothing can be counted"
+            if day.heard
+            else "the station never said what it measures; nothing has arrived: 0 %"
+        )
     rows.append(_series_row(words("all"), day.total, words))
     heads = [words(head) for head in ("series", "expected", "arrived", "arrival", "in time", "valid", "missing")]
     return table(heads, rows, right=range(1, 6))

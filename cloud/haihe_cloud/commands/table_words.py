@@ -18,6 +18,8 @@ TABLE_FAULTS = {
     "{name}: wanted a whole number of seconds, got {text}": "{name}：应为整数秒，写的是 {text}",
     "{name}: {text} is no date; write for example 2026-05-01": "{name}：{text} 不是日期；例如 2026-05-01",
     "{name}: {n} characters, at most {most} are allowed": "{name}：{n} 个字符，最多 {most} 个",
+    "{name}: {text} is what a formula without a result leaves; write the value": "{name}：{text} 是公式没有结果时的标记；请写数值或文字",
+    "a formula whose value was not saved; save the file with a spreadsheet program": "公式的值没有保存；请用表格软件打开并保存该文件",
     "{text} is no column; the columns are {columns}": "{text} 不是列名；列名有 {columns}",
     "{name}: written twice": "{name}：写了两次",
     "the column code is missing": "缺少站码列 code",

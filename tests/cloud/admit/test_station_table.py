@@ -108,6 +108,37 @@ def test_a_number_that_lost_its_leading_zeros_is_explained(tmp_path: Path) -> No
     assert "format the column as text" in found.what
 
 
+def test_a_formula_without_its_value_never_passes_for_an_empty_cell(tmp_path: Path) -> None:
+    rows: list[list[object]] = [HEADS, [*GOOD[0][:-1], "=4+0.5"], ["31005651", *[None] * 8]]
+    path = write(tmp_path / "made.xlsx", rows)
+    (found,) = faults(path)
+    assert (found.line, found.column, found.what[:37]) == (2, 9, "a formula whose value was not saved; ")
+    calculated = tmp_path / "saved.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(calculated, "w") as new:
+        for each in old.namelist():
+            new.writestr(each, old.read(each).replace(b"<v></v>", b"<v>4.5</v>").replace(b"<v />", b"<v>4.5</v>"))
+    assert load_table(calculated, nobody)[0] == STATIONS[0]
+    empty = write(tmp_path / "empty.xlsx", [["code", "name_zh"], ["01005651", '=""']])
+    with zipfile.ZipFile(empty) as old, zipfile.ZipFile(tmp_path / "text.xlsx", "w") as new:
+        for each in old.namelist():
+            new.writestr(each, old.read(each).replace(b'<c r="B2"', b'<c r="B2" t="str"'))
+    assert load_table(tmp_path / "text.xlsx", nobody) == [Station("01005651")], "a text may be empty"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("since", "26-5-1"), ("since", "1/5/26"), ("until", "05-01-2026"), ("warning", "6_24"), ("latitude", "3_9"),
+        ("name_zh", "#N/A"), ("river", "#REF!"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["x.csv", "x.xlsx"])
+def test_a_cell_that_may_mean_several_things_is_refused(tmp_path: Path, name: str, column: str, value: str) -> None:
+    (found,) = faults(write(tmp_path / name, [["code", "level_series", column], ["31005650", LEVEL, value]]))
+    assert (found.line, found.column) == (2, 3)
+    assert found.what.startswith(f"{column}: ")
+
+
 @pytest.mark.parametrize(
     ("heads", "what"),
     [

@@ -85,6 +85,12 @@ def test_late_missing_and_doubtful_values_count_apart(whole: Whole) -> None:
     assert day(whole).total == Figures(EXPECTED, EXPECTED, EXPECTED - 20, EXPECTED - 1, EXPECTED - 3, {})
 
 
+def test_a_clock_that_runs_ahead_makes_no_reading_come_in_time(whole: Whole) -> None:
+    send(whole, line_of({n: at(n) for n in range(100, 200)}), received_ms=at(150).time_ms)
+    total = day(whole).total
+    assert (total.arrived, total.in_time) == (100, 5), "within ten minutes before and after"
+
+
 def test_readings_between_the_expected_times_add_nothing(whole: Whole) -> None:
     slots = {n: at(n) for n in range(10)}
     extra = {100 + n: Readings(D0 + n * 60_000 + 700, 5, [0], [3.0]) for n in range(50)}
@@ -177,6 +183,12 @@ def test_a_station_that_stood_still_between_two_lines_never_acquired(whole: Whol
 def test_a_station_that_never_spoke_has_nought_percent(whole: Whole) -> None:
     found = day(whole)
     assert (found.known, found.series, found.arrival_rate) == (False, {}, 0.0)
+
+
+def test_a_station_whose_duty_has_not_come_yet_is_not_called_one_that_sent_nothing(whole: Whole) -> None:
+    live(whole, {n: each for n, each in line_of({n: at(n) for n in range(EXPECTED)}).items() if n != 3})
+    found = day(whole)
+    assert (found.known, found.series, found.arrival_rate) == (False, {}, None)
 
 
 def test_a_station_is_expected_only_while_it_is_in_service(whole: Whole) -> None:

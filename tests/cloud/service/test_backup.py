@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from haihe_cloud import database as database_module
 from haihe_cloud.admit.registry import Registry, Station
+from haihe_cloud.database import schema_files
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.opening import open_database, open_store
 from haihe_cloud.settings import Settings, load_settings
+from haihe_cloud.store.sqlite_file import SCHEMA_VERSION
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
 from haihe_contract.unfold import unfold
@@ -203,6 +206,44 @@ def test_a_manifest_that_says_what_cannot_be_is_refused_and_nothing_is_replaced(
         (saved / "manifest.json").write_text(json.dumps(made | change))
         assert what in box.bad("restore", str(saved), "--force")
     assert box.held() == RangeSet.of((1, 2), (4, 4))
+
+
+def write_schema(box: Box, request: pytest.FixtureRequest, name: str, version: int) -> None:
+    """Let a file of the centre say that a program of this version has made its tables."""
+    if name == "haihe.db" and "postgresql" in request.node.name:
+        request.getfixturevalue("postgresql").ask(f"UPDATE backup.meta SET value={version} WHERE name='schema'")
+        return
+    with closing(sqlite3.connect(Path(box.settings.data) / name)) as file:
+        file.execute(f"PRAGMA user_version={version}")
+
+
+@pytest.mark.parametrize(("name", "known"), [("haihe.db", len(schema_files())), ("series.db", SCHEMA_VERSION)])
+def test_a_backup_of_a_newer_version_is_refused_before_anything_is_replaced(
+    box: Box, tmp_path: Path, request: pytest.FixtureRequest, name: str, known: int
+) -> None:
+    box.take(1, 2, 4, 5)
+    write_schema(box, request, name, known + 1)
+    box.good("backup", str(tmp_path / "b"))
+    write_schema(box, request, name, known)
+    box.take(6)
+    assert f"newer version (schema {known + 1}" in box.bad("restore", str(tmp_path / "b"), "--force")
+    assert (box.held(), box.stored()) == (RangeSet.of((1, 2), (4, 6)), {4, 5, 6})
+
+
+@pytest.mark.parametrize("version", [1, 6, len(schema_files()) - 1])
+def test_the_backup_made_before_an_upgrade_can_be_restored_after_it(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    files = schema_files()
+    with monkeypatch.context() as patched:
+        patched.setattr(database_module, "schema_files", lambda: files[:version])
+        open_database(box.settings).close()
+    open_store(box.settings).close()
+    box.good("backup", str(tmp_path / "b"))
+    box.take(1, 2, 4)
+    box.good("restore", str(tmp_path / "b"), "--force")
+    box.take(5)
+    assert box.held() == RangeSet.of((5, 5)), "what came after the backup is gone, and the centre works on"
 
 
 def test_what_a_killed_restore_left_behind_never_gets_into_the_next_one(tmp_path: Path, pki: Pki) -> None:

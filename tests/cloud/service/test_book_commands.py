@@ -50,6 +50,15 @@ def test_a_station_that_never_spoke_is_shown_with_nought_percent(run: Run, box: 
     assert "0 %" in run("ledger", "show", "31005699", "--config", box, "--lang", "zh").out
 
 
+def test_readings_without_a_duty_are_not_called_nothing(run: Run, box: Path, whole: Whole) -> None:
+    code = "31005698"
+    run("station", "add", code, "--config", box)
+    Whole(whole.database, whole.store, station=code).send(batch([2, 4, 5], station=code))
+    said = run("ledger", "show", code, "--day", "2026-09-21", "--config", box, "--lang", "en").out
+    assert "nothing can be counted" in said
+    assert "nothing has arrived" not in said
+
+
 def test_a_day_that_is_none_and_a_station_that_is_none_are_said(run: Run, box: Path) -> None:
     said = run("ledger", "show", "--day", "yesterday", "--config", box, "--lang", "zh")
     assert (said.code, said.err.splitlines()[0]) == (2, "'yesterday' 不是日期")

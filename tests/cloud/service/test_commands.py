@@ -1,6 +1,7 @@
 """Commands: what they make, say and refuse, in both languages, without a trace."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,20 @@ def test_a_page_for_others_gets_a_token_at_init(run: Run, tmp_path: Path) -> Non
     token = Path(settings.http.write_token_file)
     assert len(token.read_text().strip()) == 32
     assert token.stat().st_mode & 0o077 == 0
+
+
+def test_words_from_a_terminal_that_is_not_set_to_utf8_are_refused_without_a_trace(run: Run, box: Path) -> None:
+    name = os.fsdecode("王伟".encode("gbk"))
+    for words in (
+        ("station", "add", STATION, "--name-zh", name), ("station", "show", name), ("ledger", "gaps", name),
+        ("alarm", "answer", 1, "--who", name), ("quarantine", "drop", 1, "--yes", "--why", name),
+    ):  # fmt: skip
+        said = run(*words, "--config", box, "--lang", "zh")
+        assert said.code != 0, words
+        said.err.encode()
+    said = run("station", "add", STATION, "--name-zh", name, "--config", box, "--lang", "zh")
+    assert (said.code, said.err.splitlines()[0][-11:]) == (2, "不是 UTF-8 文本")
+    assert json.loads(run("station", "list", "--config", box, "--json").out)["stations"] == []
 
 
 def test_stations_are_added_listed_and_removed(run: Run, box: Path) -> None:
