@@ -7,13 +7,14 @@ from pathlib import Path
 
 from haihe_contract.errors import FieldError
 
+from .database import our_tables
 from .opening import ask_server, password_of
 from .settings import PostgresqlDatabase
 
 DUMP = "haihe.pgdump"
-_OUR_TABLES = (
+_OURS = (
     "SELECT string_agg(oid::text, ',') FROM pg_catalog.pg_class WHERE relkind='r'"
-    " AND relnamespace=current_schema()::regnamespace AND relowner=current_user::regrole"
+    " AND relnamespace=current_schema()::regnamespace AND relname IN ({})"
 )
 _STILL_THERE = "SELECT string_agg(oid::regclass::text, ', ') FROM pg_catalog.pg_class WHERE oid IN ({})"
 """Of these tables by number: what a dump brings is made anew, and has another one."""
@@ -34,14 +35,14 @@ def dump(chosen: PostgresqlDatabase, target: Path) -> None:
 def load(chosen: PostgresqlDatabase, source: Path) -> None:
     """Put a dump in place of the centre's tables, all of it or nothing.
 
-    Tables that the dump does not have go after it: a later version made them, and its upgrade would make them again.
-    A restore that was killed before that is repeated.
+    Tables of ours that the dump does not have go after it: a later version made them, and its upgrade would make them
+    again. A restore that was killed before that is repeated.
 
     Raises:
         FieldError: when pg_restore or psql is not installed or fails.
     """
     schema = _schema(chosen)
-    before = ask_server(chosen, _OUR_TABLES)
+    before = ask_server(chosen, _OURS.format(", ".join(f"'{name}'" for name in our_tables())))
     _run(chosen, "pg_restore", f"--dbname={chosen.conninfo}", f"--schema={schema}", "--clean", "--if-exists",
          "--no-owner", "--no-privileges", "--single-transaction", str(source))  # fmt: skip
     left = ask_server(chosen, _STILL_THERE.format(before)) if before else None

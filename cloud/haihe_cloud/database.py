@@ -5,6 +5,7 @@ id, ``ON CONFLICT (…) DO …`` with the column named, :data:`NO_LIMIT` instead
 the differences lives in :mod:`haihe_cloud.sql`.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -20,6 +21,7 @@ CENTRE = "centre"
 NO_LIMIT = 2**63 - 1
 """For ``LIMIT ? OFFSET ?`` without an end: SQLite has no OFFSET alone, PostgreSQL no negative LIMIT."""
 _SCHEMA = "schema"
+_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
 _TOGETHER = 64
 """Rows in one statement: a full round of live batches."""
 
@@ -126,6 +128,11 @@ def schema_files() -> list[Traversable]:
     """The numbered files of ``schema/``, in order: each is run once in the life of a database."""
     files = (item for item in resources.files("haihe_cloud.schema").iterdir() if item.name.endswith(".sql"))
     return sorted(files, key=lambda item: item.name)
+
+
+def our_tables() -> list[str]:
+    """Names of the tables that these files make."""
+    return [name for item in schema_files() for name in _TABLE.findall(item.read_text("utf-8"))]
 
 
 class Database(ABC):

@@ -18,7 +18,7 @@ from haihe_cloud.admit.registry import Registry, Station
 from haihe_cloud.database import schema_files
 from haihe_cloud.ledger.ledger import Ledger
 from haihe_cloud.opening import open_database, open_store
-from haihe_cloud.settings import Settings, load_settings
+from haihe_cloud.settings import PostgresqlDatabase, Settings, load_settings
 from haihe_cloud.store.sqlite_file import SCHEMA_VERSION
 from haihe_contract.clock import SystemClock
 from haihe_contract.ranges import RangeSet
@@ -241,9 +241,14 @@ def test_the_backup_made_before_an_upgrade_can_be_restored_after_it(
     open_store(box.settings).close()
     box.good("backup", str(tmp_path / "b"))
     box.take(1, 2, 4)
+    with closing(open_database(box.settings)) as ours, ours.transaction() as connection:
+        connection.execute("CREATE TABLE of_others (word TEXT)")
     box.good("restore", str(tmp_path / "b"), "--force")
     box.take(5)
     assert box.held() == RangeSet.of((5, 5)), "what came after the backup is gone, and the centre works on"
+    if isinstance(box.settings.database, PostgresqlDatabase):  # a server has room for what is not the centre's
+        with closing(open_database(box.settings)) as ours:
+            assert ours.connection().execute("SELECT count(*) FROM of_others").fetchone() == (0,)
 
 
 def test_what_a_killed_restore_left_behind_never_gets_into_the_next_one(tmp_path: Path, pki: Pki) -> None:
