@@ -169,6 +169,7 @@ JOURNAL_FAULTS = {
     ),
     "the answer of centre {name} is not believed: {why}": "中心 {name} 的答复不可信：{why}",
     "the signature is not of the centre's receipt key": "签名与该中心的回执公钥不符",
+    "it is older than those that are kept here": "比本站已保存的回执更旧",
     "it answers another question": "答复的不是本次查询",
     "copy the file that `haihe-cloud pki receipt-key` made at the centre": (
         "请复制中心用 `haihe-cloud pki receipt-key` 生成的文件"

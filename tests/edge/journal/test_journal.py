@@ -457,3 +457,44 @@ def test_a_file_that_a_damaged_disk_shows_as_endless_neither_fills_the_memory_no
     again.commit()
     assert file.exists()
     assert again.bytes_used() < again.size
+
+
+def test_a_file_that_is_removed_while_it_is_written_is_named_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    journal = start(tmp_path)
+    for n in range(5):
+        journal.append(group(n))
+    journal.commit()
+    (file,) = tmp_path.glob("*.journal")
+    file.unlink()
+    journal.append(group(5))
+    assert journal.commit() == []
+    assert journal.trouble == f"No such file or directory ({file})"
+    journal.append(group(6))
+    assert [record.number for record in journal.commit()] == [8, 9, 10]
+    assert journal.trouble == ""
+    crash(journal)
+    again = start(tmp_path)
+    found = everything(again, journal.line)
+    assert sorted(found) == [8, 9, 10]
+    assert [body for body in found.values() if isinstance(body, Gap)] == [
+        Gap(journal.line, [(1, 7)], "unreadable", 1_790_000_000_000)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "a link to itself"])
+def test_what_is_no_file_and_has_the_name_of_one_is_said_and_stops_no_start(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"00000001-{1:016x}-1.journal"
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path)
+    journal = start(tmp_path)
+    (said,) = [each for each in everything(journal, journal.line).values() if isinstance(each, Event)]
+    assert (said.kind, said.detail["file"]) == ("journal_unreadable", path.name)
+    assert said.detail["why"] in (
+        "it is a pipe or a device, and no file",
+        "Is a directory",
+        "Too many levels of symbolic links",
+    )
