@@ -118,6 +118,8 @@ JOURNAL_FAULTS = {
     "name the folder in which its files lie: find / -name '*.journal'": (
         "请给出日志文件所在的目录：find / -name '*.journal'"
     ),
+    "the output cannot be written: {why}": "无法写出结果：{why}",
+    "send it to a disk with room: df -h": "请写到有空间的磁盘：df -h",
     "the readings cannot be written: {why}": "无法写入测值：{why}",
     "name a file that does not exist yet, on a disk with room": "请给出尚不存在的文件，且磁盘有空间",
     "the state of the station cannot be read: {why}": "无法读取测站状态：{why}",
