@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 from haihe_contract.clock import SystemClock
-from haihe_contract.command_line import asked_language, speak
+from haihe_contract.command_line import asked_language, printing, speak, streams
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.language import choose
@@ -46,6 +46,7 @@ _ACTS = {"backup": backup_commands.act, "restore": backup_commands.act, "bundle"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0 all is well, 1 something is wrong, 2 asked wrongly."""
+    streams()
     language = choose(asked_language(sys.argv[1:] if arguments is None else arguments))
     speak(language)
     words = Sentences(language)
@@ -60,8 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return GOOD if stop.code in (0, None) else ASKED_WRONGLY
     as_json = bool(getattr(asked, "json", False))
     try:
-        answer = _act(asked, words)
-        return answer if isinstance(answer, int) else tell(answer, as_json=as_json)
+        with printing():
+            answer = _act(asked, words)
+            return answer if isinstance(answer, int) else tell(answer, as_json=as_json)
     except (FieldError, DocumentError) as error:
         return tell_fault(error, words, as_json=as_json)
     except (DatabaseError, StoreAway) as error:

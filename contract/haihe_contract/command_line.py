@@ -1,9 +1,15 @@
 """What all commands share: the language they are asked in, argparse's own words in Chinese, a line that moves."""
 
 import argparse
+import errno
 import gettext
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import FieldError
 
 _CHINESE = {
     "usage: ": "用法：",
@@ -30,6 +36,10 @@ _CHINESE = {
 """Sentences of ``argparse`` in Python 3.11; one that another version words otherwise stays English."""
 
 
+_REFUSALS = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What an output says that takes no more."""
+
+
 def asked_language(arguments: Sequence[str]) -> str | None:
     """What ``--lang`` says, wherever it stands: it is needed before the arguments are read, for the help itself."""
     for at, argument in enumerate(arguments):
@@ -38,6 +48,35 @@ def asked_language(arguments: Sequence[str]) -> str | None:
         if argument.startswith("--lang="):
             return argument.removeprefix("--lang=")
     return None
+
+
+def streams() -> None:
+    """Let a process that was started without an output print into nothing."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as it lives
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as it lives
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """What is printed in it is written at its end.
+
+    Raises:
+        FieldError: when the output does not take it, since its disk is full, say.
+        BrokenPipeError: when nobody reads it any more.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in _REFUSALS:
+            raise
+        with suppress(OSError, ValueError):  # else Python tries it again at its end, and says so with a trace
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise FieldError(
+            f"the output cannot be written: {error.strerror}", do="send it to a disk with room: df -h"
+        ) from None
 
 
 def progress(text: str) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import yaml
 from msgspec import inspect
 
-from .place import Document, DocumentError, Problem, parse
+from .place import DOCUMENT_BYTES_MAX, Document, DocumentError, Problem, parse
 from .series import POINT_PATTERN
 from .topic import STATION_PATTERN
 
@@ -88,7 +88,11 @@ def read_partly(text: str, file: str, model: type[_S]) -> tuple[_S, Document]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            data = file.read(DOCUMENT_BYTES_MAX + 1)
+        if len(data) > DOCUMENT_BYTES_MAX:  # the rest is not even read
+            raise DocumentError([Problem(str(path), 1, 1, f"larger than {DOCUMENT_BYTES_MAX} bytes")])
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DocumentError([Problem(str(path), 1, 1, f"not UTF-8 text: byte {error.start}")]) from None
     except OSError as error:

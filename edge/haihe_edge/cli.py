@@ -13,6 +13,7 @@ from typing import Any
 
 from haihe_contract import command_line, language
 from haihe_contract.clock import beijing
+from haihe_contract.command_line import printing, streams
 from haihe_contract.document import DocumentError
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import GRADE_NAMES, Flag, Grade
@@ -31,6 +32,7 @@ SITE_FILE = "/etc/haihe/site.yaml"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. No stack trace ever reaches the person who typed it."""
+    streams()
     root = parser(argv)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
@@ -40,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     talk = Talk(arguments)
     try:
         command: Callable[[Talk, argparse.Namespace], int] = arguments.command
-        return command(talk, arguments)
+        with printing():
+            return command(talk, arguments)
     except DocumentError as error:
         return _fail_document(talk, error)
     except FieldError as error:
@@ -224,6 +227,12 @@ def status(talk: Talk, arguments: argparse.Namespace) -> int:
     site = _load(arguments)
     try:
         said = control.ask(site.control, {"do": "status"})
+    except control.AnswerLost:
+        raise FieldError(
+            "the agent is there and does not answer",
+            where=str(site.control),
+            do="look what it says: journalctl -u haihe-edge; then systemctl restart haihe-edge",
+        ) from None
     except control.AgentAway:
         if talk.json:
             print(json.dumps({"station": site.station.code, "running": False, "ok": False}))

@@ -1,8 +1,10 @@
 """A small file of the station's own that is there as a whole or not at all: what counters stood at."""
 
+import errno
 import os
+import stat
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 import msgspec
 
@@ -45,7 +47,7 @@ class Kept(Generic[_T]):
         """
         if not self.path.exists():
             return None
-        with self.path.open("rb") as file:
+        with open_file(self.path) as file:
             data = file.read(_BYTES_MAX)
         try:
             return msgspec.json.decode(data, type=self._kind)
@@ -66,6 +68,22 @@ class Kept(Generic[_T]):
         return True
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading, and nothing else: a pipe that lies there under its name would never answer.
+
+    Raises:
+        OSError: when it cannot be opened, or is no file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write beside and put it in the place of what was there, durably: after a power cut it is one or the other.
 
@@ -73,11 +91,15 @@ def write_whole(path: Path, data: bytes) -> None:
         OSError: when the disk refuses.
     """
     beside = path.with_suffix(".new")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    _rename(beside, path)
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _rename(beside, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # what a full disk says names no file
+        raise
 
 
 def take_place(beside: Path, path: Path) -> None:

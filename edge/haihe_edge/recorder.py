@@ -24,6 +24,7 @@ COMMIT_STUCK_MS = 120_000
 DISK_RETRY_S = 1.0
 UNKEPT_WINDOWS = 3
 """Records that have waited for the disk for so many windows are shown from memory."""
+UNREAD = "older files could not be read at the start; haihe-edge journal stats names them, the next start tries again"
 
 
 class Recorder:
@@ -78,8 +79,8 @@ class Recorder:
 
     @property
     def trouble(self) -> str:
-        """Why the disk refuses what the journal commits, or a state that is kept beside it; empty while it does not."""
-        return self.journal.trouble or next(iter(self._unsaved.values()), "")
+        """Why the disk refuses what the journal commits, or a state that is kept beside it, or did so at the start."""
+        return self.journal.trouble or next(iter(self._unsaved.values()), "") or ("" if self.journal.whole else UNREAD)
 
     @property
     def stuck(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 from haihe_contract.clock import SystemClock
-from haihe_contract.command_line import asked_language, speak
+from haihe_contract.command_line import asked_language, printing, speak, streams
 from haihe_contract.errors import FieldError
 from haihe_contract.language import Words, choose
 from haihe_contract.quantity import duration_ms
@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 all is well, 1 something is wrong, 2 asked wrongly.
     """
+    streams()
     speak(choose(asked_language(sys.argv[1:] if argv is None else argv)))
     root = parser()
     if "_ARGCOMPLETE" in os.environ:
@@ -47,8 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = root.parse_args(argv)
     words = Words(CHINESE, choose(asked.lang))
     try:
-        result: int = asked.run(asked, words)
-        return result
+        with printing():
+            result: int = asked.run(asked, words)
+            return result
     except FieldError as error:
         return _tell(error, words, as_json=getattr(asked, "json", False))
     except (KeyboardInterrupt, BrokenPipeError):

@@ -1,11 +1,13 @@
 """People's files: every fault at once, with its place, and nothing in them can do harm."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import pytest
 from haihe_contract.document import (
     DocumentError,
+    load,
     read,
     read_partly,
 )
@@ -136,3 +138,8 @@ def test_durations_and_sizes_are_written_as_people_do() -> None:
     for text in ("5", "5 sec", "-1s", ""):
         with pytest.raises(ValueError, match="no duration"):
             duration_ms(text)
+
+
+def test_an_endless_file_is_refused_before_it_fills_the_memory() -> None:
+    with pytest.raises(DocumentError, match="larger than 1048576 bytes"):
+        load(Path("/dev/zero"), Model)

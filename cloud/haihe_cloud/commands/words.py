@@ -291,6 +291,8 @@ CHINESE = {
     "check owner and free space": "检查属主与剩余空间",
     "check owner and space": "检查属主与剩余空间",
     "the data directory cannot be used: {why}": "数据目录不可用:{why}",
+    "the output cannot be written: {why}": "无法写出结果:{why}",
+    "send it to a disk with room: df -h": "请写到有空间的磁盘:df -h",
     "the database cannot be used: {why}": "数据库不可用:{why}",
     "the store cannot be used: {why}": "时序库不可用:{why}",
     "the store cannot be used: {file}: {why}": "时序库不可用:{file}:{why}",

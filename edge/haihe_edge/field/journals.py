@@ -234,7 +234,7 @@ def _tell_stats(talk: Talk, data: dict[str, Any], found: Account) -> int:
     if data["card"] and data["card"]["bytes_per_day"] is not None:
         talk.line(talk.say("{n} MB a day are written to the card", n=f"{data['card']['bytes_per_day'] / 1e6:.1f}"))
     for each in data["unusable"]:
-        talk.line(talk.paint(f"! {each['name']}: {talk.say(each['why'])}", good=False))
+        talk.line(talk.paint(f"! {each['name']}: {talk.told(each['why'])}", good=False))
     if data["ok"]:
         return talk.verdict(talk.say("everything recorded is here, at the centres, or gave way as planned"), good=True)
     return talk.verdict(talk.say("something was damaged or is missing, see above"), good=False)
@@ -270,16 +270,16 @@ def show(talk: Talk, arguments: argparse.Namespace) -> int:
         talk.line(
             json.dumps({"records": [plain(told) for told in found], "more": more}, ensure_ascii=False, default=str)
         )
-        return OK
+        return _tell_passed(talk, look)
     for told in found:
         for line in people(talk, told):
             talk.line(line)
-    _tell_passed(talk, look)
+    code = _tell_passed(talk, look)
     if not found:
         talk.line(talk.say("there is no such record here"))
     elif more:
         talk.line(talk.say("there are older ones; -n or --from and --to choose others"))
-    return OK
+    return code
 
 
 def export(talk: Talk, arguments: argparse.Namespace) -> int:
@@ -310,9 +310,9 @@ def export(talk: Talk, arguments: argparse.Namespace) -> int:
             where=str(arguments.output or "-"),
             do="name a file that does not exist yet, on a disk with room",
         ) from None
-    _tell_passed(talk, look)
+    code = _tell_passed(talk, look)
     print(talk.say("{n} readings", n=rows), file=sys.stderr)  # noqa: T201 - beside what is exported
-    return OK
+    return code
 
 
 def _everything(look: Look, wanted: Wanted, talk: Talk | None) -> Iterator[Told]:
@@ -336,7 +336,9 @@ def _out(path: Path | None) -> Iterator[TextIO]:
         yield file
 
 
-def _tell_passed(talk: Talk, look: Look) -> None:
+def _tell_passed(talk: Talk, look: Look) -> int:
+    """Name the files that could not be used; the exit code is 1 where there are any: something may be missing."""
     for each in look.passed:
-        words = talk.paint(f"! {each.name}: {talk.say(each.why)}", good=False)
+        words = talk.paint(f"! {each.name}: {talk.told(each.why)}", good=False)
         print(words, file=sys.stderr)  # noqa: T201 - beside what is shown
+    return WRONG if look.passed else OK

@@ -1,7 +1,9 @@
 """What one centre says it holds: receipts added up within an epoch, kept over a restart."""
 
 import math
+import struct
 import threading
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import msgspec
 from haihe_contract.ranges import EMPTY, Range, RangeSet
 from haihe_contract.receipt import Receipt
 
-from haihe_edge.kept import write_whole
+from haihe_edge.kept import open_file, write_whole
 
 from .port import Extent
 
@@ -21,6 +23,8 @@ class _Saved(msgspec.Struct, array_like=True):
 
 _NOWHERE = (0, 0)
 _decoder = msgspec.msgpack.Decoder(_Saved, strict=False)
+_CRC = struct.Struct("<I")
+_BYTES_MAX = 16 * 1024 * 1024
 
 
 class Held:
@@ -42,7 +46,7 @@ class Held:
         self._saving = threading.Lock()  # a thread saves now and then, while the event loop takes receipts
         if path is not None:
             try:
-                saved = _decoder.decode(path.read_bytes())
+                saved = _decoder.decode(_whole(path))
                 self.lines = {line: RangeSet(ranges) for line, ranges in saved.lines.items()}
                 self.epoch = saved.epoch
             except (OSError, msgspec.DecodeError, ValueError):
@@ -124,8 +128,23 @@ class Held:
             lines = dict(self.lines)  # in one step: the event loop may add to it
             data = msgspec.msgpack.encode(_Saved(self.epoch, {k: list(v.ranges) for k, v in lines.items()}))
             try:
-                write_whole(self._path, data)
+                write_whole(self._path, data + _CRC.pack(zlib.crc32(data)))
             except OSError:
                 self._saved = False
                 raise
             self._epoch_saved = True
+
+
+def _whole(path: Path) -> bytes:
+    """What was saved. One changed bit could make an epoch that no receipt reaches, or name what no centre holds.
+
+    Raises:
+        OSError: when it cannot be read.
+        ValueError: when it is not what was written.
+    """
+    with open_file(path) as file:
+        data = file.read(_BYTES_MAX)
+    saved = data[: -_CRC.size]
+    if data[len(saved) :] != _CRC.pack(zlib.crc32(saved)):
+        raise ValueError(path.name)
+    return saved

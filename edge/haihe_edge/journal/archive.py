@@ -4,7 +4,6 @@ from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from operator import attrgetter
 from typing import NamedTuple
 
 from haihe_contract.errors import must
@@ -14,7 +13,7 @@ from haihe_contract.record import Body, Dictionary, Record
 from . import space
 from .disk import Disk
 from .reserve import RESERVE_BYTES
-from .segment import SUFFIX, Segment, SegmentDamaged, name_parts
+from .segment import SUFFIX, Segment, SegmentDamaged, age
 from .space import Way
 from .thin import gaps, thin
 from .writing import THIN_SUFFIX, replace_thinned, seal_later
@@ -91,14 +90,13 @@ class Archive:
         faults: list[Fault] = []
         serial = 0
         unsealed = False
-        for name in self._disk.names():
+        for name in sorted(self._disk.names(), key=age):
             if name.endswith(THIN_SUFFIX):
                 with suppress(OSError):  # read-only: the start must not fail for it
                     self._disk.unlink(name)  # a copy that was never finished
             if not name.endswith(SUFFIX):
                 continue
-            parts = name_parts(name)
-            serial = max(serial, parts[0] if parts else 0)
+            serial = max(serial, age(name)[0])
             try:
                 segment = attributed(self._disk, name)
             except SegmentDamaged as error:
@@ -152,7 +150,7 @@ class Archive:
         segment.forget_frames()
         alike = (each.dictionary for each in reversed(self.segments) if each.dictionary == segment.dictionary)
         segment.dictionary = next(alike, segment.dictionary)
-        insort(self.segments, segment, key=attrgetter("name"))
+        insort(self.segments, segment, key=lambda each: age(each.name))
 
     def bytes_used(self) -> int:
         """Bytes of all closed files."""

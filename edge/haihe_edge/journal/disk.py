@@ -4,6 +4,7 @@ Everything that can fail for outside reasons fails here, so that a simulated dis
 real one would.
 """
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 from haihe_contract.errors import FieldError
 
-from haihe_edge.kept import sync
+from haihe_edge.kept import open_file, sync
 
 
 def shown(name: str) -> str:
@@ -109,6 +110,7 @@ class Disk(Protocol):
 
 class _File:
     def __init__(self, path: Path, flags: int) -> None:
+        self._path = path
         self._fd = os.open(path, os.O_WRONLY | flags, 0o640)
 
     def write(self, data: bytes) -> None:
@@ -118,6 +120,8 @@ class _File:
 
     def sync(self) -> None:
         os.fdatasync(self._fd)
+        if not os.fstat(self._fd).st_nlink:  # somebody has removed it: all that it holds goes with our descriptor
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._path))
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -184,7 +188,7 @@ class Folder:
 
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading."""
-        return (self.directory / name).open("rb")
+        return open_file(self.directory / name)
 
     def settle(self, name: str) -> None:
         """Sync it."""

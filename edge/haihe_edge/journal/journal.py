@@ -227,7 +227,7 @@ class Journal:
         done: list[Record] = []
         with self._lock:
             try:
-                self._tail.take_up()
+                self._lose(self.line, self._tail.take_up() - self._settled.get(self.line, EMPTY), "unreadable")
                 self._name_losses()
                 self._make_room(done)
                 self._write_pending(done)

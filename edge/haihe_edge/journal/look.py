@@ -9,7 +9,7 @@ from haihe_contract.record import Dictionary, Record
 from .archive import DAMAGED, attributed
 from .disk import Disk, shown
 from .extent import Extent, extents_of
-from .segment import SUFFIX, Frame, Segment, SegmentDamaged
+from .segment import SUFFIX, Frame, Segment, SegmentDamaged, age
 
 
 class Passed(NamedTuple):
@@ -33,7 +33,7 @@ class Look:
         self.segments: list[Segment] = []
         self.passed: list[Passed] = []
         self._disk = disk
-        for name in disk.names():
+        for name in sorted(disk.names(), key=age):
             if name.endswith(DAMAGED):
                 self._pass(name, "it was set aside")
             if not name.endswith(SUFFIX):

@@ -19,6 +19,7 @@ import struct
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from typing import BinaryIO, NamedTuple
 
@@ -31,6 +32,8 @@ from .disk import Disk
 MAGIC = b"HAIHEJ1\n"
 SUFFIX = ".journal"
 _NAME = re.compile(r"(\d{8,12})-([0-9a-f]{16})-(\d{1,19})" + re.escape(SUFFIX))
+SERIAL_BOUND = 10**11
+"""No journal comes so far: a file with such a serial was not named by an agent."""
 HEAD = struct.Struct("<8sQQQI")
 FRAME = struct.Struct("<2scIIQIQ")  # magic, kind, payload length, crc, first number, count, commit time
 FRAME_MAGIC = b"HJ"
@@ -89,6 +92,12 @@ def name_parts(name: str) -> tuple[int, int, int] | None:
     """Serial, line and first number of a name of ours, or None."""
     found = _NAME.fullmatch(name)
     return (int(found[1]), int(found[2], 16), int(found[3])) if found else None
+
+
+def age(name: str) -> tuple[int, str]:
+    """By what files are in the order in which they were begun. What bears no name of ours, a copy, comes before all."""
+    parts = name_parts(name)
+    return (parts[0] if parts and parts[0] < SERIAL_BOUND else 0, name)
 
 
 _seal = msgspec.msgpack.Decoder(Seal)
@@ -171,7 +180,8 @@ class Segment:
             if magic == FRAME_MAGIC and kind == DICTIONARY and length <= FRAME_BYTES_MAX:
                 payload = file.read(length)
                 if frame_crc(kind, first, count, time_ms, payload) == crc:
-                    return _dictionary.decode(payload)
+                    with suppress(msgspec.DecodeError):
+                        return _dictionary.decode(payload)
         return None
 
     def _read_seal(self, file: BinaryIO) -> Seal | None:

@@ -39,7 +39,7 @@ class Tail:
         self.dictionary = Dictionary([])
         self.open: OpenSegment | None = None
         self.found_again = 0
-        """How many files could be read only some time after they had been left."""
+        """How many files could be read only some time after they had been left, or were gone by then."""
         self._durable = EMPTY
         self._left: dict[str, RangeSet] = {}
         """Files that were left and could not be read since, with what is durable in them."""
@@ -102,20 +102,34 @@ class Tail:
             return
         self.open.abandon()
         name, self.open = self.open.name, None
-        if not self._took_up(name, self._durable):
-            self._left[name] = self._durable
+        self._left[name] = self._durable
+        with suppress(FileNotFoundError):  # it is gone: the next commit says so
+            if self._took_up(name, self._durable):
+                del self._left[name]
 
-    def take_up(self) -> None:
-        """Count what was left while the disk could not be read, now that perhaps it can."""
-        for name in [name for name, durable in self._left.items() if self._took_up(name, durable)]:
+    def take_up(self) -> RangeSet:
+        """Count what was left while the disk could not be read, now that perhaps it can.
+
+        Returns what was durable in files that somebody has removed.
+        """
+        gone = EMPTY
+        for name, durable in list(self._left.items()):
+            try:
+                if not self._took_up(name, durable):
+                    continue
+            except FileNotFoundError:
+                gone |= durable
             del self._left[name]
             self.found_again += 1
+        return gone
 
     def _took_up(self, name: str, durable: RangeSet) -> bool:
         try:
             left = Segment(self._disk, name)
         except SegmentDamaged:
             return True  # nothing of it can be attributed
+        except FileNotFoundError:
+            raise
         except OSError:
             return False
         left.keep_only(durable)

@@ -126,6 +126,10 @@ BUNDLE_FAULTS = {
     "look at the disk: df -h": "请检查磁盘：df -h",
     "look at the disk: df -h; mount": "请检查磁盘：df -h；mount",
     "the receipts cannot be kept: {why}": "无法保存回执：{why}",
+    "the agent is there and does not answer": "测站程序在运行，但没有应答",
+    "look what it says: journalctl -u haihe-edge; then systemctl restart haihe-edge": (
+        "请看其日志：journalctl -u haihe-edge；然后 systemctl restart haihe-edge"
+    ),
     "the agent went away before it had heard everything": "测站程序在收完回执之前退出了",
     "bring the same files again: a receipt that was heard twice does no harm": "请再带入同样的文件：重复的回执没有害处",
     "not every receipt in it can be believed": "其中的回执并非都可信",

@@ -118,6 +118,8 @@ JOURNAL_FAULTS = {
     "name the folder in which its files lie: find / -name '*.journal'": (
         "请给出日志文件所在的目录：find / -name '*.journal'"
     ),
+    "the output cannot be written: {why}": "无法写出结果：{why}",
+    "send it to a disk with room: df -h": "请写到有空间的磁盘：df -h",
     "the readings cannot be written: {why}": "无法写入测值：{why}",
     "name a file that does not exist yet, on a disk with room": "请给出尚不存在的文件，且磁盘有空间",
     "the state of the station cannot be read: {why}": "无法读取测站状态：{why}",
@@ -169,6 +171,7 @@ JOURNAL_FAULTS = {
     ),
     "the answer of centre {name} is not believed: {why}": "中心 {name} 的答复不可信：{why}",
     "the signature is not of the centre's receipt key": "签名与该中心的回执公钥不符",
+    "it is older than those that are kept here": "比本站已保存的回执更旧",
     "it answers another question": "答复的不是本次查询",
     "copy the file that `haihe-cloud pki receipt-key` made at the centre": (
         "请复制中心用 `haihe-cloud pki receipt-key` 生成的文件"

@@ -108,6 +108,9 @@ CHINESE = {
         "日志：已用 {used} / {limit} MiB，编号段 {line}，编号 {head}；时钟：{clock}"
     ),
     "journal trouble": "日志故障",
+    "older files could not be read at the start; haihe-edge journal stats names them, the next start tries again": (
+        "启动时有旧文件无法读取；haihe-edge journal stats 列出文件名，下次启动时再试"
+    ),
     "link trouble": "链路故障",
     "bus trouble": "总线故障",
     "instrument trouble": "仪器故障",

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,7 +42,8 @@ class Card:
         """The power fails; whether anything that was written was lost or torn."""
         for path in self.folder.glob("receipts-*"):
             if chance.random() < 0.3:  # an epoch is durable before it counts; an older file of it may come back
-                path.write_bytes(msgspec.msgpack.encode([msgspec.msgpack.decode(path.read_bytes())[0], {}]))
+                older = msgspec.msgpack.encode([self.epoch(path.name.removeprefix("receipts-")), {}])
+                path.write_bytes(older + zlib.crc32(older).to_bytes(4, "little"))
         if not isinstance(self.disk, SimulatedDisk):
             return False
         left = self.disk.after_a_cut(chance)
@@ -61,6 +63,6 @@ class Card:
 
     def _receipts(self, centre: str) -> tuple[int, dict[int, list[tuple[int, int]]]]:
         with suppress(OSError, msgspec.DecodeError, ValueError, TypeError):
-            epoch, lines = msgspec.msgpack.decode((self.folder / f"receipts-{centre}").read_bytes())
+            epoch, lines = msgspec.msgpack.decode((self.folder / f"receipts-{centre}").read_bytes()[:-4])  # a CRC
             return int(epoch), lines
         return 0, {}

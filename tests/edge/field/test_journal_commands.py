@@ -366,3 +366,18 @@ def test_the_id_of_an_older_line_is_told_to_programs_with_all_its_digits(
     opened = said["records"][-1]["body"]
     assert opened["lines"] == [[opened["previous"], 1, opened["previous_last"]]]
     assert opened["previous"] == f"{first.line:016x}"
+
+
+@pytest.mark.parametrize("words", [("stats",), ("show",), ("show", "--json"), ("export",), ("export", "--json")])
+def test_what_is_shown_or_exported_without_a_file_that_cannot_be_read_is_never_called_well(
+    site: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    directory = site.parent / "journal"
+    journal = start(directory, HandClock(T0), seed=1)
+    journal.append(Readings(T0, 5, [0], [1.5]))
+    journal.close()
+    assert run(capsys, words[0], str(site), *words[1:])[0] == 0
+    os.mkfifo(directory / "00000009-00000000000000aa-1.journal")
+    code, out, err = run(capsys, words[0], str(site), *words[1:], lang="zh")
+    assert code == 1
+    assert "00000009-00000000000000aa-1.journal: 这是管道或设备，不是文件" in out + err

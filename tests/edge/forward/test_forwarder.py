@@ -184,6 +184,19 @@ async def test_a_receipt_with_a_wrong_signature_frees_nothing_and_is_said(tmp_pa
         assert forwarder.outbox.unsettled() == 12
 
 
+async def test_a_receipt_of_an_older_epoch_than_is_kept_frees_nothing_and_is_said(tmp_path: Path) -> None:
+    journal, centre = journal_with(tmp_path, 10), Centre()
+    held = Held()
+    held.take(Receipt(1, CENTRE, 2, STATION, 0, []))
+    async with forwarding(journal, centre, held=held) as forwarder:
+        await centre.until(lambda: "older than those that are kept here" in forwarder.trouble)
+        assert forwarder.outbox.unsettled() == 12
+        assert forwarder.last_receipt_ms == 0
+        centre.epoch = 3
+        centre.say()
+        await centre.until(lambda: forwarder.trouble == "" and forwarder.outbox.unsettled() == 0)
+
+
 async def test_a_link_that_is_down_is_said_with_its_reason_and_tried_again(tmp_path: Path) -> None:
     journal, centre = journal_with(tmp_path, 10), Centre()
     centre.up = False

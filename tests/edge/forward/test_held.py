@@ -180,3 +180,27 @@ def test_a_folder_that_may_not_be_read_costs_only_repetitions(tmp_path: Path) ->
         assert Held(tmp_path / "receipts-bureau").lines == {}
     finally:
         os.seteuid(0)
+
+
+def test_a_changed_bit_in_what_was_kept_of_receipts_costs_only_repetitions(tmp_path: Path) -> None:
+    path = tmp_path / "receipts-bureau"
+    held = Held(path)
+    held.take(receipt(LINE, epoch=1_790_000_000_000))
+    held.save()
+    whole = path.read_bytes()
+    assert Held(path).of(LINE) == RangeSet.of((1, 5))
+    for at in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[at // 8] ^= 1 << at % 8
+        path.write_bytes(changed)
+        assert (Held(path).epoch, Held(path).lines) == (0, {})
+
+
+def test_a_pipe_in_the_place_of_what_was_kept_of_receipts_stops_no_start(tmp_path: Path) -> None:
+    path = tmp_path / "receipts-bureau"
+    os.mkfifo(path)
+    held = Held(path)
+    assert held.lines == {}
+    held.take(receipt(LINE))
+    held.save()
+    assert Held(path).of(LINE) == RangeSet.of((1, 5))

@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import resource
 import threading
 import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from haihe_contract.clock import SystemClock
 from haihe_edge.kept import Kept
-from haihe_edge.recorder import DISK_RETRY_S, STATES_SAVE_S
+from haihe_edge.recorder import DISK_RETRY_S, STATES_SAVE_S, Recorder
 
 from tests.edge.forward.simulated_link import SimulatedCentre, Station, now_s, virtually
+from tests.edge.journals import journal_in
 
 
 def test_a_state_that_cannot_be_saved_is_told_until_it_is_saved_though_the_journal_can_write(tmp_path: Path) -> None:
@@ -76,3 +79,34 @@ def test_what_is_saved_at_the_end_waits_for_a_save_that_is_under_way(
         assert counters.load() == 2
 
     virtually(ended)
+
+
+def test_a_full_disk_is_said_with_the_name_of_what_it_did_not_take(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "counters.json", list[int])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="counters"):
+            kept.save([7] * 10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_start_that_could_not_read_an_older_file_is_not_called_well(tmp_path: Path) -> None:
+    (tmp_path / "00000001-00000000000000aa-1.journal").mkdir()
+    journal = journal_in(tmp_path)
+    assert "journal stats" in Recorder(journal, SystemClock(), 1000).trouble
+    journal.close()
+    (tmp_path / "00000001-00000000000000aa-1.journal").rmdir()
+    journal = journal_in(tmp_path)
+    assert Recorder(journal, SystemClock(), 1000).trouble == ""
+    journal.close()
+
+
+def test_a_pipe_in_the_place_of_what_is_kept_is_said_and_stops_no_start(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "counters.json")
+    kept = Kept(tmp_path / "counters.json", int)
+    with pytest.raises(OSError, match="counters"):
+        kept.load()
+    assert kept.save(7)
+    assert kept.load() == 7
