@@ -30,6 +30,7 @@ FOUND = {
     "a-card-set-back-on-a-disk-without-a-byte-was-expected-to-write": 2059,
     "what-a-file-that-went-said-again-was-taken-for-the-end-of-another": 95,
     "a-file-that-nobody-had-room-to-name-was-expected-to-go-before-others": 1626,
+    "what-a-file-that-went-had-said-of-one-still-here-was-taken-for-the-end-of-that": 5472,
 }
 """Every seed that ever failed, by what it had found. A seed's day changes when the code that lives it does."""
 JOBS = 2

@@ -92,6 +92,14 @@ def test_a_disk_without_room_for_a_copy_excuses_that_a_file_goes_whole_and_nothi
     assert objection(gap(ROUTINE), ROUTINE, [NEWER], {LINE: NEWER.numbers}, thins=False)
 
 
+def test_a_file_that_goes_with_what_it_says_of_one_that_is_still_here_is_the_one_that_goes() -> None:
+    says = replace(EVENTS.records[601], body=Gap(LINE, [(401, 420)], "no_space", T0))
+    going = File(EVENTS.name, LINE, {**EVENTS.records, 601: says}, set(), BIG, True)
+    said = Gap(LINE, [(401, 420), (601, 620)], "no_space", T0)
+    assert victim(said, [ALARMS, going], {}) is going
+    assert not objection(said, going, [ALARMS, going], {}, thins=True)
+
+
 def test_a_record_that_only_repeats_older_losses_is_about_no_file() -> None:
     assert victim(Gap(LINE, [(1, 5)], "no_space", T0), [ROUTINE], {}) is None
     assert victim(Gap(LINE, [(101, 110)], "no_space", T0), [ROUTINE], {}) is None

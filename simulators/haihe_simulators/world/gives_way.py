@@ -57,18 +57,23 @@ def may_repeat(body: Gap | Summary, files: Iterable[File]) -> bool:
 def victim(body: Gap | Summary, files: Iterable[File], settled: Settled) -> File | None:
     """The file that a record says gives way; None where it only repeats what an older record named.
 
+    A file that goes takes along what it says of others, so of several that fit it is the one that can say all of it.
+
     Args:
         body: of the record.
         files: of the card, oldest first.
         settled: whatever the agent may know by receipts.
     """
     named = RangeSet(body.ranges)
-    for file in files:
-        if file.line != body.line or not file.numbers & named:
-            continue
-        if isinstance(body, Summary) or named.covers(file.numbers - settled.get(file.line, EMPTY)):
-            return file
-    return None
+    fits = [
+        file
+        for file in files
+        if file.line == body.line
+        and file.numbers & named
+        and (isinstance(body, Summary) or named.covers(file.numbers - settled.get(file.line, EMPTY)))
+    ]
+    own = (file for file in fits if (file.numbers | file.named.get(body.line, EMPTY)).covers(named))
+    return next(own, fits[0] if fits else None)
 
 
 def objection(body: Gap | Summary, going: File, others: Iterable[File], known: Settled, *, thins: bool) -> str:
