@@ -146,14 +146,9 @@ class Segment:
             self.whole_header = self._read_head(head)
             self.dictionary = self._read_dictionary(file)
             self.size = file.seek(0, os.SEEK_END)
-            seal = self._read_seal(file)
-        self.sealed = seal is not None
-        self.final = seal is not None and seal.final
-        if seal is not None:
-            self.time_ms, self.urgent, self.flood = seal.time_ms, RangeSet(seal.urgent), RangeSet(seal.flood)
-            self.numbers, self.readings = RangeSet(seal.numbers), RangeSet(seal.readings)
-            self.named = {line: RangeSet(ranges) for line, ranges in seal.named.items()}
-        else:
+            self.final = False
+            self.sealed = self._read_seal(file)
+        if not self.sealed:
             self._survey()
 
     @property
@@ -184,23 +179,29 @@ class Segment:
                         return _dictionary.decode(payload)
         return None
 
-    def _read_seal(self, file: BinaryIO) -> Seal | None:
+    def _read_seal(self, file: BinaryIO) -> bool:
+        """Take over what the seal at the end says, where there is one that can be."""
         if self.size < HEAD.size + END.size:
-            return None
+            return False
         file.seek(self.size - END.size)
         offset, magic = END.unpack(file.read(END.size))
         if magic != END_MAGIC or offset >= self.size:
-            return None
+            return False
         file.seek(offset)
         frame = file.read(FRAME.size)
         payload = file.read(self.size - END.size - file.tell())
         try:
             _, kind, length, crc, first, count, time_ms = FRAME.unpack(frame)
-            if kind == SEAL and length == len(payload) and frame_crc(kind, first, count, time_ms, payload) == crc:
-                return _seal.decode(payload)
-        except (struct.error, msgspec.DecodeError):
-            pass
-        return None
+            if kind != SEAL or length != len(payload) or frame_crc(kind, first, count, time_ms, payload) != crc:
+                return False
+            seal = _seal.decode(payload)
+            self.urgent, self.flood = RangeSet(seal.urgent), RangeSet(seal.flood)
+            self.numbers, self.readings = RangeSet(seal.numbers), RangeSet(seal.readings)
+            self.named = {line: RangeSet(ranges) for line, ranges in seal.named.items()}
+        except (struct.error, msgspec.DecodeError, ValueError):
+            return False
+        self.time_ms, self.final = seal.time_ms, seal.final
+        return True
 
     def _survey(self) -> None:
         """Look through an unsealed file for what verifies."""

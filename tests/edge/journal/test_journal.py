@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from haihe_contract.errors import FieldError
 from haihe_contract.quality import Reason, unmark
@@ -32,6 +33,7 @@ from haihe_edge.journal import Folder, Journal, Look, segment
 from haihe_edge.journal.segment import FRAME_BYTES_MAX
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.clocks import HandClock
 
@@ -542,3 +544,20 @@ def test_a_dictionary_that_only_another_version_can_read_stops_no_start(tmp_path
     file.write_bytes(raw)
     again = start(tmp_path)
     assert sorted(everything(again, journal.line)) == [1, 2, 3]
+
+
+def test_a_seal_that_says_what_cannot_be_is_none(tmp_path: Path) -> None:
+    journal = start(tmp_path)
+    journal.append(group(1))
+    journal.close()
+    (file,) = tmp_path.glob("*.journal")
+    raw = file.read_bytes()
+    at, magic = segment.END.unpack(raw[-segment.END.size :])
+    _, kind, _, _, first, count, time_ms = segment.FRAME.unpack_from(raw, at)
+    seal = msgspec.msgpack.decode(raw[at + segment.FRAME.size : -segment.END.size], type=segment.Seal)
+    payload = msgspec.msgpack.encode(replace(seal, numbers=[(3, 1)]))
+    crc = segment.frame_crc(kind, first, count, time_ms, payload)
+    frame = segment.FRAME.pack(segment.FRAME_MAGIC, kind, len(payload), crc, first, count, time_ms)
+    file.chmod(0o640)
+    file.write_bytes(raw[:at] + frame + payload + segment.END.pack(at, magic))
+    assert sorted(everything(start(tmp_path), journal.line)) == [1, 2, 3]
