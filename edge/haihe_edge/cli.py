@@ -291,10 +291,14 @@ def _show_status(talk: Talk, said: dict[str, Any]) -> int:
     )
     if said["card"]["bytes_per_day"] is not None:
         print(talk.say("{n} MB a day are written to the card", n=f"{said['card']['bytes_per_day'] / 1e6:.1f}"))
+    _show_troubles(talk, said)
+    return talk.verdict(talk.say("all is well" if said["ok"] else "something is wrong, see above"), good=said["ok"])
+
+
+def _show_troubles(talk: Talk, said: dict[str, Any]) -> None:
     for trouble in said["troubles"]:
         words = talk.say(trouble["words"]["sentence"], **trouble["words"]["facts"])
         print(talk.paint(f"! {trouble['where']}: {talk.say(trouble['kind'] + ' trouble')} {words}", good=False))
-    return talk.verdict(talk.say("all is well" if said["ok"] else "something is wrong, see above"), good=said["ok"])
 
 
 def _budget_line(talk: Talk, centre: dict[str, Any]) -> str:
@@ -340,6 +344,7 @@ def read(talk: Talk, arguments: argparse.Namespace) -> int:
         print(json.dumps(row, ensure_ascii=False))
     else:
         _show_row(talk, row)
+        _show_troubles(talk, row)
     good = all(each["flag"] in (Flag.PASS, Flag.NOT_EVALUATED) for each in row["readings"])
     return OK if good else WRONG
 

@@ -250,7 +250,7 @@ class StationAgent:
     async def answer_read(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Ask one instrument now, through the bus that is in use."""
         group = await self.acquirer.read_now(str(request.get("instrument", "")))
-        return status.row_of(self.site, group, self.judge(group.samples))
+        return status.answer_of(self.site, group, self.judge(group.samples), self.acquirer.state())
 
     async def answer_write(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Set points of an instrument through the bus that is in use."""

@@ -1,6 +1,7 @@
 """What the agent says of itself: one JSON object, described in docs/reference/status.md."""
 
 import os
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -9,6 +10,7 @@ from haihe_contract.clock import Clock
 from haihe_contract.quality import PASS_MARK, unmark
 
 from .acquire import Acquirer, Group
+from .acquire.group import BusState
 from .card import CardWear
 from .clock.stamping import StationClock
 from .forward.forwarder import Forwarder
@@ -118,6 +120,15 @@ def row_of(site: Site, group: Group, judged: Judged) -> dict[str, Any]:
             for number, value, packed in zip(judged.series, judged.values, marks, strict=True)
         ],
     }
+
+
+def answer_of(site: Site, group: Group, judged: Judged, buses: Iterable[BusState]) -> dict[str, Any]:
+    """What an instrument said when it was asked, and what is wrong with it or its bus."""
+    asked = group.instrument
+    its = [bus for bus in buses if asked in {bus.name, *(each.name for each in bus.instruments)}]
+    places = {asked, *(bus.name for bus in its)}
+    troubles = [each for each in _troubles([_bus(bus) for bus in its], [], "") if each["where"] in places]
+    return {**row_of(site, group, judged), "troubles": troubles}
 
 
 def _quality(packed: int) -> dict[str, int]:

@@ -36,9 +36,10 @@ async def read_alone(site: Site, name: str) -> dict[str, Any]:
     try:
         await asyncio.sleep(0)
         group = await acquirer.read_now(name)
+        buses = acquirer.state()
     finally:
         running.cancel()
-    return status.row_of(site, group, Judge(site.series)(group.samples))
+    return status.answer_of(site, group, Judge(site.series)(group.samples), buses)
 
 
 async def done_alone(site: Site, do: Do, request: Mapping[str, Any]) -> dict[str, Any]:

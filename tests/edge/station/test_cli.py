@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from haihe_contract.ranges import RangeSet
 from haihe_contract.record import Event, Opened, Readings
 
-from tests.conftest import wait_for
+from tests.conftest import free_port, wait_for
 from tests.edge.journals import journal_in
 from tests.edge.radar import Radar, radar_site
 
@@ -137,6 +137,23 @@ def test_status_names_what_is_wrong_and_exits_with_one(site: Path) -> None:
         assert shown.returncode == 1
         assert "未连接" in shown.stdout
         assert "3.001 m" in shown.stdout
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def test_read_says_why_there_is_no_value(site: Path) -> None:
+    port = free_port()
+    site.write_text(radar_site(port) + SITE, "utf-8")
+    alone = json.loads(haihe("read", str(site), "-i", "radar", "--json").stdout)
+    (trouble,) = alone["troubles"]
+    assert (trouble["kind"], trouble["where"]) == ("bus", "net")
+    assert str(port) in trouble["words"]["text"]
+    process = start(site)
+    try:
+        shown = haihe("read", str(site), "-i", "radar", "--lang", "zh")
+        assert shown.returncode == 1
+        assert f"! net: 总线故障 127.0.0.1:{port}：对方拒绝连接" in shown.stdout
     finally:
         process.terminate()
         process.communicate(timeout=10)
