@@ -126,8 +126,8 @@ def _half_wanted(of: LineWanted) -> LineWanted:
     return LineWanted(of.line, of.ranges[: len(of.ranges) // 2])
 
 
-def verify(data: bytes, key: PublicKey, *, centre: str, station: str, epoch: int = 0) -> Receipt:
-    """Check signature, centre and station, and that it is not of an earlier epoch than this one.
+def verify(data: bytes, key: PublicKey, *, centre: str, station: str) -> Receipt:
+    """Check signature, centre and station.
 
     Raises:
         ReceiptRefused: with the reason.
@@ -146,6 +146,4 @@ def verify(data: bytes, key: PublicKey, *, centre: str, station: str, epoch: int
         raise ReceiptRefused(f"version {receipt.version} is not known here")
     if (receipt.centre, receipt.station) != (centre, station):
         raise ReceiptRefused(f"meant for station {receipt.station} by centre {receipt.centre}")
-    if receipt.epoch < epoch:
-        raise ReceiptRefused("it is older than those that are kept here")
     return receipt

@@ -255,7 +255,8 @@ class Forwarder:
                 continue
             self._count(len(payload) + MESSAGE_BYTES)
             try:
-                receipt = self._verified(payload, self.held.epoch)
+                receipt = self._verified(payload)
+                self.held.must_be_current(receipt)
             except receipts.ReceiptRefused as error:
                 self.refused += 1
                 self._troubles["receipt"] = f"a receipt was not accepted: {error}"
@@ -285,8 +286,8 @@ class Forwarder:
         self._take(self._verified(payload))
         self._wake.set()
 
-    def _verified(self, payload: bytes, epoch: int = 0) -> receipts.Receipt:
-        return receipts.verify(payload, self._key, centre=self.centre, station=self._station, epoch=epoch)
+    def _verified(self, payload: bytes) -> receipts.Receipt:
+        return receipts.verify(payload, self._key, centre=self.centre, station=self._station)
 
     def _take(self, receipt: receipts.Receipt) -> None:
         """What it covers needs no longer be sent.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 from haihe_contract.ranges import EMPTY, Range, RangeSet
-from haihe_contract.receipt import Receipt
+from haihe_contract.receipt import Receipt, ReceiptRefused
 
 from haihe_edge.kept import open_file, write_whole
 
@@ -59,6 +59,15 @@ class Held:
     def count(self, here: Iterable[Extent]) -> int:
         """How many of these numbers are held."""
         return sum((extent.numbers & self.of(extent.line)).count() for extent in here)
+
+    def must_be_current(self, receipt: Receipt) -> None:
+        """Refuse what :meth:`take` would pass over.
+
+        Raises:
+            ReceiptRefused: when it is of an epoch that has ended.
+        """
+        if receipt.epoch < self.epoch:
+            raise ReceiptRefused("it is older than those that are kept here")
 
     def take(self, receipt: Receipt, newest: tuple[int, int] = _NOWHERE) -> bool:
         """Add a receipt. Returns whether anything that was held became void.

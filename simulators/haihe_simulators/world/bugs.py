@@ -124,6 +124,7 @@ def _old_epoch_honoured() -> None:
         return right(self, receipt, *more)
 
     _replace(Held, "take", wrong)
+    _replace(Held, "must_be_current", lambda _self, _receipt: None)
 
 
 def _alarm_thinned() -> None:
