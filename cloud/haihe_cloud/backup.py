@@ -18,7 +18,7 @@ from haihe_contract.errors import FieldError
 from . import backup_file, backup_server
 from .admit.files import PUBLIC, SECRET, write
 from .backup_file import sync
-from .database import schema_files
+from .database import must_not_be_newer, schema_files
 from .ledger.epoch import RESTORED
 from .ledger.ledger import Ledger
 from .opening import DATABASE, SERIES, open_database
@@ -272,16 +272,8 @@ def _must_fit(manifest: Manifest, settings: Settings, source: Path) -> None:
                 where=f"{name}.kind of the settings",
                 do=f"write kind: {saved} for the restore",
             )
-    for name, made, known in (
-        ("database", manifest.schema, len(schema_files())),
-        ("series store", manifest.store_schema, SCHEMA_VERSION),
-    ):
-        if made > known:
-            raise FieldError(
-                f"the {name} was written by a newer version (schema {made}, this version knows {known})",
-                where=str(source),
-                do="install the newer version again, or restore the backup made before the upgrade",
-            )
+    must_not_be_newer("database", manifest.schema, len(schema_files()), str(source))
+    must_not_be_newer("series store", manifest.store_schema, SCHEMA_VERSION, str(source))
 
 
 def _needed(manifest: Manifest) -> set[str]:

@@ -135,6 +135,20 @@ def our_tables() -> list[str]:
     return [name for item in schema_files() for name in _TABLE.findall(item.read_text("utf-8"))]
 
 
+def must_not_be_newer(what: str, made: int, known: int, where: str) -> None:
+    """Refuse tables of a version that is not known here.
+
+    Raises:
+        FieldError: when they were made by a newer version.
+    """
+    if made > known:
+        raise FieldError(
+            f"the {what} was written by a newer version (schema {made}, this version knows {known})",
+            where=where,
+            do="install the newer version again, or restore the backup made before the upgrade",
+        )
+
+
 class Database(ABC):
     """Ledger, arrival log, registry and alarms; safe from any thread.
 
@@ -189,12 +203,7 @@ class Database(ABC):
         """
         files = schema_files()
         done = self._schema(self.connection())
-        if done > len(files):
-            raise FieldError(
-                f"the database was written by a newer version (schema {done}, this version knows {len(files)})",
-                where=self.where,
-                do="install the newer version again, or restore the backup made before the upgrade",
-            )
+        must_not_be_newer("database", done, len(files), self.where)
         if done == len(files):
             return
         with self.transaction(_SCHEMA) as connection:

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from haihe_contract.errors import FieldError
-
 from haihe_cloud.connections import Connections, open_file
+from haihe_cloud.database import must_not_be_newer
 
 from .choose import TIME_MS_MAX
 from .port import StoreAway
@@ -103,13 +102,7 @@ class SqliteFile:
             raise StoreAway(f"{self.path.parent}: {error.strerror}") from error
         with self.transaction() as connection:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            if version > SCHEMA_VERSION:
-                raise FieldError(
-                    f"the series store was written by a newer version (schema {version}, "
-                    f"this version knows {SCHEMA_VERSION})",
-                    where=str(self.path),
-                    do="install the newer version again, or restore the backup made before the upgrade",
-                )
+            must_not_be_newer("series store", version, SCHEMA_VERSION, str(self.path))
             if version == 0:
                 for statement in _SCHEMA.split(";\n"):
                     if statement.strip():
